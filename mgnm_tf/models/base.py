@@ -1,0 +1,189 @@
+"""The contract that every model keeps."""
+
+import keras
+from keras import ops
+
+from mgnm_tf.losses import SigmoidCrossEntropy
+from mgnm_tf.optimizers import LazyAdam
+from mgnm_tf.types import Features
+from mgnm_tf.types import Tensor
+from mgnm_tf.utils.validation import check_positive_int
+
+OPTIONAL_FEATURES = {
+    "history_time": ((None, None), "int64"),
+    "candidate_time": ((None, None), "int64"),
+    "history_category": ((None, None), "int32"),
+    "candidate_category": ((None, None), "int32"),
+}
+
+
+class SequentialRecommender(keras.Model):
+    """Scores candidate items for a user from the history of the user.
+
+    A subclass writes `encode` and `score`, creates and builds its layers in
+    the constructor (so that a new object already has its weights, and saved
+    files load without a batch), and returns its own arguments from
+    `get_config`. Everything else is inherited: `call`, default `compile`,
+    `fit`, `evaluate`, `.keras` saving, mixed precision, `export`.
+
+    Letters in shapes: B histories in a batch, m history length, C candidates,
+    M items (ids 1 to M, 0 is padding), d width.
+
+    Args:
+        num_users: number of known users; ids run from 1 to `num_users`, id 0
+            is "unknown user".
+        num_items: number of items M; ids run from 1 to M, id 0 is padding.
+
+    Call arguments:
+        features: dict with `user` (B,) int32, `history` (B, m) int32, oldest
+            first, padded with 0 at the end, `candidates` (B, C) int32, and
+            the keys in `required_features`. In training it may hold
+            `shared_negatives` (S,) int32: negatives of the whole batch, whose
+            scores stand behind those of the candidates; and
+            `log_sampling_probability` (B, C + S) or (C + S,) float32, which
+            is subtracted from the scores before the loss.
+        training: whether the step trains.
+
+    Returns:
+        Scores (logits): (B, C), or (B, C + S) with shared negatives. With
+        `training=True` a model with levels returns (B, levels, C).
+    """
+
+    required_features: tuple[str, ...] = ()
+    """The keys of `OPTIONAL_FEATURES` that the model reads."""
+
+    def __init__(self, num_users: int, num_items: int, **kwargs):
+        super().__init__(**kwargs)
+        self.num_users = check_positive_int(num_users, "num_users", 0)
+        self.num_items = check_positive_int(num_items, "num_items", 1)
+
+    # === To be written by each model ===
+
+    def encode(self, features: Features, training: bool = False):
+        """Computes, once per history, all that does not need a candidate.
+
+        Args:
+            features: a batch; `candidates` may be missing.
+            training: whether the step trains.
+
+        Returns:
+            A tensor or a dict of tensors, batch axis first.
+        """
+        raise NotImplementedError
+
+    def score(self, encoded, candidates: Tensor, training: bool = False):
+        """Scores candidates.
+
+        Args:
+            encoded: the result of `encode` for B histories.
+            candidates: int32 ids, (B, C), or (C,) for a list that all B
+                histories share.
+            training: whether the step trains.
+
+        Returns:
+            (B, C) scores; with `training=True` (B, levels, C) from a model
+            that has levels.
+        """
+        raise NotImplementedError
+
+    def interests(self, features: Features) -> Tensor:
+        """Returns the (B, n, d) interest vectors of the histories.
+
+        Only for models whose scores are made of inner products of interests
+        and `item_vectors()`.
+        """
+        raise AttributeError(f"{type(self).__name__} has no interest vectors.")
+
+    def item_vectors(self) -> Tensor:
+        """Returns the (M + 1, d) vectors of the items; row 0 is padding."""
+        raise AttributeError(f"{type(self).__name__} has no item vectors.")
+
+    def pool_levels(self, scores: Tensor) -> Tensor:
+        """Turns (B, levels, C) training scores into final scores (B, C)."""
+        raise AttributeError(f"{type(self).__name__} has no levels.")
+
+    # === Shared ===
+
+    def call(self, features, training=False):
+        encoded = self.encode(features, training=training)
+        scores = self.score(encoded, features["candidates"], training=training)
+        if "shared_negatives" not in features:
+            return scores
+        shared = self.score(
+            encoded, features["shared_negatives"], training=training
+        )
+        return ops.concatenate([scores, shared], axis=-1)
+
+    def compile(self, optimizer=None, loss=None, **kwargs):
+        """Configures training; without arguments as in the MGNM paper.
+
+        Args:
+            optimizer: defaults to `LazyAdam(1e-3)`.
+            loss: defaults to `SigmoidCrossEntropy()`.
+            **kwargs: passed on to `keras.Model.compile`.
+        """
+        super().compile(
+            optimizer=LazyAdam(1e-3) if optimizer is None else optimizer,
+            loss=SigmoidCrossEntropy() if loss is None else loss,
+            **kwargs,
+        )
+
+    def compile_from_config(self, config):
+        # Keras skips this for models with a `compile` of their own.
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        if x is not None and "log_sampling_probability" in x:
+            correction = ops.cast(x["log_sampling_probability"], y_pred.dtype)
+            if len(y_pred.shape) == 3:
+                correction = ops.expand_dims(correction, -2)
+            y_pred = y_pred - correction
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        if len(y_pred.shape) == 3:
+            y_pred = self.pool_levels(y_pred)
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def input_signature(self) -> dict[str, keras.InputSpec]:
+        """Returns the specification of the features a served model takes."""
+        specs = {
+            "user": ((None,), "int32"),
+            "history": ((None, None), "int32"),
+            "candidates": ((None, None), "int32"),
+        }
+        for key in self.required_features:
+            specs[key] = OPTIONAL_FEATURES[key]
+        return {
+            key: keras.InputSpec(shape=shape, dtype=dtype, name=key)
+            for key, (shape, dtype) in specs.items()
+        }
+
+    def export(self, filepath, format="tf_saved_model", **kwargs):
+        """Writes a model that is served without this package.
+
+        The signature `serving_default` takes the features by name (`user`,
+        `history`, `candidates` and `required_features`), with free batch
+        size, history length and number of candidates.
+
+        Args:
+            filepath: the folder to write.
+            format: see `keras.Model.export`.
+            **kwargs: passed on to `keras.Model.export`.
+        """
+        kwargs.setdefault("input_signature", [self.input_signature()])
+        return super().export(filepath, format=format, **kwargs)
+
+    def get_build_config(self):
+        return None
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_users": self.num_users,
+            "num_items": self.num_items,
+        }

@@ -1,0 +1,29 @@
+"""Types shared by the whole library."""
+
+from typing import Any
+
+Tensor = Any
+"""A tensor of the active Keras backend, a `KerasTensor` or a NumPy array.
+
+The three have no common base class, hence an alias of `Any`.
+"""
+
+Features = dict[str, Tensor]
+"""A batch as the pipeline makes it; keys and shapes stand in `BATCH_KEYS`."""
+
+Shape = tuple[int | None, ...]
+
+BATCH_KEYS = {
+    "user": "(batch,) int32, 0 = unknown user",
+    "history": "(batch, length) int32, oldest first, 0 = padding at the end",
+    "candidates": "(batch, candidates) int32, the positive in column 0",
+    "shared_negatives": "(shared,) int32, negatives of the whole batch",
+    "history_time": "(batch, length) int64, seconds, 0 on padding",
+    "candidate_time": "(batch, candidates) int64, seconds",
+    "history_category": "(batch, length) int32, 0 = none",
+    "candidate_category": "(batch, candidates) int32, 0 = none",
+    "log_sampling_probability": (
+        "(batch, candidates + shared) float32, added by the pipeline where a "
+        "correction for the sampling probability is asked for"
+    ),
+}

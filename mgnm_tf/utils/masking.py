@@ -1,0 +1,62 @@
+"""The only home of mask arithmetic. A mask is True at real interactions."""
+
+from keras import ops
+
+from mgnm_tf.types import Tensor
+
+PADDING = 0
+"""The id of padding in `history` and of "no item" everywhere."""
+
+
+def valid_positions(ids: Tensor) -> Tensor:
+    """Returns the mask of `ids`: True where an id is not padding."""
+    return ops.not_equal(ids, PADDING)
+
+
+def zero_invalid(values: Tensor, valid_mask: Tensor) -> Tensor:
+    """Sets `values` (..., d) to zero where `valid_mask` (...) is False."""
+    return ops.where(
+        ops.expand_dims(valid_mask, -1), values, ops.zeros_like(values)
+    )
+
+
+def masked_softmax(logits: Tensor, valid_mask: Tensor, axis: int = -1):
+    """Softmax over the valid entries of `axis`, computed in float32.
+
+    Args:
+        logits: float tensor.
+        valid_mask: bool tensor that broadcasts against `logits`.
+        axis: the axis to normalise over.
+
+    Returns:
+        A tensor like `logits`; invalid entries are 0, and a slice without a
+        valid entry is 0 everywhere, never NaN.
+    """
+    dtype = logits.dtype
+    logits = ops.cast(logits, "float32")
+    lowest = ops.cast(-3.0e38, "float32")
+    weights = ops.softmax(ops.where(valid_mask, logits, lowest), axis=axis)
+    weights = ops.where(valid_mask, weights, ops.zeros_like(weights))
+    return ops.cast(weights, dtype)
+
+
+def history_length(valid_mask: Tensor) -> Tensor:
+    """Returns the number of valid positions of each row, int32 (batch,)."""
+    return ops.sum(ops.cast(valid_mask, "int32"), axis=-1)
+
+
+def last_valid(values: Tensor, valid_mask: Tensor) -> Tensor:
+    """Picks the last valid position of each row.
+
+    Args:
+        values: (batch, length, d).
+        valid_mask: (batch, length), True first, False after (right padding).
+
+    Returns:
+        (batch, d); zeros for a row without a valid position.
+    """
+    index = ops.maximum(history_length(valid_mask) - 1, 0)
+    picked = ops.take_along_axis(values, index[:, None, None], axis=1)[:, 0]
+    return zero_invalid(picked, ops.any(valid_mask, axis=-1))
+
+
