@@ -1,0 +1,148 @@
+"""Training objectives for a positive and its sampled negatives.
+
+Both losses read the same labels as the pipeline makes: 1 for a positive, 0
+for a negative, -1 for a column to ignore.
+"""
+
+import keras
+from keras import ops
+
+from mgnm_tf.serialization import register
+from mgnm_tf.types import Tensor
+from mgnm_tf.utils.validation import check_choice
+
+LOWEST = -3.0e38
+"""Logit of an ignored column: its exponential is 0 and it is finite."""
+
+
+def _label_masks(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns (is positive, counts), with a level axis where scores have one.
+
+    Shapes: (B, C), or (B, 1, C) for `y_pred` (B, levels, C).
+    """
+    if len(y_pred.shape) == 3:
+        y_true = ops.expand_dims(y_true, axis=1)
+    return ops.greater(y_true, 0), ops.greater_equal(y_true, 0)
+
+
+def _sum_row(values: Tensor) -> Tensor:
+    """Sums every axis but the first: (B, ...) -> (B,)."""
+    return ops.sum(values, axis=tuple(range(1, len(values.shape))))
+
+
+@register
+class SigmoidCrossEntropy(keras.losses.Loss):
+    """The objective of the MGNM paper (equations 16 and 17).
+
+    Each candidate is a binary decision of its own. The value of a row is
+
+    ```
+    sum over levels l and candidates c of  log(1 + exp(s_lc)) - y_c * s_lc
+    ```
+
+    and Keras takes the mean over the batch. It is computed in float32. The
+    penalties of the paper (theta 1 and 2) are added by the model.
+
+    Args:
+        name: defaults to "sigmoid_cross_entropy".
+        reduction: how the rows are reduced, see `keras.losses.Loss`. Defaults
+            to "sum_over_batch_size", the mean.
+        dtype: the type of the computation, see `keras.losses.Loss`.
+
+    Call arguments:
+        y_true: float, `(B, C)`: 1 positive, 0 negative, -1 ignore.
+        y_pred: logits, `(B, C)` or `(B, levels, C)`.
+        sample_weight: optional, `(B,)`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from mgnm_tf.losses import SigmoidCrossEntropy
+    >>> loss = SigmoidCrossEntropy()
+    >>> print(f"{float(loss(np.array([[1.0, 0.0]]), np.zeros((1, 2)))):.4f}")
+    1.3863
+    """
+
+    def __init__(
+        self,
+        name: str = "sigmoid_cross_entropy",
+        reduction: str | None = "sum_over_batch_size",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true, y_pred):
+        logits = ops.cast(y_pred, "float32")
+        positive, counts = _label_masks(y_true, logits)
+        values = ops.softplus(logits) - ops.where(positive, logits, 0.0)
+        return _sum_row(ops.where(counts, values, 0.0))
+
+
+@register
+class SampledSoftmax(keras.losses.Loss):
+    """Softmax cross-entropy of the positive against the sampled columns.
+
+    The value of a row is
+
+    ```
+    sum over levels l of  log sum_c exp(s_lc) - s_lp
+    ```
+
+    with p the positive and c running over all columns that are not ignored;
+    several positives add up. Keras takes the mean over the batch. It is
+    computed in float32. A correction for the sampling probability is
+    subtracted from the logits by `SequentialRecommender`, not here.
+
+    Args:
+        name: defaults to "sampled_softmax".
+        reduction: how the rows are reduced, see `keras.losses.Loss`. Defaults
+            to "sum_over_batch_size", the mean.
+        dtype: the type of the computation, see `keras.losses.Loss`.
+
+    Call arguments:
+        y_true: float, `(B, C)`: 1 positive, 0 negative, -1 ignore.
+        y_pred: logits, `(B, C)` or `(B, levels, C)`.
+        sample_weight: optional, `(B,)`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from mgnm_tf.losses import SampledSoftmax
+    >>> labels = np.array([[1.0, 0.0, -1.0]])
+    >>> print(f"{float(SampledSoftmax()(labels, np.zeros((1, 3)))):.4f}")
+    0.6931
+    """
+
+    def __init__(
+        self,
+        name: str = "sampled_softmax",
+        reduction: str | None = "sum_over_batch_size",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true, y_pred):
+        logits = ops.cast(y_pred, "float32")
+        positive, counts = _label_masks(y_true, logits)
+        logits = ops.where(counts, logits, LOWEST)
+        total = ops.logsumexp(logits, axis=-1, keepdims=True)
+        return _sum_row(ops.where(positive, total - logits, 0.0))
+
+
+LOSSES = {
+    "paper": SigmoidCrossEntropy,
+    "sampled_softmax": SampledSoftmax,
+}
+
+
+def get_loss(name: str) -> keras.losses.Loss:
+    """Returns a new loss.
+
+    Args:
+        name: "paper" (`SigmoidCrossEntropy`) or "sampled_softmax"
+            (`SampledSoftmax`).
+
+    Raises:
+        ValueError: for another name.
+    """
+    return LOSSES[check_choice(name, "objective", LOSSES)]()
