@@ -1,0 +1,250 @@
+"""The split data set: flat arrays that every later step reads."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mgnm_tf.errors import DataError
+from mgnm_tf.errors import OutputExistsError
+from mgnm_tf.errors import UserError
+from mgnm_tf.utils.files import atomic_folder
+from mgnm_tf.utils.files import read_json
+from mgnm_tf.utils.files import sha256
+from mgnm_tf.utils.files import write_json
+from mgnm_tf.utils.validation import check_choice
+
+PARTS = ("train", "validation", "test")
+"""The parts of a split; an event's part is stored as the index here."""
+
+FORMAT = "mgnm_tf data"
+FORMAT_VERSION = 1
+HEADER = "dataset.json"
+_ARRAYS = ("items", "times", "parts", "sequences", "offsets")
+_VOCABULARIES = {
+    "user_ids": "users.txt",
+    "item_ids": "items.txt",
+    "category_ids": "categories.txt",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceDataset:
+    """Events of all users in flat arrays, each marked with its part.
+
+    A sequence holds the events of one user (or of one session), oldest
+    first. Events are sorted by (sequence, time, original row). Sequences run
+    from 1; sequence 0 is empty. Item rows run from 1 to `num_items`; 0 is
+    padding. Items and known users are those of the training part; nothing
+    in the numbering depends on later events.
+
+    Letters in shapes: N events, S sequences, M items.
+
+    Args:
+        items: int32 (N,), item rows 1 to M.
+        times: int64 (N,), seconds since 1970, or positions where the source
+            has only an order.
+        parts: int8 (N,), index into `PARTS`.
+        sequences: int32 (N,), the sequence of each event.
+        offsets: int64 (S + 2,); the events of sequence s stand at
+            `offsets[s]:offsets[s + 1]`.
+        user_ids: raw ids of the sequences; entry s - 1 belongs to sequence s.
+        item_ids: raw ids of the items; entry i - 1 belongs to row i.
+        num_users: sequences 1 to `num_users` are known users, those with a
+            training event. The others are unknown; their user row is 0.
+        item_categories: int32 (M + 1,), the category of each item row, 0 for
+            none, or `None` if the log has no categories.
+        category_ids: raw ids of the categories; entry c - 1 belongs to c.
+        metadata: what is to be known about the data: name, source, licence,
+            filters, split, counts, dropped events.
+    """
+
+    items: np.ndarray
+    times: np.ndarray
+    parts: np.ndarray
+    sequences: np.ndarray
+    offsets: np.ndarray
+    user_ids: Sequence[str]
+    item_ids: Sequence[str]
+    num_users: int
+    item_categories: np.ndarray | None = None
+    category_ids: Sequence[str] = ()
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def num_items(self) -> int:
+        """The number of items M; rows run from 1 to M."""
+        return len(self.item_ids)
+
+    @property
+    def num_sequences(self) -> int:
+        """The number of sequences S, known and unknown users together."""
+        return len(self.user_ids)
+
+    @property
+    def num_categories(self) -> int:
+        """The number of categories; 0 if the log has none."""
+        return len(self.category_ids)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of arrays and vocabularies, 64 hexadecimal digits."""
+        digest = hashlib.sha256(str(self.num_users).encode())
+        for name, array in self._arrays().items():
+            digest.update(f"{name} {array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        for name in _VOCABULARIES:
+            digest.update(_as_lines(getattr(self, name)))
+        return digest.hexdigest()
+
+    def positions(self, part: str, min_history: int = 1) -> np.ndarray:
+        """Returns where the targets of a part stand in `items`.
+
+        Args:
+            part: "train", "validation" or "test".
+            min_history: how many events of the same sequence must stand
+                before a target. Defaults to 1.
+
+        Returns:
+            int64 (n,), ascending.
+        """
+        check_choice(part, "part", PARTS)
+        found = np.flatnonzero(self.parts == PARTS.index(part))
+        history = found - self.offsets[self.sequences[found]]
+        return found[history >= min_history]
+
+    def user_rows(self, sequences: np.ndarray) -> np.ndarray:
+        """Returns the user row of each sequence: itself, or 0 if unknown."""
+        return np.where(sequences <= self.num_users, sequences, 0)
+
+    def save(self, path: str | os.PathLike, overwrite: bool = False) -> None:
+        """Writes a folder with `dataset.json`, `*.npy` and id lists.
+
+        Args:
+            path: the folder to make.
+            overwrite: whether a data folder that is there is replaced.
+                Defaults to `False`.
+
+        Raises:
+            OutputExistsError: `path` exists and is not to be overwritten, or
+                is not a data folder.
+            UserError: the folder cannot be written; nothing is left of it.
+        """
+        path = Path(path)
+        if overwrite and path.exists() and not (path / HEADER).exists():
+            raise OutputExistsError(
+                f"{path} is not a data folder (no {HEADER} in it), so it is "
+                "not overwritten; give another place to write to."
+            )
+        with atomic_folder(path, overwrite) as folder:
+            for name, array in self._arrays().items():
+                np.save(folder / f"{name}.npy", array, allow_pickle=False)
+            for name, file in _VOCABULARIES.items():
+                (folder / file).write_bytes(_as_lines(getattr(self, name)))
+            files = sorted(entry.name for entry in folder.iterdir())
+            header = {
+                "format": FORMAT,
+                "format_version": FORMAT_VERSION,
+                "num_users": self.num_users,
+                "fingerprint": self.fingerprint,
+                "metadata": self.metadata,
+                "sha256": {name: sha256(folder / name) for name in files},
+            }
+            write_json(folder / HEADER, header)
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike, verify: bool = True
+    ) -> "SequenceDataset":
+        """Opens a data folder; its arrays are memory-mapped, read-only.
+
+        Args:
+            path: a folder that `save` made.
+            verify: whether the checksums of all files are compared. Defaults
+                to `True`.
+
+        Raises:
+            DataError: there is no data folder at `path`, it is of another
+                format version, or a file is missing or damaged.
+        """
+        path = Path(path)
+        header = _read_header(path)
+        for name, expected in header["sha256"].items():
+            if not (path / name).is_file():
+                raise DataError(
+                    f"{path / name} is missing; prepare the data again."
+                )
+            if verify and sha256(path / name) != expected:
+                raise DataError(
+                    f"{path / name} is damaged: its SHA-256 is not the one "
+                    f"in {HEADER}; prepare the data again."
+                )
+        names = [*_ARRAYS]
+        if "item_categories.npy" in header["sha256"]:
+            names.append("item_categories")
+        arrays = {
+            name: np.load(
+                path / f"{name}.npy", mmap_mode="r", allow_pickle=False
+            )
+            for name in names
+        }
+        lists = {
+            name: _read_lines(path / file)
+            for name, file in _VOCABULARIES.items()
+        }
+        data = cls(
+            **arrays,
+            **lists,
+            num_users=header["num_users"],
+            metadata=header["metadata"],
+        )
+        vars(data)["fingerprint"] = header["fingerprint"]
+        return data
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        if self.item_categories is not None:
+            arrays["item_categories"] = self.item_categories
+        return arrays
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    if not (path / HEADER).is_file():
+        raise DataError(
+            f"{path} is not a data folder: there is no {HEADER} in it; make "
+            "one with `mgnm prepare`."
+        )
+    try:
+        header = read_json(path / HEADER)
+    except UserError as error:
+        raise DataError(f"{error} Prepare the data again.") from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise DataError(f"{path / HEADER} does not describe a data folder.")
+    version = header.get("format_version")
+    if version != FORMAT_VERSION:
+        raise DataError(
+            f"{path} has format version {version}, this program reads "
+            f"version {FORMAT_VERSION}; prepare the data again."
+        )
+    expected = {"num_users", "fingerprint", "metadata", "sha256"}
+    missing = sorted(expected - header.keys())
+    if missing:
+        raise DataError(
+            f"{path / HEADER} lacks {missing[0]!r}; prepare the data again."
+        )
+    return header
+
+
+def _as_lines(ids: Sequence[str]) -> bytes:
+    return "".join(f"{raw}\n" for raw in ids).encode("utf-8")
+
+
+def _read_lines(path: Path) -> list[str]:
+    # Not splitlines(), which also splits at other characters of an id.
+    return path.read_bytes().decode("utf-8").split("\n")[:-1]

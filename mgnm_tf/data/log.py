@@ -1,0 +1,208 @@
+"""An interaction log in memory: integer codes, checked on entry."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from mgnm_tf.data.columns import encode_ids
+from mgnm_tf.data.columns import encode_times
+from mgnm_tf.data.columns import finite_numbers
+from mgnm_tf.data.columns import missing_column
+from mgnm_tf.data.dataset import PARTS
+from mgnm_tf.data.table import read_table
+from mgnm_tf.errors import DataError
+
+
+@dataclass(frozen=True)
+class InteractionLog:
+    """Who did what when; N events in the order of the source.
+
+    Args:
+        users: int32 (N,), codes from 0 into `user_ids`.
+        items: int32 (N,), codes from 0 into `item_ids`.
+        times: int64 (N,), seconds since 1970, or positions where the source
+            has only an order; never negative.
+        user_ids: code -> raw id. May hold ids without an event.
+        item_ids: code -> raw id. May hold ids without an event.
+        source: where the events come from, for messages.
+        ratings: float32 (N,), or `None`.
+        categories: int32 (N,), codes into `category_ids`, -1 for none; or
+            `None` if the log has no categories.
+        category_ids: code -> raw id.
+        parts: int8 (N,), a given split (0 train, 1 validation, 2 test), or
+            `None`.
+        steps: what each filter did, in order: dicts with the name of the
+            filter, its arguments and the number of events it dropped.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    times: np.ndarray
+    user_ids: Sequence[str]
+    item_ids: Sequence[str]
+    source: str = "the log"
+    ratings: np.ndarray | None = None
+    categories: np.ndarray | None = None
+    category_ids: Sequence[str] = ()
+    parts: np.ndarray | None = None
+    steps: tuple[dict[str, Any], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def keep(self, chosen: np.ndarray, step: dict[str, Any]) -> "InteractionLog":
+        """Returns the log of some events.
+
+        Args:
+            chosen: bool (N,), True at the events to keep.
+            step: a note on why, kept in `steps` with the number of events
+                that were dropped.
+
+        Raises:
+            DataError: no event is left.
+        """
+        kept = int(np.count_nonzero(chosen))
+        if kept == 0:
+            what = ", ".join(f"{key} {value}" for key, value in step.items())
+            raise DataError(
+                f"{self.source}: none of its {len(self)} events is left after "
+                f"filtering ({what}); filter less."
+            )
+        columns = ("users", "items", "times", "ratings", "categories", "parts")
+        arrays = {name: getattr(self, name) for name in columns}
+        if kept < len(self):
+            arrays = {
+                name: None if array is None else array[chosen]
+                for name, array in arrays.items()
+            }
+        note = {**step, "dropped_events": len(self) - kept}
+        return replace(self, **arrays, steps=(*self.steps, note))
+
+
+def read_log(
+    source: str | os.PathLike | pd.DataFrame,
+    *,
+    user_column: str = "user_id",
+    item_column: str = "item_id",
+    time_column: str = "timestamp",
+    rating_column: str | None = None,
+    category_column: str | None = None,
+    split_column: str | None = None,
+    separator: str | None = None,
+    column_names: Sequence[str] | None = None,
+) -> InteractionLog:
+    """Reads an interaction log and checks every row of it.
+
+    Ids are text; whole numbers are taken as they are printed. Times are
+    whole numbers (seconds since 1970 UTC, or positions in a sequence) or
+    dates in ISO 8601. Row numbers in messages count from 1 below the header.
+
+    Args:
+        source: a CSV or Parquet file (`.parquet`), UTF-8, plain or `.gz`; or
+            a `DataFrame`.
+        user_column: name of the column of user ids. Defaults to `"user_id"`.
+        item_column: name of the column of item ids. Defaults to `"item_id"`.
+        time_column: name of the column of times. Defaults to `"timestamp"`.
+        rating_column: name of a column of finite numbers, if wanted.
+        category_column: name of a column of item categories, if wanted; an
+            empty field means none.
+        split_column: name of a column that says train, validation or test,
+            if wanted.
+        separator: what stands between the fields of a text file; a comma if
+            it is not given, a tab for `.tsv` files.
+        column_names: the columns of a text file that has no header line.
+
+    Returns:
+        The log, in the order of the source.
+
+    Raises:
+        DataError: the source cannot be used; the message names the file and
+            the row or column, and says what was expected.
+    """
+    given = {
+        "user_column": user_column,
+        "item_column": item_column,
+        "time_column": time_column,
+        "rating_column": rating_column,
+        "category_column": category_column,
+        "split_column": split_column,
+    }
+    wanted = list(dict.fromkeys(name for name in given.values() if name))
+    if isinstance(source, pd.DataFrame):
+        where = "the table"
+        table = _from_pandas(source, wanted)
+    else:
+        where = str(Path(source))
+        table = read_table(Path(source), wanted, separator, column_names)
+    if table.num_rows == 0:
+        raise DataError(f"{where} has columns but no rows; expected events.")
+    users, user_ids = encode_ids(table[user_column], user_column, where)
+    items, item_ids = encode_ids(table[item_column], item_column, where)
+    times = encode_times(table[time_column], time_column, where)
+    ratings, categories, category_ids, parts = None, None, [], None
+    if rating_column:
+        numbers = finite_numbers(table[rating_column], rating_column, where)
+        ratings = numbers.astype(np.float32)
+    if category_column:
+        categories, category_ids = encode_ids(
+            table[category_column], category_column, where, optional=True
+        )
+    if split_column:
+        parts = _encode_parts(table[split_column], split_column, where)
+    return InteractionLog(
+        users=users,
+        items=items,
+        times=times,
+        user_ids=user_ids,
+        item_ids=item_ids,
+        source=where,
+        ratings=ratings,
+        categories=categories,
+        category_ids=category_ids,
+        parts=parts,
+    )
+
+
+def _from_pandas(frame: pd.DataFrame, wanted: list[str]) -> pa.Table:
+    columns = {}
+    for name in wanted:
+        if name not in frame.columns:
+            raise missing_column("the table", name, list(frame.columns))
+        values = frame[name]
+        try:
+            columns[name] = pa.chunked_array(
+                [pa.Array.from_pandas(values)]
+            )
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            # Mixed text and numbers.
+            text = values.map(str).where(values.notna(), None)
+            columns[name] = pa.chunked_array(
+                [pa.array(text.tolist(), pa.string())]
+            )
+    return pa.table(columns)
+
+
+def _encode_parts(
+    column: pa.ChunkedArray, name: str, where: str
+) -> np.ndarray:
+    """Turns the names of parts into their index, int8 (N,)."""
+    codes, names = encode_ids(column, name, where)
+    index = np.full(len(names), -1, np.int8)
+    for code, part in enumerate(names):
+        if part in PARTS:
+            index[code] = PARTS.index(part)
+    parts = index[codes]
+    if (parts < 0).any():
+        row = int(np.argmax(parts < 0))
+        raise DataError(
+            f"{where}, row {row + 1}, column {name!r}: found "
+            f"{names[codes[row]]!r}, expected one of {', '.join(PARTS)}."
+        )
+    return parts

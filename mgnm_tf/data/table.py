@@ -1,0 +1,152 @@
+"""Files of rows and columns, as Arrow tables of the wanted columns."""
+
+import csv
+import gzip
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from mgnm_tf.data.columns import missing_column
+from mgnm_tf.errors import DataError
+
+_BLOCK_BYTES = 1 << 24
+
+
+def read_table(
+    path: Path,
+    wanted: Sequence[str],
+    separator: str | None = None,
+    column_names: Sequence[str] | None = None,
+) -> pa.Table:
+    """Reads some columns of a file; those of a text file stay text.
+
+    Args:
+        path: a `.parquet` file, or a text file, plain or `.gz`.
+        wanted: the names of the columns.
+        separator: what stands between the fields of a text file; a comma if
+            it is not given, a tab for `.tsv` files. More than one character
+            is possible; the file is held in memory twice then.
+        column_names: the columns of a text file without a header line.
+
+    Raises:
+        DataError: the file cannot be read or lacks a column.
+    """
+    if not path.exists():
+        raise DataError(f"{path} does not exist; expected an interaction log.")
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; expected an interaction log.")
+    if ".parquet" in path.suffixes:
+        return _read_parquet(path, wanted)
+    if separator is None:
+        separator = "\t" if ".tsv" in path.suffixes else ","
+    return _read_text(path, wanted, separator, column_names)
+
+
+def _read_parquet(path: Path, wanted: Sequence[str]) -> pa.Table:
+    try:
+        with pa.OSFile(str(path)) if path.suffix != ".gz" else gzip.open(
+            path
+        ) as file:
+            parquet = pa.parquet.ParquetFile(
+                file, read_dictionary=list(wanted)
+            )
+            found = parquet.schema_arrow.names
+            for name in wanted:
+                if name not in found:
+                    raise missing_column(str(path), name, found)
+            return parquet.read(columns=list(wanted))
+    except (pa.ArrowInvalid, OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path} is not a whole Parquet file: {_one_line(error)}."
+        ) from error
+
+
+def _read_text(
+    path: Path,
+    wanted: Sequence[str],
+    separator: str,
+    column_names: Sequence[str] | None,
+) -> pa.Table:
+    try:
+        found = list(column_names or _header(path, separator))
+        for name in wanted:
+            if name not in found:
+                raise missing_column(str(path), name, found, separator)
+            if found.count(name) > 1:
+                raise DataError(
+                    f"{path} has {found.count(name)} columns named {name!r}, "
+                    "expected one."
+                )
+        return _parse(path, found, wanted, separator, bool(column_names))
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not text in UTF-8: {error}.") from error
+    except pa.ArrowInvalid as error:
+        message = _one_line(error)
+        if "UTF8" in message:
+            message = f"it is not text in UTF-8 ({message})"
+        raise DataError(
+            f"{path} cannot be read with separator {separator!r} and "
+            f"{len(found)} columns: {message}."
+        ) from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path} cannot be read to its end; it may be cut off or "
+            f"damaged: {_one_line(error)}."
+        ) from error
+
+
+def _header(path: Path, separator: str) -> list[str]:
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+        line = file.readline()
+    if not line.strip():
+        raise DataError(
+            f"{path} is empty, or its first line is; expected a header line "
+            "with the names of the columns."
+        )
+    line = line.rstrip("\r\n")
+    if len(separator) > 1:
+        return line.split(separator)
+    return next(csv.reader([line], delimiter=separator))
+
+
+def _parse(
+    path: Path,
+    found: list[str],
+    wanted: Sequence[str],
+    separator: str,
+    headerless: bool,
+) -> pa.Table:
+    source: str | pa.BufferReader = str(path)
+    if len(separator) > 1:
+        opener = gzip.open if path.suffix == ".gz" else open
+        with opener(path, "rb") as file:
+            content = file.read()
+        # The unit separator of ASCII, made for this.
+        content = content.replace(separator.encode("utf-8"), b"\x1f")
+        source, separator = pa.BufferReader(content), "\x1f"
+    # Dictionaries keep millions of equal ids small; times are nearly all
+    # different, so they are better off as plain text.
+    text = pa.dictionary(pa.int32(), pa.string())
+    return pa.csv.read_csv(
+        source,
+        read_options=pa.csv.ReadOptions(
+            block_size=_BLOCK_BYTES,
+            column_names=found,
+            skip_rows=0 if headerless else 1,
+        ),
+        parse_options=pa.csv.ParseOptions(delimiter=separator),
+        convert_options=pa.csv.ConvertOptions(
+            include_columns=list(wanted),
+            column_types={name: text for name in wanted},
+            strings_can_be_null=False,
+        ),
+    )
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()).rstrip(".")

@@ -1,0 +1,17 @@
+"""Errors that a user can cause; their text is one clear sentence."""
+
+
+class UserError(ValueError):
+    """Something the user gave cannot be used.
+
+    The message says what was received, where, and what was expected. The
+    command line prints it without a traceback and ends with status 1.
+    """
+
+
+class DataError(UserError):
+    """A data file, a data folder or the data in it cannot be used."""
+
+
+class OutputExistsError(UserError, FileExistsError):
+    """The place to write to is taken."""

@@ -1,0 +1,137 @@
+"""Writing beside and renaming, checksums, JSON."""
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mgnm_tf.errors import OutputExistsError
+from mgnm_tf.errors import UserError
+
+_CHUNK = 1 << 20
+
+
+@contextmanager
+def atomic_folder(
+    path: str | os.PathLike, overwrite: bool = False
+) -> Iterator[Path]:
+    """Gives a folder to write into that becomes `path` at the end.
+
+    The folder is a hidden sibling of `path`. When the `with` block ends it
+    is renamed; when the block raises, it is removed, so `path` is either
+    complete or not there.
+
+    Args:
+        path: the folder to make; missing parents are made.
+        overwrite: whether a folder that is there already is replaced, after
+            the new one is complete. Defaults to `False`.
+
+    Returns:
+        A context manager over the `Path` of the folder to write into.
+
+    Raises:
+        OutputExistsError: `path` exists and `overwrite` is false.
+        UserError: the folder cannot be written (no space, no permission).
+    """
+    path = Path(path)
+    _check_free(path, overwrite)
+    partial = _sibling(path, "partial")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        _check_free(path, overwrite)
+        if path.exists():
+            old = _sibling(path, "old")
+            path.rename(old)
+            partial.rename(path)
+            shutil.rmtree(old)
+        else:
+            partial.rename(path)
+    except BaseException as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError) and not isinstance(error, UserError):
+            raise _write_error(path, error) from error
+        raise
+
+
+def atomic_write(path: str | os.PathLike, content: bytes | str) -> None:
+    """Writes a file beside `path` and renames it; text is UTF-8.
+
+    Args:
+        path: the file to make or replace; missing parents are made.
+        content: what the file shall hold.
+
+    Raises:
+        UserError: the file cannot be written; nothing is left of it.
+    """
+    path = Path(path)
+    if isinstance(content, str):
+        content = content.encode("utf-8")
+    partial = _sibling(path, "partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        raise _write_error(path, error) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """Returns the SHA-256 of a file as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def write_json(path: str | os.PathLike, content: Any) -> None:
+    """Writes `content` as indented JSON, atomically.
+
+    Raises:
+        UserError: the file cannot be written.
+        ValueError: a number in `content` is NaN or infinite.
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    atomic_write(path, text + "\n")
+
+
+def read_json(path: str | os.PathLike) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        UserError: the file is missing, unreadable or not JSON in UTF-8.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise UserError(f"{path} is not a JSON file: {error}.") from error
+
+
+def _check_free(path: Path, overwrite: bool) -> None:
+    if os.path.lexists(path) and not (overwrite and path.is_dir()):
+        raise OutputExistsError(
+            f"{path} exists already; give another place to write to, or ask "
+            "for a folder to be overwritten."
+        )
+
+
+def _sibling(path: Path, purpose: str) -> Path:
+    name = f".{path.name}.{uuid.uuid4().hex[:8]}.{purpose}"
+    return path.absolute().parent / name
+
+
+def _write_error(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"{path} could not be written: {error.strerror or error}; nothing "
+        "was left of it."
+    )
