@@ -1,0 +1,103 @@
+"""Models by name, without importing the other models."""
+
+import inspect
+import sys
+import typing
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from mgnm_tf.errors import UserError
+from mgnm_tf.utils.options import parse_options
+from mgnm_tf.utils.validation import unknown_name
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+GROUP = "mgnm_tf.models"
+"""The entry-point group in which any package can list a model."""
+
+
+def model_names() -> list[str]:
+    """Returns the names of all models: our own first, then those added."""
+    return list(_entry_points())
+
+
+def model_class(name: str) -> type:
+    """Returns the class of a model and imports no other one.
+
+    Args:
+        name: one of `model_names()`.
+
+    Raises:
+        UserError: there is no such model; the nearest name is suggested.
+    """
+    entry_points = _entry_points()
+    if name not in entry_points:
+        raise UserError(unknown_name("model", name, entry_points))
+    return entry_points[name].load()
+
+
+def create_model(
+    name: str,
+    preset: str | None,
+    num_users: int,
+    num_items: int,
+    options: Mapping[str, Any] | None = None,
+):
+    """Creates a model from its name, a preset and options.
+
+    Args:
+        name: one of `model_names()`.
+        preset: a key of the `presets` of the class, or `None` for the
+            defaults of its constructor.
+        num_users: number of known users, see `SequentialRecommender`.
+        num_items: number of items, see `SequentialRecommender`.
+        options: constructor arguments that win over the preset. Text is read
+            by the declared type of the argument.
+
+    Returns:
+        A model with its weights made.
+
+    Raises:
+        UserError: unknown model, preset or option, or a value that the
+            model refuses.
+    """
+    cls = model_class(name)
+    if preset is not None and preset not in cls.presets:
+        raise UserError(unknown_name(f"preset of {name}", preset, cls.presets))
+    chosen = cls.presets[preset] if preset is not None else {}
+    given = parse_options(options or {}, _declared_options(cls), name)
+    try:
+        return cls(num_users, num_items, **{**chosen, **given})
+    except (TypeError, ValueError) as error:
+        raise UserError(f"Model {name}: {error}") from error
+
+
+def _entry_points() -> dict[str, metadata.EntryPoint]:
+    """Returns name -> entry point: the list of this project, then the rest.
+
+    The list is read from the file, because a checkout that is not installed
+    has no entry points.
+    """
+    text = Path(__file__).with_name("models.toml").read_text(encoding="utf-8")
+    own = [
+        metadata.EntryPoint(name=name, value=value, group=GROUP)
+        for name, value in tomllib.loads(text).items()
+    ]
+    found = [*own, *metadata.entry_points(group=GROUP)]
+    return {entry_point.name: entry_point for entry_point in found}
+
+
+def _declared_options(cls: type) -> dict[str, Any]:
+    """Returns constructor argument -> declared type, sizes left out."""
+    hints = typing.get_type_hints(cls.__init__)
+    return {
+        name: hints.get(name, str)
+        for name, parameter in inspect.signature(cls).parameters.items()
+        if parameter.kind is not parameter.VAR_KEYWORD
+        and name not in ("num_users", "num_items")
+    }

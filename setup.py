@@ -1,0 +1,120 @@
+"""Metadata, extras, the `mgnm` command and the entry points of the models."""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from setuptools import find_packages
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parent.resolve()
+
+
+def read(name):
+    """Returns the text of a file of the project."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def read_version():
+    """Returns the version without importing the package."""
+    return re.search(r'__version__ = "(.+)"', read("mgnm_tf/version.py"))[1]
+
+
+def read_models():
+    """Returns the entry points listed in `mgnm_tf/models/models.toml`."""
+    models = tomllib.loads(read("mgnm_tf/models/models.toml"))
+    return [f"{name} = {target}" for name, target in models.items()]
+
+
+class BuildWithRecipes(build_py):
+    """Puts the recipes of `datasets/` into the wheel as `mgnm_tf/recipes/`.
+
+    They are copied to the build folder only, so that the source tree holds
+    each recipe once.
+    """
+
+    def _recipes(self):
+        folder = Path(self.build_lib, "mgnm_tf", "recipes")
+        recipes = sorted(ROOT.glob("datasets/*.toml"))
+        return {recipe: folder / recipe.name for recipe in recipes}
+
+    def run(self):
+        super().run()
+        if self.editable_mode:
+            return
+        for source, target in self._recipes().items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+
+    def get_outputs(self, include_bytecode=True):
+        outputs = super().get_outputs(include_bytecode)
+        if self.editable_mode:
+            return outputs
+        return outputs + [str(path) for path in self._recipes().values()]
+
+
+setup(
+    name="mgnm-tf",
+    version=read_version(),
+    description=(
+        "Sequential recommendation with many interests at many "
+        "granularities: MGNM and its baselines on TensorFlow and Keras 3"
+    ),
+    long_description=read("README.md"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(
+        include=["mgnm_tf", "mgnm_tf.*", "baselines", "baselines.*"]
+    ),
+    package_data={
+        "mgnm_tf.models": ["models.toml"],
+        "mgnm_tf.report": ["templates/*"],
+    },
+    cmdclass={"build_py": BuildWithRecipes},
+    install_requires=[
+        "tensorflow>=2.18",
+        # The first version whose `Model.export` takes an input signature.
+        "keras>=3.8",
+        "numpy>=1.26",
+        "pandas>=2.2",
+        "pyarrow>=15",
+        "scipy>=1.12",
+        "typer>=0.12",
+        "rich>=13",
+        "matplotlib>=3.8",
+        "jinja2>=3.1",
+        "tomli>=2; python_version < '3.11'",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.18"],
+        "dev": [
+            "ir-measures>=0.3",
+            "jax",
+            "pytest>=8",
+            "ruff>=0.9",
+            "scikit-learn>=1.4",
+            "setuptools>=70",
+            "wheel",
+        ],
+    },
+    entry_points={
+        "console_scripts": ["mgnm = mgnm_tf.cli:main"],
+        "mgnm_tf.models": read_models(),
+    },
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)
