@@ -71,8 +71,7 @@ def parse_value(text: str, declared: Any, name: str) -> Any:
     if any(_takes_text(member) for member in members):
         return text
     raise UserError(
-        f"Option {name!r} must be {_describe(members)}. "
-        f"Received: {name}={text}"
+        f"Option {name!r} must be {_describe(members)}. Received: {name}={text}"
     )
 
 

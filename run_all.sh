@@ -1,0 +1,189 @@
+#!/usr/bin/env bash
+# Set-up and main job; `bash run_all.sh help` tells the rest.
+set -Eeuo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+# === Settings: each is an environment variable and, in small letters, a flag
+
+DATA=${DATA:-movielens-100k}  # a recipe of datasets/ or a prepared folder
+MODELS=${MODELS:-popularity,item_knn,gru4rec,mgnm}
+SEEDS=${SEEDS:-0}
+EPOCHS=${EPOCHS:-20}          # at most; early stopping ends sooner
+OUT=${OUT:-}                  # default: runs/<name of the data>
+PYTHON=${PYTHON:-}            # default: the first of python3, python3.13, ...
+VENV=${VENV:-.venv}
+
+# Options of `mgnm compare`: of the main job, and of `smoke`.
+COMPARE_OPTIONS=()
+SMOKE_OPTIONS=()
+SMOKE_EPOCHS=2
+
+usage() {
+  cat <<'TEXT'
+Usage: bash run_all.sh [command] [flags]
+
+Commands:
+  (none)   set up, get the data, train and compare the models, write the report
+  setup    make the virtual environment and install the package, nothing else
+  smoke    the main job on a small made data set, in about a minute
+  test     set up with the tools for tests and run them;
+           what follows goes to pytest: bash run_all.sh test -k metrics
+  help     this text
+
+Flags (or environment variables in capitals: DATA=... bash run_all.sh):
+  --data NAME      recipe (see: mgnm datasets) or prepared folder
+                   [movielens-100k]
+  --models A,B     models (see: mgnm models) [popularity,item_knn,gru4rec,mgnm]
+  --seeds 0,1      one run of each model for every seed [0]
+  --epochs N       most epochs of a training [20]
+  --out FOLDER     where the runs go [runs/NAME]
+  --python PROGRAM Python 3.10 to 3.13 that makes the environment
+  --venv FOLDER    the virtual environment [.venv]
+
+Folders are relative to this one. The work can be interrupted and started
+again: finished parts are not repeated.
+TEXT
+}
+
+say() { printf '== %s\n' "$*"; }
+fail() { printf 'run_all.sh: %s\n' "$*" >&2; exit 1; }
+misuse() { printf 'run_all.sh: %s\n' "$*" >&2; exit 2; }
+
+# Prints a command, then runs it.
+run() {
+  printf '+ %s\n' "$*"
+  "$@"
+}
+
+# === Set-up
+
+fits() {
+  "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' \
+    2>/dev/null
+}
+
+# Prints the name of a Python that fits.
+find_python() {
+  local name
+  if [[ -n $PYTHON ]]; then
+    fits "$PYTHON" || fail "PYTHON=$PYTHON is not a Python 3.10 to 3.13."
+    echo "$PYTHON"
+    return
+  fi
+  for name in python3 python3.13 python3.12 python3.11 python3.10; do
+    if fits "$name"; then
+      echo "$name"
+      return
+    fi
+  done
+  fail "no Python 3.10 to 3.13 found; install one, or name it with" \
+    "PYTHON=/path/to/python."
+}
+
+make_environment() {
+  local python
+  if "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
+    fits "$VENV/bin/python" ||
+      fail "$VENV holds a Python that is not 3.10 to 3.13; remove $VENV."
+    return
+  fi
+  if [[ -e $VENV && ! -e $VENV/pyvenv.cfg && -n $(ls -A "$VENV") ]]; then
+    fail "$VENV is there and is no virtual environment; name another VENV."
+  fi
+  python=$(find_python)
+  "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+    fail "$python cannot make virtual environments; install its package" \
+      "'venv' (on Debian and Ubuntu: python3-venv)."
+  say "Making the virtual environment $VENV with $("$python" --version)"
+  run "$python" -m venv --clear "$VENV"
+}
+
+# What an installation depends on, as one number.
+state_of_sources() {
+  { pwd; cat setup.py pyproject.toml mgnm_tf/version.py \
+    mgnm_tf/models/models.toml; } | cksum | tr ' ' '-'
+}
+
+# install EXTRA...: installs this folder, editable, with the extras.
+install() {
+  local extras stamp
+  if command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1; then
+    set -- "$@" gpu  # TensorFlow's own CUDA libraries
+  fi
+  make_environment
+  extras=$(IFS=,; echo "$*")
+  stamp="$VENV/installed-${extras//,/-}-$(state_of_sources)"
+  if [[ -e $stamp ]]; then
+    say "Installed already in $VENV"
+    return
+  fi
+  say "Installing mgnm_tf into $VENV (TensorFlow is large: some minutes)"
+  run "$VENV/bin/python" -m pip install -q --disable-pip-version-check \
+    -e ".${extras:+[$extras]}"
+  rm -f "$VENV/installed-${extras//,/-}-"*
+  touch "$stamp"
+}
+
+# === Main job
+
+# compare_on NAME EPOCHS [OPTION...]: prepares the data, compares the models.
+compare_on() {
+  local name=$1 epochs=$2 data
+  shift 2
+  data=$name
+  if [[ ! -d $name ]]; then
+    data=data/$name
+    if [[ -d $data ]]; then
+      say "Data are prepared already: $data"
+    else
+      say "Preparing the data set $name"
+      run "$VENV/bin/mgnm" prepare "$name" --out "$data"
+    fi
+  fi
+  OUT=${OUT:-runs/$(basename "$name")}
+  say "Comparing $MODELS on $data"
+  run "$VENV/bin/mgnm" compare --data "$data" --models "$MODELS" \
+    --seeds "$SEEDS" --epochs "$epochs" --out "$OUT" "$@"
+  say "Everything is in $OUT; open $OUT/report.html"
+}
+
+command=main
+if [[ $# -gt 0 && $1 != --* ]]; then
+  command=$1
+  shift
+fi
+case $command in
+  main | setup | smoke | test) ;;
+  help) usage; exit ;;
+  *) misuse "unknown command '$command'; expected setup, smoke, test or help." ;;
+esac
+while [[ $# -gt 0 && $command != test ]]; do
+  case $1 in
+    --help) usage; exit ;;
+    --data | --models | --seeds | --epochs | --out | --python | --venv)
+      [[ $# -gt 1 ]] || misuse "$1 needs a value."
+      setting=${1#--}
+      printf -v "${setting^^}" '%s' "$2"
+      shift 2
+      ;;
+    *) misuse "unknown argument '$1'; see: bash run_all.sh help" ;;
+  esac
+done
+
+export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-2}
+case $command in
+  setup) install ;;
+  main)
+    install
+    compare_on "$DATA" "$EPOCHS" "${COMPARE_OPTIONS[@]}"
+    ;;
+  smoke)
+    install
+    compare_on planted "$SMOKE_EPOCHS" "${SMOKE_OPTIONS[@]}"
+    ;;
+  test)
+    install dev
+    say "Running the tests"
+    run "$VENV/bin/python" -m pytest "$@"
+    ;;
+esac
