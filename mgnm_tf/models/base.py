@@ -8,6 +8,7 @@ from mgnm_tf.optimizers import LazyAdam
 from mgnm_tf.types import Features
 from mgnm_tf.types import Tensor
 from mgnm_tf.utils.validation import check_positive_int
+from mgnm_tf.utils.validation import unknown_name
 
 OPTIONAL_FEATURES = {
     "history_time": ((None, None), "int64"),
@@ -52,10 +53,34 @@ class SequentialRecommender(keras.Model):
     required_features: tuple[str, ...] = ()
     """The keys of `OPTIONAL_FEATURES` that the model reads."""
 
+    presets: dict[str, dict] = {"default": {}}
+    """Named sets of constructor arguments; the first one is the default."""
+
     def __init__(self, num_users: int, num_items: int, **kwargs):
         super().__init__(**kwargs)
         self.num_users = check_positive_int(num_users, "num_users", 0)
         self.num_items = check_positive_int(num_items, "num_items", 1)
+
+    @classmethod
+    def from_preset(
+        cls, preset: str, num_users: int, num_items: int, **options
+    ):
+        """Makes a model from a named set of arguments.
+
+        Args:
+            preset: a key of `presets`.
+            num_users: number of known users.
+            num_items: number of items.
+            **options: arguments that replace those of the preset.
+
+        Raises:
+            ValueError: the preset is unknown; the nearest one is named.
+        """
+        if preset not in cls.presets:
+            raise ValueError(
+                unknown_name(f"{cls.__name__} preset", preset, cls.presets)
+            )
+        return cls(num_users, num_items, **{**cls.presets[preset], **options})
 
     # === To be written by each model ===
 

@@ -1,0 +1,19 @@
+"""Keras layers, each usable alone; they know nothing but Keras."""
+
+from mgnm_tf.layers.graph_propagation import GraphPropagation
+from mgnm_tf.layers.interest_attention import InterestAttention
+from mgnm_tf.layers.level_pooling import LevelPooling
+from mgnm_tf.layers.sequence_encoder import SequenceEncoder
+from mgnm_tf.layers.sequential_capsule import SequentialCapsule
+from mgnm_tf.layers.squash import Squash
+from mgnm_tf.layers.user_aware_adjacency import UserAwareAdjacency
+
+__all__ = [
+    "GraphPropagation",
+    "InterestAttention",
+    "LevelPooling",
+    "SequenceEncoder",
+    "SequentialCapsule",
+    "Squash",
+    "UserAwareAdjacency",
+]

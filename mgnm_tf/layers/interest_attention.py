@@ -1,0 +1,81 @@
+"""Scores of candidates against the interests of a user."""
+
+import keras
+from keras import ops
+
+from mgnm_tf.serialization import register
+from mgnm_tf.utils.masking import masked_softmax
+
+
+@register
+class InterestAttention(keras.layers.Layer):
+    """Scores candidates by attention over interests.
+
+    For every level, with interests `q_k` and a candidate `x`:
+
+    ```
+    a_k = softmax_k(q_k . x)                          (equation 13)
+    score = sum_k a_k (q_k . x)                       (equations 12, 14)
+    ```
+
+    Only the K inner products of a pair are computed; the preference vector
+    `sum_k a_k q_k` is never formed.
+
+    Args:
+        **kwargs: arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        interests: float, (batch, levels, K, d).
+        candidates: float, (batch, C, d), or (C, d) for candidates that all
+            rows share.
+        valid_mask: bool, (batch, K), interests that count on every level;
+            `None` for all.
+
+    Returns:
+        float, (batch, levels, C).
+
+    Masking: an invalid interest gets no attention; a row without a valid
+    interest scores 0.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from mgnm_tf.layers import InterestAttention
+    >>> interests = np.ones((2, 4, 3, 8), "float32")
+    >>> InterestAttention()(interests, np.ones((2, 6, 8), "float32")).shape
+    TensorShape([2, 4, 6])
+
+    Reference: Tian et al., "When Multi-Level Meets Multi-Interest", SIGIR
+    2022, section 3.4.1.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.built = True
+
+    def call(self, interests, candidates, valid_mask=None):
+        _, levels, _, dim = interests.shape
+        count = ops.shape(interests)[2]
+        flat = ops.reshape(interests, (-1, levels * count, dim))
+        if len(candidates.shape) == 2:
+            products = ops.matmul(flat, ops.transpose(candidates))
+        else:
+            products = ops.matmul(flat, ops.transpose(candidates, (0, 2, 1)))
+        products = ops.reshape(
+            products, (-1, levels, count, ops.shape(candidates)[-2])
+        )  # (batch, levels, K, C)
+        if valid_mask is None:
+            attention = ops.softmax(ops.cast(products, "float32"), axis=2)
+        else:
+            attention = masked_softmax(
+                ops.cast(products, "float32"),
+                valid_mask[:, None, :, None],
+                axis=2,
+            )
+        attention = ops.cast(attention, products.dtype)
+        return ops.sum(attention * products, axis=2)
+
+    def compute_output_shape(
+        self, interests_shape, candidates_shape, valid_mask_shape=None
+    ):
+        return (interests_shape[0], interests_shape[1], candidates_shape[-2])

@@ -1,0 +1,154 @@
+"""Sequential context for the items of a history."""
+
+import keras
+from keras import ops
+
+from mgnm_tf.serialization import register
+from mgnm_tf.utils.masking import zero_invalid
+from mgnm_tf.utils.validation import check_choice
+from mgnm_tf.utils.validation import check_positive_int
+
+KINDS = ("bilstm", "gru", "transformer")
+
+
+@register
+class SequenceEncoder(keras.layers.Layer):
+    """Rewrites each item of a sequence in the light of the others.
+
+    - `"bilstm"`: a bidirectional LSTM of width d a direction, projected back
+      to d without bias (MGNM, equation 10);
+    - `"gru"`: a GRU of width d;
+    - `"transformer"`: learned positions, then self-attention of two heads
+      and a feed-forward net of width 4d, each with a residual connection and
+      layer normalisation.
+
+    Args:
+        kind: `"bilstm"`, `"gru"` or `"transformer"`.
+        max_length: the longest sequence; only `"transformer"` needs it.
+            Defaults to `100`.
+        **kwargs: arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        items: float, (batch, length, d).
+        valid_mask: bool, (batch, length), True first (right padding).
+
+    Returns:
+        float, (batch, length, d).
+
+    Raises:
+        ValueError: `kind` is unknown.
+
+    Masking: invalid positions do not change valid ones, and are 0.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from mgnm_tf.layers import SequenceEncoder
+    >>> items = np.ones((2, 3, 4), "float32")
+    >>> mask = np.array([[True, True, True], [True, False, False]])
+    >>> SequenceEncoder("bilstm")(items, valid_mask=mask).shape
+    TensorShape([2, 3, 4])
+    """
+
+    def __init__(self, kind: str, max_length: int = 100, **kwargs):
+        check_choice(kind, "kind", KINDS)
+        check_positive_int(max_length, "max_length")
+        super().__init__(**kwargs)
+        self.kind = kind
+        self.max_length = max_length
+
+    def build(self, items_shape, valid_mask_shape=None):
+        shape = (None, None, items_shape[-1])
+        getattr(self, f"_build_{self.kind}")(shape)
+        self.built = True
+
+    def call(self, items, valid_mask=None):
+        if valid_mask is None:
+            valid_mask = ops.ones(ops.shape(items)[:2], "bool")
+        encoded = getattr(self, f"_call_{self.kind}")(items, valid_mask)
+        return zero_invalid(encoded, valid_mask)
+
+    def _build_bilstm(self, shape):
+        dim = shape[-1]
+        self.lstm = keras.layers.Bidirectional(
+            keras.layers.LSTM(
+                dim, return_sequences=True, dtype=self.dtype_policy
+            ),
+            name="bilstm",
+            dtype=self.dtype_policy,
+        )
+        self.lstm.build(shape)
+        self.projection = keras.layers.Dense(
+            dim, use_bias=False, name="projection", dtype=self.dtype_policy
+        )
+        self.projection.build((None, None, 2 * dim))
+
+    def _call_bilstm(self, items, valid_mask):
+        mask = self._never_empty(valid_mask)
+        return self.projection(self.lstm(items, mask=mask))
+
+    def _build_gru(self, shape):
+        self.gru = keras.layers.GRU(
+            shape[-1],
+            return_sequences=True,
+            name="gru",
+            dtype=self.dtype_policy,
+        )
+        self.gru.build(shape)
+
+    def _call_gru(self, items, valid_mask):
+        return self.gru(items, mask=self._never_empty(valid_mask))
+
+    def _build_transformer(self, shape):
+        dim = shape[-1]
+        options = {"dtype": self.dtype_policy}
+        self.positions = keras.layers.Embedding(
+            self.max_length, dim, name="positions", **options
+        )
+        self.positions.build()
+        self.attention = keras.layers.MultiHeadAttention(
+            2, max(dim // 2, 1), name="attention", **options
+        )
+        self.attention.build(shape, shape)
+        self.hidden = keras.layers.Dense(
+            4 * dim, activation="relu", name="hidden", **options
+        )
+        self.hidden.build(shape)
+        self.output_layer = keras.layers.Dense(dim, name="output", **options)
+        self.output_layer.build((None, None, 4 * dim))
+        self.norms = [
+            keras.layers.LayerNormalization(name=f"norm_{i}", **options)
+            for i in range(2)
+        ]
+        for norm in self.norms:
+            norm.build(shape)
+
+    def _call_transformer(self, items, valid_mask):
+        positions = self.positions(ops.arange(ops.shape(items)[1]))
+        items = items + ops.expand_dims(positions, 0)
+        attended = self.attention(
+            items,
+            items,
+            attention_mask=self._never_empty(valid_mask)[:, None, :],
+        )
+        items = self.norms[0](items + attended)
+        return self.norms[1](items + self.output_layer(self.hidden(items)))
+
+    def _never_empty(self, valid_mask):
+        """Calls the first position valid in rows that have no valid one.
+
+        cuDNN's kernels refuse an empty row, and a softmax over nothing is
+        NaN; what the row then holds is zeroed afterwards.
+        """
+        first = ops.arange(ops.shape(valid_mask)[1]) == 0
+        return ops.logical_or(valid_mask, ops.expand_dims(first, 0))
+
+    def compute_output_shape(self, items_shape, valid_mask_shape=None):
+        return items_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "kind": self.kind,
+            "max_length": self.max_length,
+        }

@@ -1,0 +1,302 @@
+"""Interests read off a history by routing, with the order of events."""
+
+import keras
+from keras import ops
+
+from mgnm_tf.layers.sequence_encoder import SequenceEncoder
+from mgnm_tf.layers.squash import Squash
+from mgnm_tf.serialization import register
+from mgnm_tf.utils.masking import masked_softmax
+from mgnm_tf.utils.masking import zero_invalid
+from mgnm_tf.utils.validation import check_choice
+from mgnm_tf.utils.validation import check_positive_int
+from mgnm_tf.utils.validation import check_range
+
+
+@register
+class SequentialCapsule(keras.layers.Layer):
+    """Reads K interests off a history with a capsule network.
+
+    For capsule i of K, from the items `H` of a history:
+
+    ```
+    Z_i = H W_i                                         (equation 5)
+    g_j ~ truncated normal when training, 0 at inference
+    repeat `routing_iterations` times:
+        c = softmax(g)                                  (6)
+        v_i = sum_j c_j z_j;  o_i = squash(v_i)         (7, 8)
+        g_j = g_j + o_i . z_j                           (9)
+        after the first time only: Z_i = Z_i + Encoder(Z_i)   (10)
+    q_i = ReLU(o_i W'_i)                                (11)
+    ```
+
+    Fold levels into the batch axis to treat many levels with one call.
+
+    Args:
+        num_interests: number of capsules K.
+        routing_iterations: how often coupling and capsule are computed, tau.
+            Defaults to `3`.
+        sequence_encoder: `"bilstm"`, `"gru"`, `"transformer"` or `None`; one
+            encoder serves all capsules. Defaults to `"bilstm"`.
+        encoder_input: `"each"` encodes the K projected sequences one by one;
+            `"joint"` encodes them side by side as one sequence of width K*d.
+            Defaults to `"each"`.
+        encoded_iterations: `"remaining"` uses the encoded items in all
+            iterations after the first, `"second"` in the second only.
+            Defaults to `"remaining"`.
+        routing_softmax: `"items"` normalises the coupling over the history,
+            `"interests"` over the capsules. Defaults to `"items"`.
+        routing_gradient: `"all"` lets the gradient pass through every
+            iteration, `"last"` stops it at the items of all but the last.
+            Defaults to `"all"`.
+        routing_noise: standard deviation of the first routing logits in
+            training. Defaults to `1.0`.
+        projection: `"shared"` has one `W_i` for all positions,
+            `"position"` one for each. Defaults to `"shared"`.
+        squash: whether `o = squash(v)`; `False` means `o = v`. Defaults to
+            `True`.
+        activation: activation of equation 11; `None` leaves equation 11 out,
+            so `q = o`. Defaults to `"relu"`.
+        projection_initializer: initializer of each `W_i` and `W'_i`.
+            Defaults to `"glorot_uniform"`.
+        max_length: the longest history; used where weights belong to
+            positions. Defaults to `100`.
+        seed: seed of the routing noise. Defaults to `None`.
+        **kwargs: arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        items: float, (batch, length, d), zero at invalid positions.
+        valid_mask: bool, (batch, length), True first (right padding).
+        training: bool; draws the first routing logits when true.
+
+    Returns:
+        float, (batch, K, d).
+
+    Raises:
+        ValueError: an option is unknown, or the history is longer than
+            `max_length` where weights belong to positions.
+
+    Masking: invalid positions have coupling 0. Without any valid position
+    all interests are zero.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from mgnm_tf.layers import SequentialCapsule
+    >>> items = np.ones((2, 5, 8), "float32")
+    >>> mask = np.ones((2, 5), "bool")
+    >>> SequentialCapsule(num_interests=4)(items, valid_mask=mask).shape
+    TensorShape([2, 4, 8])
+
+    Reference: Tian et al., "When Multi-Level Meets Multi-Interest", SIGIR
+    2022, section 3.3.
+
+    Differences: the first routing logits are 0 at inference, their
+    expectation, so that scores are deterministic; the paper draws them. The
+    published code also draws them at test, and its reshape of the encoder's
+    output mixes the users of a batch; neither is reproduced. Its other
+    choices are options: `"interests"`, `"last"`, `"position"`, `"joint"`,
+    `"second"`, `activation=None`.
+    """
+
+    def __init__(
+        self,
+        num_interests: int,
+        routing_iterations: int = 3,
+        sequence_encoder: str | None = "bilstm",
+        encoder_input: str = "each",
+        encoded_iterations: str = "remaining",
+        routing_softmax: str = "items",
+        routing_gradient: str = "all",
+        routing_noise: float = 1.0,
+        projection: str = "shared",
+        squash: bool = True,
+        activation: str | None = "relu",
+        projection_initializer="glorot_uniform",
+        max_length: int = 100,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        check_positive_int(num_interests, "num_interests")
+        check_positive_int(routing_iterations, "routing_iterations")
+        check_choice(encoder_input, "encoder_input", ("each", "joint"))
+        check_choice(
+            encoded_iterations, "encoded_iterations", ("remaining", "second")
+        )
+        check_choice(
+            routing_softmax, "routing_softmax", ("items", "interests")
+        )
+        check_choice(routing_gradient, "routing_gradient", ("all", "last"))
+        check_range(routing_noise, "routing_noise")
+        check_choice(projection, "projection", ("shared", "position"))
+        super().__init__(**kwargs)
+        self.num_interests = num_interests
+        self.routing_iterations = routing_iterations
+        self.sequence_encoder = sequence_encoder
+        self.encoder_input = encoder_input
+        self.encoded_iterations = encoded_iterations
+        self.routing_softmax = routing_softmax
+        self.routing_gradient = routing_gradient
+        self.routing_noise = routing_noise
+        self.projection = projection
+        self.squash = squash
+        self.activation = keras.activations.get(activation)
+        self.projection_initializer = keras.initializers.get(
+            projection_initializer
+        )
+        self.max_length = max_length
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.squash_layer = Squash(name="squash", dtype=self.dtype_policy)
+        self.encoder = None
+        if sequence_encoder is not None:
+            self.encoder = SequenceEncoder(
+                sequence_encoder,
+                max_length=max_length,
+                name="encoder",
+                dtype=self.dtype_policy,
+            )
+
+    def build(self, items_shape, valid_mask_shape=None):
+        dim = items_shape[-1]
+        self.dim = dim
+        positions = self.max_length if self.projection == "position" else 1
+        self.kernel = self._add_projection("kernel", positions, dim)
+        self.output_kernel = None
+        if self.activation is not keras.activations.linear:
+            self.output_kernel = self._add_projection("output_kernel", 1, dim)
+        if self.encoder is not None:
+            joint = self.encoder_input == "joint"
+            width = dim * self.num_interests if joint else dim
+            self.encoder.build((None, None, width))
+        self.built = True
+
+    def _add_projection(self, name, positions, dim):
+        """Adds (positions, K, d, d), each d x d matrix drawn on its own."""
+        initializer = self.projection_initializer
+
+        def draw(shape, dtype=None):
+            matrices = []
+            for _ in range(positions * self.num_interests):
+                fresh = initializer.clone()
+                matrices.append(fresh((dim, dim), dtype=dtype))
+            return ops.reshape(ops.stack(matrices), shape)
+
+        return self.add_weight(
+            name=name,
+            shape=(positions, self.num_interests, dim, dim),
+            initializer=draw,
+        )
+
+    def call(self, items, valid_mask=None, training=False):
+        if valid_mask is None:
+            valid_mask = ops.ones(ops.shape(items)[:2], "bool")
+        projected = self._project(items)  # (batch, K, length, d)
+        logits = self._first_logits(projected, training)
+        encoded = None
+        for step in range(self.routing_iterations):
+            last = step == self.routing_iterations - 1
+            if step == 1 and self.encoder is not None:
+                encoded = projected + self._encode(projected, valid_mask)
+            use_encoded = encoded is not None and (
+                step == 1 or self.encoded_iterations == "remaining"
+            )
+            current = encoded if use_encoded else projected
+            if self.routing_gradient == "last" and not last:
+                current = ops.stop_gradient(current)
+            capsules = self._combine(logits, current, valid_mask)
+            if not last:
+                agreement = ops.einsum("bkd,bkmd->bkm", capsules, current)
+                logits = logits + ops.cast(agreement, "float32")
+        if self.output_kernel is None:
+            return capsules
+        kernel = ops.cast(self.output_kernel[0], capsules.dtype)
+        return self.activation(ops.einsum("bkd,kde->bke", capsules, kernel))
+
+    def _project(self, items):
+        """Equation 5: (batch, length, d) to (batch, K, length, d)."""
+        kernel = ops.cast(self.kernel, items.dtype)
+        if self.projection == "position":
+            length = items.shape[1]
+            if length is not None and length > self.max_length:
+                raise ValueError(
+                    "A history must be at most `max_length` long, since "
+                    "each position has weights of its own. Received: length "
+                    f"{length}, max_length={self.max_length}"
+                )
+            kernel = kernel[: ops.shape(items)[1]]
+            return ops.einsum("bmd,mkde->bkme", items, kernel)
+        # One matrix product for all capsules.
+        kernel = ops.reshape(
+            ops.transpose(kernel[0], (1, 0, 2)), (self.dim, -1)
+        )
+        projected = ops.reshape(
+            ops.matmul(items, kernel),
+            (-1, ops.shape(items)[1], self.num_interests, self.dim),
+        )
+        return ops.transpose(projected, (0, 2, 1, 3))
+
+    def _first_logits(self, projected, training):
+        """Returns the routing logits before the first step, float32."""
+        shape = ops.shape(projected)[:3]
+        if not training or self.routing_noise == 0:
+            return ops.zeros(shape, "float32")
+        return keras.random.truncated_normal(
+            shape,
+            stddev=self.routing_noise,
+            dtype="float32",
+            seed=self.seed_generator,
+        )
+
+    def _encode(self, projected, valid_mask):
+        """Equation 10's encoder: (batch, K, length, d) to the same."""
+        count, dim = self.num_interests, self.dim
+        length = ops.shape(projected)[2]
+        if self.encoder_input == "joint":
+            items = ops.reshape(
+                ops.transpose(projected, (0, 2, 1, 3)),
+                (-1, length, count * dim),
+            )
+            encoded = self.encoder(items, valid_mask=valid_mask)
+            encoded = ops.reshape(encoded, (-1, length, count, dim))
+            return ops.transpose(encoded, (0, 2, 1, 3))
+        items = ops.reshape(projected, (-1, length, dim))
+        mask = ops.repeat(valid_mask, count, axis=0)
+        encoded = self.encoder(items, valid_mask=mask)
+        return ops.reshape(encoded, (-1, count, length, dim))
+
+    def _combine(self, logits, projected, valid_mask):
+        """Equations 6 to 8: coupling, weighted sum, squash."""
+        if self.routing_softmax == "items":
+            coupling = masked_softmax(logits, valid_mask[:, None, :])
+        else:
+            coupling = ops.softmax(logits, axis=1)
+            coupling = zero_invalid(coupling[..., None], valid_mask[:, None])
+            coupling = coupling[..., 0]
+        coupling = ops.cast(coupling, projected.dtype)
+        capsules = ops.einsum("bkm,bkmd->bkd", coupling, projected)
+        return self.squash_layer(capsules) if self.squash else capsules
+
+    def compute_output_shape(self, items_shape, valid_mask_shape=None):
+        return (items_shape[0], self.num_interests, items_shape[-1])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_interests": self.num_interests,
+            "routing_iterations": self.routing_iterations,
+            "sequence_encoder": self.sequence_encoder,
+            "encoder_input": self.encoder_input,
+            "encoded_iterations": self.encoded_iterations,
+            "routing_softmax": self.routing_softmax,
+            "routing_gradient": self.routing_gradient,
+            "routing_noise": self.routing_noise,
+            "projection": self.projection,
+            "squash": self.squash,
+            "activation": keras.activations.serialize(self.activation),
+            "projection_initializer": keras.initializers.serialize(
+                self.projection_initializer
+            ),
+            "max_length": self.max_length,
+            "seed": self.seed,
+        }

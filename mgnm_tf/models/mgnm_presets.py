@@ -1,0 +1,48 @@
+"""Named configurations of MGNM. Data only."""
+
+PRESETS = {
+    # Section 4.1 of the paper; also the constructor's defaults.
+    "paper": {
+        "embedding_dim": 16,
+        "num_interests": 4,
+        "num_layers": 3,
+        "adjacency_l1": 1e-6,
+        "l2": 1e-5,
+    },
+    # Section 4.1, for the micro-video data.
+    "paper_micro_video": {
+        "embedding_dim": 40,
+        "num_interests": 4,
+        "num_layers": 3,
+        "adjacency_l1": 1e-6,
+        "l2": 1e-5,
+    },
+    # What the published code does (WHUIR/MGNM, code/model.py, train.py), its
+    # defects repaired: see "Differences" of the class.
+    "released": {
+        "embedding_dim": 16,
+        "num_interests": 4,
+        "num_layers": 3,
+        "user_aware": False,
+        "adjacency_normalization": "none",
+        "graph_bias": True,
+        "encoder_input": "joint",
+        "encoded_iterations": "second",
+        "routing_softmax": "interests",
+        "routing_gradient": "last",
+        "capsule_projection": "position",
+        "interest_activation": None,
+        "adjacency_l1": 1e-5,
+        "l2": 5e-6,
+        "l2_scope": "all",
+    },
+    # Table 3 of the paper, one part changed in each.
+    "without_graph": {"num_layers": 0},
+    "without_l1": {"adjacency_l1": 0.0},
+    "without_bilstm": {"sequence_encoder": None},
+    "without_max_pooling": {"level_pooling": "sum"},
+    "bilstm_for_capsules": {"interest_extractor": "bilstm"},
+    "sum_for_capsules": {"interest_extractor": "sum"},
+    "self_attention_for_capsules": {"interest_extractor": "self_attention"},
+    "transformer_in_capsules": {"sequence_encoder": "transformer"},
+}
