@@ -1,0 +1,105 @@
+"""Which position stands in which batch. NumPy only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.errors import DataError
+from mgnm_tf.utils.validation import check_positive_int
+
+
+@dataclass(frozen=True, eq=False)
+class BatchPlan:
+    """Targets of one part, sorted by the bucket of their history length.
+
+    Bucket k holds the targets whose visible history is longer than
+    `widths[k - 1]` and at most `widths[k]`. The sorted list is cut into
+    batches, so at most one batch is smaller than the others, and a batch on
+    the edge of two buckets has the width of the wider one. An epoch permutes
+    the targets inside each bucket and then the batches; neither changes the
+    plan.
+
+    Args:
+        positions: int64 (n,), positions in `SequenceDataset.items`, bucket by
+            bucket, ascending inside a bucket.
+        starts: int64 (k,), where each bucket starts in `positions`.
+        sizes: int64 (k,), how many targets a bucket holds, never 0.
+        widths: int32 (k,), history width of each bucket, ascending.
+    """
+
+    positions: np.ndarray
+    starts: np.ndarray
+    sizes: np.ndarray
+    widths: np.ndarray
+
+    def num_batches(self, batch_size: int) -> int:
+        """Returns the number of batches of one pass."""
+        return -(-len(self.positions) // batch_size)
+
+
+def resolve_widths(
+    max_length: int, bucket_widths: Sequence[int] | None = None
+) -> tuple[int, ...]:
+    """Returns the history widths in use, ascending, the last `max_length`.
+
+    Args:
+        max_length: the longest visible history.
+        bucket_widths: widths of the buckets below `max_length`; an empty
+            sequence gives every batch the width `max_length`. Defaults to
+            `None`: 4, 8, 16, 32 and so on.
+
+    Raises:
+        ValueError: a width is not between 1 and `max_length`.
+    """
+    check_positive_int(max_length, "max_length")
+    if bucket_widths is None:
+        doublings = range(2, max_length.bit_length() + 1)
+        bucket_widths = [2**n for n in doublings if 2**n < max_length]
+    for width in bucket_widths:
+        check_positive_int(width, "bucket_widths")
+        if width > max_length:
+            raise ValueError(
+                "`bucket_widths` must not exceed `max_length`. "
+                f"Received: {width} with max_length={max_length}"
+            )
+    return tuple(sorted({*bucket_widths, max_length}))
+
+
+def plan_batches(
+    data: SequenceDataset,
+    part: str,
+    max_length: int,
+    bucket_widths: Sequence[int] | None = None,
+) -> BatchPlan:
+    """Groups the targets of a part by history length.
+
+    Args:
+        data: the split data.
+        part: "train", "validation" or "test".
+        max_length: the longest visible history.
+        bucket_widths: see `resolve_widths`. Defaults to `None`.
+
+    Raises:
+        DataError: the part has no target with a history.
+    """
+    widths = np.array(resolve_widths(max_length, bucket_widths), np.int32)
+    positions = data.positions(part)
+    if not len(positions):
+        raise DataError(
+            f"The data have no {part} event with an earlier event of the "
+            "same sequence, so there is nothing to predict from."
+        )
+    length = positions - data.offsets[data.sequences[positions]]
+    length = np.minimum(length, max_length)
+    bucket = np.searchsorted(widths, length).astype(np.uint16)
+    sizes = np.bincount(bucket, minlength=len(widths))
+    used = sizes > 0
+    return BatchPlan(
+        # A stable sort of short integers is a radix sort: linear in the events.
+        positions=positions[np.argsort(bucket, kind="stable")],
+        starts=(np.cumsum(sizes) - sizes)[used],
+        sizes=sizes[used],
+        widths=widths[used],
+    )

@@ -1,0 +1,223 @@
+"""From flat arrays to batches: the one input pipeline of every model."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from mgnm_tf.data.batch_builder import EVALUATION
+from mgnm_tf.data.batch_builder import BatchBuilder
+from mgnm_tf.data.batch_plan import plan_batches
+from mgnm_tf.data.dataset import PARTS
+from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.errors import DataError
+from mgnm_tf.errors import UserError
+from mgnm_tf.utils.validation import check_choice
+from mgnm_tf.utils.validation import check_positive_int
+
+EXCLUSIONS = ("history", "user", "none")
+SAMPLINGS = ("uniform", "popularity")
+FEATURES = (
+    "history_time",
+    "candidate_time",
+    "history_category",
+    "candidate_category",
+    "excluded",
+)
+
+
+def make_dataset(
+    data: SequenceDataset,
+    part: str = "train",
+    *,
+    batch_size: int = 256,
+    max_length: int = 100,
+    negatives: int = 5,
+    shared_negatives: int = 0,
+    sampling: str = "uniform",
+    popularity_exponent: float = 0.75,
+    correct_sampling: bool = False,
+    exclude: str = "history",
+    features: Sequence[str] = (),
+    bucket_widths: Sequence[int] | None = None,
+    seed: int = 0,
+    first_step: int | None = None,
+) -> tf.data.Dataset:
+    """Makes batches of (features, labels) for `fit`, `evaluate`, `predict`.
+
+    A sample is one event of the part that has an earlier event in its
+    sequence: the positive. What a batch holds is a function of the
+    arguments, the epoch and the number of the batch, so a stream can go on
+    at any step and is the same on every machine.
+
+    Letters in shapes: B samples, m history width of the batch (one of
+    the bucket widths), C = 1 + `negatives`, S = `shared_negatives`.
+
+    - `user` (B,) int32: 0 for a user without training events.
+    - `history` (B, m) int32: the last events before the positive, whichever
+      part they belong to, oldest first, padded with 0 at the end.
+    - `candidates` (B, C) int32: the positive, then its negatives.
+    - `shared_negatives` (S,) int32: only if asked for.
+    - `log_sampling_probability` (B, C + S) float32: only with
+      `correct_sampling`; the logarithm of how often the `negatives` + S
+      draws are expected to meet the item of each column (the positive's
+      column too, as in a sampled softmax). Excluded items are not
+      reckoned with. It is constant for uniform sampling.
+    - labels (B, C + S) float32: 1 for the positive, 0 for a negative, -1
+      (ignore) for a shared negative that is the positive of the row.
+
+    Training: the targets are permuted inside each bucket and the batches
+    among themselves. Negatives of a sample depend on `seed`, epoch and
+    sample; each iteration of the data set is a new epoch, whose number is
+    drawn from `seed`. With `first_step` the epochs are numbered 0, 1, 2.
+
+    Validation and test: in the order of `evaluation_order`. Negatives of a
+    sample depend on `seed`, the sample and what it excludes: not on the
+    model, the batch size, the buckets or the number of negatives (asking
+    for fewer gives the first of them).
+
+    Args:
+        data: the split data.
+        part: "train", "validation" or "test". Defaults to `"train"`.
+        batch_size: number of samples B. Defaults to 256.
+        max_length: the longest visible history. Defaults to 100.
+        negatives: negatives of each sample. Defaults to 5.
+        shared_negatives: negatives of each batch. Defaults to 0.
+        sampling: "uniform" over the items, or "popularity": in proportion to
+            the number of training events of an item, raised to
+            `popularity_exponent`. Defaults to `"uniform"`.
+        popularity_exponent: see `sampling`. Defaults to 0.75.
+        correct_sampling: whether to add `log_sampling_probability`. Defaults
+            to `False`.
+        exclude: what a sample's own negatives avoid besides the positive:
+            "history", the visible history; "user", all events of the
+            sequence in this part and earlier parts; "none". Where that
+            leaves no item, only the positive is avoided. Shared negatives
+            avoid nothing. Defaults to `"history"`.
+        features: further keys: `history_time` (B, m) int64 with 0 on
+            padding, `candidate_time` (B, C) int64 (the time of the positive
+            in every column), `history_category` (B, m) int32,
+            `candidate_category` (B, C) int32, `excluded` (B, W) int32 (what
+            `exclude` names, with the positive, ascending, 0 in column 0,
+            repeats possible). Defaults to `()`.
+        bucket_widths: history widths; see `resolve_widths`. Defaults to
+            `None`: 4, 8, 16, 32 and so on up to `max_length`.
+        seed: seed of order and negatives. Defaults to 0.
+        first_step: makes an endless training stream that starts at this
+            step: step g is batch g % n of epoch g // n, with n from
+            `num_batches`. Defaults to `None`: one epoch an iteration.
+
+    Returns:
+        A `tf.data.Dataset` of (features, labels).
+
+    Raises:
+        DataError: the part has no sample, or the data lack a feature.
+        UserError: the catalogue is too small for negatives.
+        ValueError: an argument is out of its range.
+    """
+    check_choice(part, "part", PARTS)
+    check_positive_int(batch_size, "batch_size")
+    check_positive_int(seed, "seed", 0)
+    if first_step is not None:
+        check_positive_int(first_step, "first_step", 0)
+        if part != "train":
+            raise ValueError(
+                "`first_step` is for training; other parts have one order. "
+                f"Received: first_step={first_step} with part={part!r}"
+            )
+    check_positive_int(negatives, "negatives", 0)
+    check_positive_int(shared_negatives, "shared_negatives", 0)
+    if correct_sampling and not negatives + shared_negatives:
+        raise ValueError(
+            "`correct_sampling` needs negatives. Received: negatives=0 and "
+            "shared_negatives=0"
+        )
+    if negatives and data.num_items < 2:
+        raise UserError(
+            "The data have a single item, so no negative can be drawn; at "
+            "least 2 items are needed."
+        )
+    builder = BatchBuilder(
+        data=data,
+        part=part,
+        plan=plan_batches(data, part, max_length, bucket_widths),
+        batch_size=batch_size,
+        max_length=max_length,
+        negatives=negatives,
+        shared=shared_negatives,
+        weights=_weights(data, sampling, popularity_exponent),
+        correct_sampling=correct_sampling,
+        exclude=check_choice(exclude, "exclude", EXCLUSIONS),
+        features=_check_features(data, features),
+        seed=seed,
+    )
+    count = builder.num_batches
+    if part != "train":
+        steps = tf.data.Dataset.range(count).map(lambda b: (EVALUATION, b))
+    elif first_step is not None:
+        steps = tf.data.Dataset.counter(first_step).map(
+            lambda step: (step // count, step % count)
+        )
+    else:
+        epoch = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
+        steps = epoch.take(1).flat_map(
+            lambda epoch: tf.data.Dataset.range(count).map(
+                lambda batch: (epoch, batch)
+            )
+        )
+        steps = steps.apply(tf.data.experimental.assert_cardinality(count))
+    batches = steps.map(
+        builder.batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    )
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def num_batches(
+    data: SequenceDataset, part: str = "train", *, batch_size: int = 256
+) -> int:
+    """Returns the number of batches of one pass, whatever the buckets."""
+    return -(-len(data.positions(part)) // batch_size)
+
+
+def evaluation_order(
+    data: SequenceDataset,
+    part: str,
+    *,
+    max_length: int = 100,
+    bucket_widths: Sequence[int] | None = None,
+) -> np.ndarray:
+    """Returns the positions of the samples in the order of `make_dataset`.
+
+    Args:
+        data: the split data.
+        part: "validation" or "test".
+        max_length: as given to `make_dataset`. Defaults to 100.
+        bucket_widths: as given to `make_dataset`. Defaults to `None`.
+
+    Returns:
+        int64 (n,), indices into `data.items`.
+    """
+    return plan_batches(data, part, max_length, bucket_widths).positions
+
+
+def _weights(
+    data: SequenceDataset, sampling: str, exponent: float
+) -> np.ndarray | None:
+    """Returns the sampling weights (M + 1,), or `None` for uniform ones."""
+    if check_choice(sampling, "sampling", SAMPLINGS) == "uniform":
+        return None
+    trained = np.asarray(data.items)[np.asarray(data.parts) == 0]
+    return np.bincount(trained, minlength=data.num_items + 1) ** exponent
+
+
+def _check_features(
+    data: SequenceDataset, features: Sequence[str]
+) -> tuple[str, ...]:
+    for key in features:
+        check_choice(key, "feature", FEATURES)
+        if key.endswith("_category") and data.item_categories is None:
+            raise DataError(
+                f"`{key}` is asked for, but the data have no item "
+                "categories; prepare them with a category column."
+            )
+    return tuple(features)
