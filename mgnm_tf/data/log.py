@@ -126,21 +126,18 @@ def read_log(
         DataError: the source cannot be used; the message names the file and
             the row or column, and says what was expected.
     """
-    given = {
-        "user_column": user_column,
-        "item_column": item_column,
-        "time_column": time_column,
-        "rating_column": rating_column,
-        "category_column": category_column,
-        "split_column": split_column,
-    }
-    wanted = list(dict.fromkeys(name for name in given.values() if name))
+    ids = [user_column, item_column, category_column, split_column]
+    ids = list(dict.fromkeys(name for name in ids if name))
+    numbers = [time_column, rating_column]
+    numbers = [name for name in numbers if name and name not in ids]
     if isinstance(source, pd.DataFrame):
         where = "the table"
-        table = _from_pandas(source, wanted)
+        table = _from_pandas(source, [*ids, *numbers])
     else:
         where = str(Path(source))
-        table = read_table(Path(source), wanted, separator, column_names)
+        table = read_table(
+            Path(source), ids, numbers, separator, column_names
+        )
     if table.num_rows == 0:
         raise DataError(f"{where} has columns but no rows; expected events.")
     users, user_ids = encode_ids(table[user_column], user_column, where)

@@ -18,7 +18,8 @@ _BLOCK_BYTES = 1 << 24
 
 def read_table(
     path: Path,
-    wanted: Sequence[str],
+    ids: Sequence[str],
+    numbers: Sequence[str],
     separator: str | None = None,
     column_names: Sequence[str] | None = None,
 ) -> pa.Table:
@@ -26,7 +27,9 @@ def read_table(
 
     Args:
         path: a `.parquet` file, or a text file, plain or `.gz`.
-        wanted: the names of the columns.
+        ids: the names of the columns of ids; they come as dictionaries,
+            which keep millions of equal ids small.
+        numbers: the names of the columns of numbers and times.
         separator: what stands between the fields of a text file; a comma if
             it is not given, a tab for `.tsv` files. More than one character
             is possible; the file is held in memory twice then.
@@ -40,25 +43,30 @@ def read_table(
     if path.is_dir():
         raise DataError(f"{path} is a folder; expected an interaction log.")
     if ".parquet" in path.suffixes:
-        return _read_parquet(path, wanted)
+        return _read_parquet(path, ids, numbers)
     if separator is None:
         separator = "\t" if ".tsv" in path.suffixes else ","
-    return _read_text(path, wanted, separator, column_names)
+    types = dict.fromkeys(numbers, pa.string())
+    types |= dict.fromkeys(ids, pa.dictionary(pa.int32(), pa.string()))
+    return _read_text(path, types, separator, column_names)
 
 
-def _read_parquet(path: Path, wanted: Sequence[str]) -> pa.Table:
+def _read_parquet(
+    path: Path, ids: Sequence[str], numbers: Sequence[str]
+) -> pa.Table:
+    wanted = [*ids, *numbers]
     try:
         with pa.OSFile(str(path)) if path.suffix != ".gz" else gzip.open(
             path
         ) as file:
             parquet = pa.parquet.ParquetFile(
-                file, read_dictionary=list(wanted)
+                file, read_dictionary=list(ids)
             )
             found = parquet.schema_arrow.names
             for name in wanted:
                 if name not in found:
                     raise missing_column(str(path), name, found)
-            return parquet.read(columns=list(wanted))
+            return parquet.read(columns=wanted)
     except (pa.ArrowInvalid, OSError, EOFError, zlib.error) as error:
         raise DataError(
             f"{path} is not a whole Parquet file: {_one_line(error)}."
@@ -67,13 +75,13 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> pa.Table:
 
 def _read_text(
     path: Path,
-    wanted: Sequence[str],
+    types: dict[str, pa.DataType],
     separator: str,
     column_names: Sequence[str] | None,
 ) -> pa.Table:
     try:
         found = list(column_names or _header(path, separator))
-        for name in wanted:
+        for name in types:
             if name not in found:
                 raise missing_column(str(path), name, found, separator)
             if found.count(name) > 1:
@@ -81,7 +89,7 @@ def _read_text(
                     f"{path} has {found.count(name)} columns named {name!r}, "
                     "expected one."
                 )
-        return _parse(path, found, wanted, separator, bool(column_names))
+        return _parse(path, found, types, separator, bool(column_names))
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not text in UTF-8: {error}.") from error
     except pa.ArrowInvalid as error:
@@ -117,7 +125,7 @@ def _header(path: Path, separator: str) -> list[str]:
 def _parse(
     path: Path,
     found: list[str],
-    wanted: Sequence[str],
+    types: dict[str, pa.DataType],
     separator: str,
     headerless: bool,
 ) -> pa.Table:
@@ -129,9 +137,6 @@ def _parse(
         # The unit separator of ASCII, made for this.
         content = content.replace(separator.encode("utf-8"), b"\x1f")
         source, separator = pa.BufferReader(content), "\x1f"
-    # Dictionaries keep millions of equal ids small; times are nearly all
-    # different, so they are better off as plain text.
-    text = pa.dictionary(pa.int32(), pa.string())
     return pa.csv.read_csv(
         source,
         read_options=pa.csv.ReadOptions(
@@ -141,8 +146,8 @@ def _parse(
         ),
         parse_options=pa.csv.ParseOptions(delimiter=separator),
         convert_options=pa.csv.ConvertOptions(
-            include_columns=list(wanted),
-            column_types={name: text for name in wanted},
+            include_columns=list(types),
+            column_types=types,
             strings_can_be_null=False,
         ),
     )

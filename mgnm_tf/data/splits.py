@@ -1,0 +1,202 @@
+"""Training, validation and test parts of a log."""
+
+from collections.abc import Callable
+from collections.abc import Sequence
+
+import numpy as np
+
+from mgnm_tf.data.dataset import PARTS
+from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.index import Sorted
+from mgnm_tf.data.index import index_events
+from mgnm_tf.data.log import InteractionLog
+from mgnm_tf.errors import DataError
+from mgnm_tf.errors import UserError
+from mgnm_tf.utils.validation import unknown_name
+
+Ratios = Sequence[float]
+"""Shares of training, validation and test, for example (7, 1, 2)."""
+
+
+def split_log(
+    log: InteractionLog,
+    method: str = "leave_one_out",
+    ratios: Ratios = (0.7, 0.1, 0.2),
+    name: str = "",
+) -> SequenceDataset:
+    """Splits a log, sorts it and numbers users and items.
+
+    The numbers come from training events alone, in the order of the sorted
+    raw ids. Events of an item without a training event are dropped from the
+    other parts and counted in the metadata (`cold_item_events`).
+
+    Filters that count events (`filter_core`) look at the whole log, as the
+    published 5-core data sets do; use them where that is wanted.
+
+    Args:
+        log: the log.
+        method: "leave_one_out", "temporal", "per_user_ratio" or "sessions";
+            what each asks of a model and what it leaks stands in the
+            functions of these names. Defaults to `"leave_one_out"`.
+        ratios: shares of the three parts, positive, in any unit; read by
+            "temporal" and "per_user_ratio".
+        name: the name of the data set.
+
+    Returns:
+        The data set, in memory.
+
+    Raises:
+        UserError: the method is unknown or the ratios are not three
+            positive numbers.
+        DataError: a part would be empty.
+    """
+    if method not in METHODS:
+        raise UserError(unknown_name("split", method, METHODS))
+    shares = _shares(ratios)
+    order = np.lexsort((log.times, log.users))
+    events = Sorted.of(log, order)
+    parts, note = METHODS[method](events, shares)
+    _check_parts(parts, log.source, f"the split {method!r}")
+    metadata = {
+        "name": name,
+        "source": log.source,
+        "filters": list(log.steps),
+        "split": {"method": method, **note},
+    }
+    data = index_events(log, events, parts, metadata)
+    _check_parts(
+        data.parts, log.source, f"the split {method!r}, without new items,"
+    )
+    return data
+
+
+def leave_one_out(events: Sorted, shares: Ratios) -> tuple[np.ndarray, dict]:
+    """The last event of a user is test, the last but one validation.
+
+    It asks for the next item of users the model knows well, with all they
+    did before. It leaks time: a user's training events may be later than
+    another user's test event, so trends of the future can be learned.
+    Users with fewer than 3 events are for training only.
+    """
+    left = events.sizes[events.users] - events.ranks
+    parts = np.zeros(len(left), np.int8)
+    enough = events.sizes[events.users] >= 3
+    parts[enough & (left == 2)] = PARTS.index("validation")
+    parts[enough & (left == 1)] = PARTS.index("test")
+    return parts, {}
+
+
+def temporal(events: Sorted, shares: Ratios) -> tuple[np.ndarray, dict]:
+    """Two points in time cut the whole log; equal times stay together.
+
+    It asks what a service is asked: everything up to a day is known, nothing
+    after it. Many test users and items are new then; users without training
+    events stay (as unknown users), items without are dropped. It leaks
+    nothing.
+    """
+    times = np.sort(events.times)
+    cuts = _cuts(len(times), shares)
+    if cuts[-1] >= len(times):
+        raise DataError(
+            f"{events.source}: {len(times)} events are too few for the split "
+            "'temporal'; expected at least one event in every part."
+        )
+    limits = times[cuts]
+    parts = np.searchsorted(limits, events.times, side="right")
+    note = {
+        "ratios": list(shares),
+        "validation_from": int(limits[0]),
+        "test_from": int(limits[1]),
+    }
+    return parts.astype(np.int8), note
+
+
+def per_user_ratio(events: Sorted, shares: Ratios) -> tuple[np.ndarray, dict]:
+    """The first events of each user are training, the last ones test.
+
+    It asks for several next items of known users. It leaks time as
+    `leave_one_out` does, and the further back the first test event of a user
+    lies, the more. A user with one event is for training only.
+    """
+    sizes = events.sizes[events.users]
+    first = np.maximum(_rounded(sizes * shares[0]), 1)
+    second = _rounded(sizes * (shares[0] + shares[1]))
+    parts = (events.ranks >= first).astype(np.int8)
+    parts += (events.ranks >= first) & (events.ranks >= second)
+    return parts, {"ratios": list(shares)}
+
+
+def sessions(events: Sorted, shares: Ratios) -> tuple[np.ndarray, dict]:
+    """Whole sessions are training, validation or test, as the log says.
+
+    It asks for the next item in a session of somebody unknown, from that
+    session alone. What it leaks depends on how the given split was made. The
+    log must have a split column. If it names no validation session, the last
+    10 % of the training sessions, by first time and then by place in the
+    log, are taken for validation.
+    """
+    if events.parts is None:
+        raise DataError(
+            f"{events.source}: the split 'sessions' needs a column that says "
+            "train, validation or test; name it as the split column."
+        )
+    first = np.flatnonzero(events.ranks == 0)
+    parts = events.parts.copy()
+    mixed = parts != parts[first][events.users]
+    if mixed.any():
+        user = events.user_ids[events.users[np.argmax(mixed)]]
+        raise DataError(
+            f"{events.source}: session {user!r} has events in more than one "
+            "part; expected whole sessions in one part."
+        )
+    taken = 0
+    if not (parts == 1).any():
+        training = np.flatnonzero(parts[first] == 0)
+        place = np.minimum.reduceat(events.rows, first)[training]
+        order = training[np.lexsort((place, events.times[first[training]]))]
+        taken = int(_rounded(np.float64(len(order) * 0.1)))
+        chosen = np.zeros(len(first), bool)
+        chosen[order[len(order) - taken :]] = True
+        parts[chosen[events.users]] = PARTS.index("validation")
+    return parts, {"validation_sessions_taken_from_training": taken}
+
+
+METHODS: dict[str, Callable[[Sorted, Ratios], tuple[np.ndarray, dict]]] = {
+    "leave_one_out": leave_one_out,
+    "temporal": temporal,
+    "per_user_ratio": per_user_ratio,
+    "sessions": sessions,
+}
+"""The splits by name. Each takes the sorted events and the shares, and
+returns the part of each event, int8 (N,), and a note for the metadata."""
+
+
+def _shares(ratios: Ratios) -> list[float]:
+    shares = np.asarray(ratios, np.float64)
+    if shares.shape != (3,) or not (np.isfinite(shares) & (shares > 0)).all():
+        raise UserError(
+            "`ratios` must be three positive numbers for training, "
+            f"validation and test. Received: ratios={tuple(ratios)!r}"
+        )
+    return (shares / shares.sum()).tolist()
+
+
+def _cuts(count: int, shares: Ratios) -> np.ndarray:
+    ends = np.array([shares[0], shares[0] + shares[1]]) * count
+    return _rounded(ends)
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    # Half up; the small term takes 0.7 + 0.1 = 0.7999... for what is meant.
+    return np.floor(values + 0.5 + 1e-9).astype(np.int64)
+
+
+def _check_parts(parts: np.ndarray, source: str, what: str) -> None:
+    counts = np.bincount(parts, minlength=len(PARTS))
+    for name, count in zip(PARTS, counts, strict=True):
+        if count == 0:
+            raise DataError(
+                f"{source}: {what} leaves the {name} part empty "
+                f"({len(parts)} events in all); expected events in "
+                "every part, so use more data, other ratios or another split."
+            )
