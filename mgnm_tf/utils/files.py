@@ -59,6 +59,42 @@ def atomic_folder(
         raise
 
 
+@contextmanager
+def atomic_output(
+    path: str | os.PathLike, overwrite: bool = False
+) -> Iterator[Path]:
+    """Gives a file name to write to that becomes `path` at the end.
+
+    As `atomic_folder`, for a single file.
+
+    Args:
+        path: the file to make; missing parents are made.
+        overwrite: whether a file that is there already is replaced. Defaults
+            to `False`.
+
+    Returns:
+        A context manager over the `Path` of the file to write.
+
+    Raises:
+        OutputExistsError: `path` exists and `overwrite` is false.
+        UserError: the file cannot be written; nothing is left of it.
+    """
+    path = Path(path)
+    if not overwrite:
+        _check_free(path, overwrite)
+    partial = _sibling(path, "partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        if isinstance(error, UserError):
+            raise
+        raise _write_error(path, error) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def atomic_write(path: str | os.PathLike, content: bytes | str) -> None:
     """Writes a file beside `path` and renames it; text is UTF-8.
 
@@ -69,18 +105,10 @@ def atomic_write(path: str | os.PathLike, content: bytes | str) -> None:
     Raises:
         UserError: the file cannot be written; nothing is left of it.
     """
-    path = Path(path)
     if isinstance(content, str):
         content = content.encode("utf-8")
-    partial = _sibling(path, "partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_output(path, overwrite=True) as partial:
         partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        raise _write_error(path, error) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def sha256(path: str | os.PathLike) -> str:
