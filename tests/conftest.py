@@ -1,0 +1,41 @@
+"""Options, markers and guards of the whole suite."""
+
+import os
+import socket
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--run-large",
+        action="store_true",
+        help="also run the tests marked `large`",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--run-large"):
+        return
+    skip = pytest.mark.skip(reason="large; run with --run-large")
+    for item in items:
+        if "large" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch):
+    """Refuses connections to other machines: the suite runs offline."""
+    connect = socket.socket.connect
+
+    def guarded(self, address):
+        if self.family == socket.AF_INET and address[0] not in (
+            "127.0.0.1",
+            "localhost",
+        ):
+            raise OSError(f"A test tried to reach {address}.")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)

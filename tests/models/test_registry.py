@@ -1,0 +1,134 @@
+"""Models by name."""
+
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from mgnm_tf.errors import UserError
+from mgnm_tf.models import registry
+from mgnm_tf.models.registry import create_model
+from mgnm_tf.models.registry import model_class
+from mgnm_tf.models.registry import model_names
+
+ROOT = Path(__file__).parents[2]
+
+
+class Guess:
+    """A stand-in for a model of another package."""
+
+    presets = {"default": {}, "wide": {"embedding_dim": 64}}
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        embedding_dim: int = 16,
+        dropout: float | None = None,
+        pooling: Literal["max", "mean"] = "max",
+        **kwargs,
+    ):
+        if embedding_dim < 1:
+            raise ValueError("`embedding_dim` must be at least 1.")
+        self.sizes = (num_users, num_items)
+        self.embedding_dim = embedding_dim
+        self.dropout = dropout
+        self.pooling = pooling
+
+
+@pytest.fixture
+def guess(monkeypatch):
+    """Puts `Guess` into the entry-point group, as a package would."""
+    point = metadata.EntryPoint("guess", f"{__name__}:Guess", registry.GROUP)
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[Guess.__module__])
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [point])
+
+
+def test_our_models_are_listed_in_a_checkout(monkeypatch):
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [])
+    assert model_names() == ["mgnm", "popularity", "item_knn", "gru4rec"]
+
+
+@pytest.mark.parametrize("name", ["mgnm", "popularity", "item_knn", "gru4rec"])
+def test_every_listed_model_keeps_the_contract(name):
+    from mgnm_tf.models.base import SequentialRecommender
+
+    cls = model_class(name)
+    assert issubclass(cls, SequentialRecommender)
+    assert all(isinstance(value, dict) for value in cls.presets.values())
+    for preset in [None, *cls.presets]:
+        model = create_model(name, preset, num_users=3, num_items=7)
+        assert (model.num_users, model.num_items) == (3, 7)
+
+
+def test_a_name_loads_no_other_model():
+    code = (
+        "import sys; from mgnm_tf.models.registry import model_class; "
+        "model_class('gru4rec'); "
+        "print('baselines.item_knn' in sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
+    assert result.stdout.strip() == "False"
+
+
+def test_another_package_adds_a_model(guess):
+    assert model_names()[-1] == "guess"
+    assert model_class("guess").__name__ == "Guess"
+
+
+def test_preset_and_options(guess):
+    model = create_model("guess", "wide", 2, 5)
+    assert (model.sizes, model.embedding_dim) == ((2, 5), 64)
+    options = {"embedding_dim": "8", "dropout": "0.5", "pooling": "mean"}
+    model = create_model("guess", "wide", 2, 5, options)
+    assert model.embedding_dim == 8
+    assert model.dropout == 0.5
+    assert model.pooling == "mean"
+    assert create_model("guess", None, 2, 5, {"dropout": 0.1}).dropout == 0.1
+
+
+@pytest.mark.parametrize(
+    ("name", "preset", "options", "words"),
+    [
+        ("gues", None, {}, "Unknown model 'gues'. Did you mean 'guess'?"),
+        ("guess", "wied", {}, "preset of guess 'wied'. Did you mean 'wide'?"),
+        (
+            "guess",
+            None,
+            {"dropuot": "1"},
+            "Unknown option of guess 'dropuot'. Did you mean 'dropout'?",
+        ),
+        (
+            "guess",
+            None,
+            {"embedding_dim": "wide"},
+            "'embedding_dim' must be an integer. Received: embedding_dim=wide",
+        ),
+        (
+            "guess",
+            None,
+            {"pooling": "sum"},
+            "'pooling' must be one of max, mean. Received: pooling=sum",
+        ),
+        (
+            "guess",
+            None,
+            {"embedding_dim": "0"},
+            "Model guess: `embedding_dim` must be at least 1.",
+        ),
+        ("guess", None, {"num_items": "3"}, "Unknown option of guess"),
+    ],
+)
+def test_errors(guess, name, preset, options, words):
+    with pytest.raises(UserError) as caught:
+        create_model(name, preset, 2, 5, options)
+    assert words in str(caught.value)

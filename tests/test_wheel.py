@@ -1,0 +1,150 @@
+"""The wheel holds all that an installation needs, and nothing else."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+LOOK = """
+import sys
+from pathlib import Path
+import mgnm_tf, baselines
+from importlib.metadata import entry_points
+from mgnm_tf.data.recipe import load_recipe, recipe_names
+from mgnm_tf.models.registry import model_class, model_names
+home = Path(sys.argv[1]).resolve()
+for package in (mgnm_tf, baselines):
+    assert home in Path(package.__file__).resolve().parents, package
+assert "movielens-100k" in recipe_names(), recipe_names()
+for name in recipe_names():
+    load_recipe(name)
+print(len(recipe_names()), sorted(model_names()), model_class("gru4rec"))
+print(sorted(point.name for point in entry_points(group="mgnm_tf.models")))
+print([point.value for point in entry_points(name="mgnm")])
+"""
+
+
+def look(home, search_path):
+    """Looks for recipes and models in a process of its own."""
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", LOOK, str(home)],
+        capture_output=True,
+        text=True,
+        cwd=Path(home).anchor,
+        env={"PYTHONPATH": str(search_path), "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()
+
+
+def pip(*arguments):
+    subprocess.run(
+        [sys.executable, "-m", "pip", "-q", *arguments],
+        check=True,
+        capture_output=True,
+    )
+
+
+def copy_project(target):
+    """Copies the project, so that building leaves nothing in the tree."""
+    ignored = shutil.ignore_patterns("__pycache__", "recipes")
+    for name in ("mgnm_tf", "baselines", "datasets", "tests"):
+        shutil.copytree(ROOT / name, target / name, ignore=ignored)
+    for path in ROOT.iterdir():
+        if path.is_file():
+            shutil.copy(path, target)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    source = tmp_path_factory.mktemp("source")
+    copy_project(source)
+    target = tmp_path_factory.mktemp("wheel")
+    pip(
+        "wheel",
+        str(source),
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "--wheel-dir",
+        str(target),
+    )
+    assert not (source / "mgnm_tf" / "recipes").exists()
+    (built,) = target.glob("*.whl")
+    return built
+
+
+def test_wheel_holds_the_packages_and_the_recipes_alone(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {
+        "mgnm_tf",
+        "baselines",
+    }
+    recipes = {path.name for path in ROOT.glob("datasets/*.toml")}
+    assert recipes
+    assert {
+        Path(name).name for name in names if name.startswith("mgnm_tf/recipes/")
+    } == recipes
+    sources = [*ROOT.glob("mgnm_tf/**/*.py"), *ROOT.glob("baselines/**/*.py")]
+    assert {path.relative_to(ROOT).as_posix() for path in sources} == {
+        name for name in names if name.endswith(".py")
+    }
+    templates = ROOT.glob("mgnm_tf/report/templates/*")
+    expected = {path.relative_to(ROOT).as_posix() for path in templates}
+    assert expected
+    assert expected | {"mgnm_tf/models/models.toml"} <= set(names)
+    assert any(name.endswith("LICENSE") for name in names)
+
+
+def test_wheel_installed_elsewhere_finds_recipes_and_models(wheel, tmp_path):
+    pip("install", "--no-deps", "--no-index", "--target", str(tmp_path), wheel)
+    found, points, command = look(tmp_path, tmp_path)
+    count = len(list(ROOT.glob("datasets/*.toml")))
+    models = "['gru4rec', 'item_knn', 'mgnm', 'popularity']"
+    assert found == f"{count} {models} <class 'baselines.gru4rec.GRU4Rec'>"
+    assert points == models
+    assert command == "['mgnm_tf.cli:main']"
+
+
+def test_checkout_without_installation_finds_recipes_and_models():
+    found = look(ROOT, ROOT)[0]
+    count = len(list(ROOT.glob("datasets/*.toml")))
+    assert found.startswith(f"{count} ['gru4rec', 'item_knn', 'mgnm',")
+
+
+def test_editable_installation_finds_recipes_and_models(tmp_path):
+    """An editable installation is a link to the checkout and metadata."""
+    source = tmp_path / "source"
+    source.mkdir()
+    copy_project(source)
+    pip(
+        "install",
+        "--no-deps",
+        "--no-index",
+        "--no-build-isolation",
+        "--target",
+        str(tmp_path / "site"),
+        "--editable",
+        str(source),
+    )
+    links = "\n".join(
+        path.read_text() for path in (tmp_path / "site").glob("*.pth")
+    )
+    assert str(source) in links
+    assert not (source / "mgnm_tf" / "recipes").exists()
+    code = "import site; site.addsitedir({!r});".format(str(tmp_path / "site"))
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code + LOOK, str(source)],
+        capture_output=True,
+        text=True,
+        cwd="/",
+        env={"TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert result.returncode == 0, result.stderr
+    assert "'mgnm'" in result.stdout
