@@ -1,0 +1,62 @@
+"""What a run was made with: versions, device, data."""
+
+import os
+import platform
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import tensorflow as tf
+
+from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.version import __version__
+
+_PACKAGES = (tf, keras, np, pd, pa)
+
+
+def device_name() -> str:
+    """Returns the device that TensorFlow trains on, in words.
+
+    Returns:
+        For example `"CPU (2 cores)"` or `"GPU (NVIDIA H100)"`.
+    """
+    names = [
+        tf.config.experimental.get_device_details(device).get(
+            "device_name", device.name
+        )
+        for device in tf.config.list_physical_devices("GPU")
+    ]
+    if names:
+        return f"GPU ({', '.join(names)})"
+    return f"CPU ({len(os.sched_getaffinity(0))} cores)"
+
+
+def describe_environment(
+    data: SequenceDataset, path: str | None, seed: int
+) -> dict[str, Any]:
+    """Returns the content of `environment.json`.
+
+    Args:
+        data: the data set that is trained on.
+        path: the folder it was read from, if any.
+        seed: the seed of the run.
+    """
+    return {
+        "mgnm_tf": __version__,
+        "python": platform.python_version(),
+        "packages": {
+            package.__name__: package.__version__ for package in _PACKAGES
+        },
+        "platform": platform.platform(),
+        "backend": keras.backend.backend(),
+        "device": device_name(),
+        "seed": seed,
+        "data": {
+            "name": data.metadata.get("name") or "unnamed",
+            "path": path,
+            "fingerprint": data.fingerprint,
+            "metadata": data.metadata,
+        },
+    }

@@ -1,0 +1,298 @@
+"""Training of one model into a run folder."""
+
+import logging
+import math
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.pipeline import make_dataset
+from mgnm_tf.data.pipeline import num_batches
+from mgnm_tf.errors import UserError
+from mgnm_tf.evaluation.protocol import Protocol
+from mgnm_tf.losses import get_loss
+from mgnm_tf.metrics import MRR
+from mgnm_tf.metrics import NDCG
+from mgnm_tf.metrics import GroupAUC
+from mgnm_tf.metrics import HitRate
+from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.models.registry import create_model
+from mgnm_tf.models.statistical import StatisticalRecommender
+from mgnm_tf.optimizers import LazyAdam
+from mgnm_tf.training import run_folder
+from mgnm_tf.training.callbacks import BestWeights
+from mgnm_tf.training.callbacks import ResumedEarlyStopping
+from mgnm_tf.training.callbacks import SealedBackup
+from mgnm_tf.training.callbacks import SeedPerEpoch
+from mgnm_tf.training.callbacks import Timing
+from mgnm_tf.training.callbacks import timing
+from mgnm_tf.training.config import TrainConfig
+from mgnm_tf.training.environment import describe_environment
+from mgnm_tf.training.evaluate_run import write_evaluation
+from mgnm_tf.training.history import best_epoch
+from mgnm_tf.training.history import cut_history
+from mgnm_tf.training.history import read_history
+from mgnm_tf.utils.files import write_json
+
+logger = logging.getLogger(__name__)
+
+
+def train(
+    data: SequenceDataset | str | os.PathLike,
+    config: TrainConfig,
+    out: str | os.PathLike,
+    *,
+    protocol: Protocol | None = None,
+    verbose: int = 1,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> Path:
+    """Trains a model, keeps its best epoch and evaluates it on the test part.
+
+    The run is written into `<out>.partial`, which is renamed to `out` when
+    all is done. After an interruption, at any moment and of any kind, the
+    same call continues after the last whole epoch; on a CPU it ends with the
+    weights that an uninterrupted run has.
+
+    Args:
+        data: a data set, or the folder of one.
+        config: what to train and how.
+        out: the run folder to make; `run_folder.py` names what it holds.
+        protocol: how to evaluate. `None` is `Protocol()` with the history
+            length of `config`.
+        verbose: Keras's: 0 silent, 1 progress bar, 2 a line an epoch.
+        callbacks: further Keras callbacks, called before those of the run.
+
+    Returns:
+        The path of the run folder.
+
+    Raises:
+        UserError: `out` exists or is being written by another process, an
+            unfinished run there differs, a name is unknown, or the training
+            diverges.
+    """
+    path = None
+    if not isinstance(data, SequenceDataset):
+        path = str(Path(data).absolute())
+        data = SequenceDataset.load(data)
+    run_folder.check_free(out)
+    environment = describe_environment(data, path, config.seed)
+    keras.utils.set_random_seed(config.seed)
+    with _precision(config):
+        model = create_model(
+            config.model,
+            config.preset,
+            data.num_users,
+            data.num_items,
+            config.options,
+        )
+        with run_folder.open_run(out, config, environment) as folder:
+            logger.info("Device: %s", environment["device"])
+            if isinstance(model, StatisticalRecommender):
+                _count(model, data, config, folder, verbose)
+            else:
+                _descend(model, data, config, folder, verbose, callbacks)
+            model.save(folder / run_folder.MODEL)
+            if protocol is None:
+                protocol = Protocol(max_length=config.max_length)
+            write_evaluation(folder, model, data, protocol, verbose)
+    return Path(out)
+
+
+@contextmanager
+def _precision(config: TrainConfig) -> Iterator[None]:
+    """Sets Keras's dtype policy for the layers that are made inside."""
+    before = keras.config.dtype_policy()
+    if config.mixed_precision:
+        keras.config.set_dtype_policy("mixed_float16")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _count(
+    model: StatisticalRecommender,
+    data: SequenceDataset,
+    config: TrainConfig,
+    folder: Path,
+    verbose: int,
+) -> None:
+    """Fits a model that reads the training data once, without gradients."""
+    batches = make_dataset(
+        data,
+        "train",
+        batch_size=config.batch_size,
+        max_length=config.max_length,
+        negatives=0,
+        features=model.required_features,
+        seed=config.seed,
+    )
+    begin = time.perf_counter()
+    model.fit(batches, verbose=verbose)
+    seconds = time.perf_counter() - begin
+    entry = {
+        "seconds": seconds,
+        "steady_positives": len(data.positions("train")),
+        "steady_seconds": seconds,
+    }
+    write_json(folder / run_folder.TIMING, timing([entry]))
+
+
+def _descend(
+    model: SequentialRecommender,
+    data: SequenceDataset,
+    config: TrainConfig,
+    folder: Path,
+    verbose: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> None:
+    """Trains by gradients, from the last whole epoch on; sets best weights."""
+    backup = folder / run_folder.BACKUP
+    backup.mkdir(exist_ok=True)
+    epoch, _ = SealedBackup.newest(backup)
+    history = folder / run_folder.HISTORY
+    cut_history(history, epoch)
+    BestWeights.cut(backup, epoch)
+    values = [row[config.monitor] for row in read_history(history)]
+    if not _is_finished(values, config):
+        if epoch:
+            logger.info("Continuing after epoch %d.", epoch)
+        _fit(model, data, config, folder, values, verbose, callbacks)
+        _check_converged(folder, config)
+        values = [row[config.monitor] for row in read_history(history)]
+    epoch = best_epoch(values, config.mode)
+    model.load_weights(BestWeights.path(backup, epoch))
+    logger.info(
+        "Best epoch: %d of %d, %s %.4f.",
+        epoch + 1,
+        len(values),
+        config.monitor,
+        values[epoch],
+    )
+
+
+def _fit(
+    model: SequentialRecommender,
+    data: SequenceDataset,
+    config: TrainConfig,
+    folder: Path,
+    values: list[float],
+    verbose: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> None:
+    """Runs `model.fit` from epoch `len(values)` on."""
+    epoch = len(values)
+    shape = {
+        "batch_size": config.batch_size,
+        "max_length": config.max_length,
+    }
+    batches = num_batches(data, "train", **shape)
+    execution, steps = _steps(batches, config.steps_per_execution)
+    common = {**shape, "features": model.required_features}
+    training = make_dataset(
+        data,
+        "train",
+        **common,
+        negatives=config.negatives,
+        shared_negatives=config.shared_negatives,
+        sampling=config.sampling,
+        correct_sampling=config.correct_sampling,
+        seed=config.seed,
+        first_step=epoch * steps,
+    )
+    # The seed of the lists is that of `Protocol()`, not of the run, so that
+    # runs with different seeds are measured alike.
+    validation = make_dataset(
+        data, "validation", **common, negatives=config.validation_negatives
+    )
+    model.compile(
+        optimizer=LazyAdam(config.learning_rate),
+        loss=get_loss(config.objective),
+        metrics=[NDCG(5), HitRate(5), MRR(5), GroupAUC()],
+        steps_per_execution=execution,
+        jit_compile=config.jit_compile,
+    )
+    model.fit(
+        training,
+        epochs=config.epochs,
+        steps_per_epoch=steps,
+        validation_data=validation,
+        shuffle=False,
+        verbose=verbose,
+        callbacks=[
+            *callbacks,
+            SeedPerEpoch(),
+            keras.callbacks.TerminateOnNaN(),
+            *_tensorboard(folder),
+            ResumedEarlyStopping(
+                values, config.monitor, config.mode, config.patience
+            ),
+            keras.callbacks.CSVLogger(
+                str(folder / run_folder.HISTORY), append=True
+            ),
+            BestWeights(
+                folder / run_folder.BACKUP, values, config.monitor, config.mode
+            ),
+            Timing(
+                folder / run_folder.TIMING,
+                epoch,
+                len(data.positions("train")) / batches,
+            ),
+            SealedBackup(folder / run_folder.BACKUP),
+        ],
+    )
+
+
+def _steps(batches: int, execution: int | None) -> tuple[int, int]:
+    """Returns steps per execution and per epoch.
+
+    Keras always runs whole executions, so the second is the multiple of the
+    first that is nearest to `batches`. The stream of batches goes on across
+    epochs; no batch is left out or repeated.
+    """
+    if execution is None:
+        execution = min(20, math.ceil(batches / 20))
+    execution = min(execution, batches)
+    return execution, max(1, round(batches / execution)) * execution
+
+
+def _tensorboard(folder: Path) -> list[keras.callbacks.Callback]:
+    """Returns the TensorBoard callback if its package is installed."""
+    if find_spec("tensorboard") is None:
+        logger.info("tensorboard is not installed, so nothing is written.")
+        return []
+    return [
+        keras.callbacks.TensorBoard(
+            str(folder / run_folder.TENSORBOARD), write_graph=False
+        )
+    ]
+
+
+def _is_finished(values: list[float], config: TrainConfig) -> bool:
+    """Whether the run ended already, by its epochs or by its patience."""
+    if not values:
+        return False
+    waited = len(values) - 1 - best_epoch(values, config.mode)
+    return len(values) >= config.epochs or waited >= max(config.patience, 1)
+
+
+def _check_converged(folder: Path, config: TrainConfig) -> None:
+    """Ends a diverged run, and clears it away for another attempt."""
+    rows: list[dict[str, Any]] = read_history(folder / run_folder.HISTORY)
+    if math.isfinite(rows[-1]["loss"]):
+        return
+    shutil.rmtree(folder)
+    raise UserError(
+        f"The training of {config.model} diverged in epoch {len(rows)}: the "
+        f"loss is {rows[-1]['loss']}. Try a learning rate below "
+        f"{config.learning_rate:g}."
+    )
