@@ -74,13 +74,29 @@ def sample_auc(ranks: Tensor, num_negatives: Tensor) -> Tensor:
 class RankingMetric(keras.metrics.Mean):
     """Base class: the mean of a formula over the rows of all batches.
 
-    A subclass writes `compute(ranks, num_negatives)`. Rows without a
-    positive or without a negative do not count.
+    A subclass sets `prefix` and writes `compute(ranks, num_negatives)`. Rows
+    without a positive or without a negative do not count.
 
     Args:
-        name: name of the metric.
+        k: number of places that the formula looks at, or `None` for one
+            that looks at all. Defaults to 5.
+        name: defaults to "prefix@k", or "prefix" without k.
         dtype: type of the sums. Defaults to `None`, the Keras default.
     """
+
+    prefix = ""
+
+    def __init__(
+        self, k: int | None = 5, name: str | None = None, dtype=None
+    ):
+        if k is not None:
+            check_positive_int(k, "k")
+        default = self.prefix if k is None else f"{self.prefix}@{k}"
+        super().__init__(name=name or default, dtype=dtype)
+        self.k = k
+
+    def get_config(self):
+        return {**super().get_config(), "k": self.k}
 
     def compute(self, ranks: Tensor, num_negatives: Tensor) -> Tensor:
         """Returns the value of each row, (B,)."""
@@ -118,21 +134,8 @@ class RankingMetric(keras.metrics.Mean):
         return super().update_state(values, sample_weight=weight)
 
 
-class _CutMetric(RankingMetric):
-    """A ranking metric that looks at the first k places."""
-
-    prefix = ""
-
-    def __init__(self, k: int = 5, name: str | None = None, dtype=None):
-        self.k = check_positive_int(k, "k")
-        super().__init__(name=name or f"{self.prefix}@{k}", dtype=dtype)
-
-    def get_config(self):
-        return {**super().get_config(), "k": self.k}
-
-
 @register
-class HitRate(_CutMetric):
+class HitRate(RankingMetric):
     """Share of the rows whose positive stands among the first k.
 
     ```
@@ -166,7 +169,7 @@ class HitRate(_CutMetric):
 
 
 @register
-class NDCG(_CutMetric):
+class NDCG(RankingMetric):
     """Normalised discounted cumulative gain at k of one positive.
 
     ```
@@ -189,7 +192,7 @@ class NDCG(_CutMetric):
 
 
 @register
-class MRR(_CutMetric):
+class MRR(RankingMetric):
     """Mean reciprocal rank at k.
 
     ```
@@ -228,8 +231,15 @@ class GroupAUC(RankingMetric):
         dtype: type of the sums. Defaults to `None`, the Keras default.
     """
 
+    prefix = "gauc"
+
     def __init__(self, name: str = "gauc", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(k=None, name=name, dtype=dtype)
 
     def compute(self, ranks, num_negatives):
         return sample_auc(ranks, num_negatives)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["k"]
+        return config

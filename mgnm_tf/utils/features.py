@@ -1,0 +1,50 @@
+"""Checks of a batch of features outside of a compiled graph."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from keras import ops
+
+from mgnm_tf.types import Tensor
+
+_ITEM_KEYS = ("history", "candidates", "shared_negatives")
+
+
+def check_features(
+    features: Mapping[str, Tensor], num_users: int, num_items: int
+) -> None:
+    """Checks that the ids of a batch are inside the tables of a model.
+
+    An embedding table answers to an id outside its range with zeros or with
+    a foreign row, depending on the device; hence this check.
+
+    Args:
+        features: arrays or tensors with values: `user`, `history`,
+            `candidates`, `shared_negatives`, whichever are there.
+        num_users: number of known users; 0 is "unknown user".
+        num_items: number of items; 0 is padding.
+
+    Raises:
+        TypeError: ids are not integers.
+        ValueError: an id is out of its range; the message names the first.
+    """
+    limits = {"user": num_users} | dict.fromkeys(_ITEM_KEYS, num_items)
+    for key, limit in limits.items():
+        if key not in features:
+            continue
+        ids = np.asarray(ops.convert_to_numpy(features[key]))
+        if not np.issubdtype(ids.dtype, np.integer):
+            raise TypeError(
+                f"`{key}` must hold integer ids. Received: dtype={ids.dtype}"
+            )
+        wrong = np.argwhere((ids < 0) | (ids > limit))
+        if len(wrong):
+            place = tuple(int(index) for index in wrong[0])
+            names = ", ".join(
+                f"{name} {index}"
+                for name, index in zip(("row", "column"), place, strict=False)
+            )
+            raise ValueError(
+                f"`{key}` must hold ids from 0 to {limit}. "
+                f"Received: {ids[place]} at {names}"
+            )
