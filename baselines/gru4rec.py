@@ -1,0 +1,199 @@
+"""GRU4Rec: the last state of a recurrent network over the history."""
+
+import keras
+from keras import ops
+
+from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.serialization import register
+from mgnm_tf.utils.masking import valid_positions
+from mgnm_tf.utils.masking import zero_invalid
+from mgnm_tf.utils.validation import check_positive_int
+from mgnm_tf.utils.validation import check_range
+
+
+@register
+class GRU4Rec(SequentialRecommender):
+    """Scores an item by its inner product with the state of a GRU.
+
+    ```
+    h = GRU(x_1, ..., x_n)        x: item vectors of the history
+    score(j) = h . x_j            or (W h + b) . x_j if the widths differ
+    ```
+
+    One layer, trained with the objective that every model here is trained
+    with. Without the item table it has `3 (d h + h^2 + 2 h)` parameters, plus
+    `h d + d` if the widths d and h differ.
+
+    Args:
+        num_users: number of known users; not used.
+        num_items: number of items M; item 0 is padding.
+        embedding_dim: width d of the item vectors. Defaults to `16`.
+        hidden_dim: width h of the state; `None` for `embedding_dim`.
+            Defaults to `None`.
+        dropout: share of the inputs of the GRU that training sets to zero.
+            Defaults to `0.0`.
+        tied: whether history and candidates share one item table. Otherwise
+            candidates have a table and a bias of their own. Defaults to
+            `True`.
+        reset_after: the variant of the GRU cell that cuDNN runs; `False` is
+            the cell of TensorFlow 1. Defaults to `True`.
+        **kwargs: arguments of `keras.Model`.
+
+    Call arguments:
+        features: see `SequentialRecommender`; `history` is read.
+        training: whether dropout acts.
+
+    Returns:
+        Scores (batch, C). Padding scores 0.
+
+    Masking: padding changes nothing; after an empty history the state is
+    zero.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from baselines.gru4rec import GRU4Rec
+    >>> model = GRU4Rec(num_users=10, num_items=50)
+    >>> features = {
+    ...     "user": np.array([1, 2]),
+    ...     "history": np.array([[3, 4, 5], [6, 0, 0]]),
+    ...     "candidates": np.array([[7, 8], [9, 10]]),
+    ... }
+    >>> model(features).shape
+    TensorShape([2, 2])
+
+    Reference: Hidasi et al., "Session-based recommendations with recurrent
+    neural networks", ICLR 2016, https://arxiv.org/abs/1511.06939.
+
+    Differences: the paper carries the state over mini-batches of parallel
+    sessions, has a separate output matrix and trains on the other items of
+    the batch (BPR, TOP1); here, as in later comparisons, every sample starts
+    afresh, the tables are tied, and the objective is the common one.
+    """
+
+    presets: dict[str, dict] = {"default": {}}
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        embedding_dim: int = 16,
+        hidden_dim: int | None = None,
+        dropout: float = 0.0,
+        tied: bool = True,
+        reset_after: bool = True,
+        **kwargs,
+    ):
+        check_positive_int(embedding_dim, "embedding_dim")
+        if hidden_dim is not None:
+            check_positive_int(hidden_dim, "hidden_dim")
+        check_range(dropout, "dropout", 0.0, 1.0)
+        super().__init__(num_users, num_items, **kwargs)
+        self.embedding_dim = embedding_dim
+        self.hidden_dim = hidden_dim
+        self.dropout = dropout
+        self.tied = tied
+        self.reset_after = reset_after
+        self._create_layers()
+        self.built = True
+
+    def _create_layers(self):
+        """Creates and builds every layer."""
+        policy = {"dtype": self.dtype_policy}
+        dim, num_rows = self.embedding_dim, self.num_items + 1
+        units = self.hidden_dim or dim
+        self.item_embedding = keras.layers.Embedding(
+            num_rows, dim, name="item_embedding", **policy
+        )
+        self.item_embedding.build()
+        self.input_dropout = keras.layers.Dropout(
+            self.dropout, name="input_dropout", **policy
+        )
+        self.gru = keras.layers.GRU(
+            units, reset_after=self.reset_after, name="gru", **policy
+        )
+        self.gru.build((None, None, dim))
+        self.projection = None
+        if units != dim:
+            self.projection = keras.layers.Dense(
+                dim, name="projection", **policy
+            )
+            self.projection.build((None, units))
+        self.output_embedding = None
+        if not self.tied:
+            self.output_embedding = keras.layers.Embedding(
+                num_rows, dim, name="output_embedding", **policy
+            )
+            self.output_embedding.build()
+            self.output_bias = keras.layers.Embedding(
+                num_rows,
+                1,
+                embeddings_initializer="zeros",
+                name="output_bias",
+                **policy,
+            )
+            self.output_bias.build()
+
+    def encode(self, features, training=False):
+        """Returns the user vectors (B, d), or (B, d + 1) if not `tied`.
+
+        The last entry of the latter is 1 and meets the bias of an item.
+        """
+        history = ops.convert_to_tensor(features["history"])
+        valid_mask = valid_positions(history)
+        inputs = zero_invalid(self.item_embedding(history), valid_mask)
+        inputs = self.input_dropout(inputs, training=training)
+        # cuDNN wants at least one step of each row: an empty history takes
+        # one over a zero vector, and its state is set to zero afterwards.
+        first = ops.equal(ops.arange(ops.shape(history)[1]), 0)
+        mask = ops.logical_or(valid_mask, first)
+        state = self.gru(inputs, mask=mask, training=training)
+        if self.projection is not None:
+            state = self.projection(state)
+        vector = zero_invalid(state, ops.any(valid_mask, axis=-1))
+        if self.tied:
+            return vector
+        return ops.concatenate([vector, ops.ones_like(vector[:, :1])], axis=-1)
+
+    def score(self, encoded, candidates, training=False):
+        candidates = ops.convert_to_tensor(candidates)
+        if self.tied:
+            vectors = self.item_embedding(candidates)
+        else:
+            vectors = ops.concatenate(
+                [
+                    self.output_embedding(candidates),
+                    self.output_bias(candidates),
+                ],
+                axis=-1,
+            )
+        vectors = zero_invalid(vectors, valid_positions(candidates))
+        if len(candidates.shape) == 1:
+            return ops.matmul(encoded, ops.transpose(vectors))
+        return ops.einsum("bd,bcd->bc", encoded, vectors)
+
+    def interests(self, features):
+        """Returns the (B, 1, d) user vectors, (B, 1, d + 1) if not `tied`."""
+        return ops.expand_dims(self.encode(features), 1)
+
+    def item_vectors(self):
+        """Returns the (M + 1, d) vectors, (M + 1, d + 1) if not `tied`."""
+        if self.tied:
+            return ops.convert_to_tensor(self.item_embedding.embeddings)
+        return ops.concatenate(
+            [
+                self.output_embedding.embeddings,
+                self.output_bias.embeddings,
+            ],
+            axis=-1,
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "embedding_dim": self.embedding_dim,
+            "hidden_dim": self.hidden_dim,
+            "dropout": self.dropout,
+            "tied": self.tied,
+            "reset_after": self.reset_after,
+        }
