@@ -137,11 +137,7 @@ class SequenceDataset:
             UserError: the folder cannot be written; nothing is left of it.
         """
         path = Path(path)
-        if overwrite and path.exists() and not (path / HEADER).exists():
-            raise OutputExistsError(
-                f"{path} is not a data folder (no {HEADER} in it), so it is "
-                "not overwritten; give another place to write to."
-            )
+        check_writable(path, overwrite)
         with atomic_folder(path, overwrite) as folder:
             for name, array in self._arrays().items():
                 np.save(folder / f"{name}.npy", array, allow_pickle=False)
@@ -212,6 +208,27 @@ class SequenceDataset:
         if self.item_categories is not None:
             arrays["item_categories"] = self.item_categories
         return arrays
+
+
+def check_writable(path: Path, overwrite: bool) -> None:
+    """Checks before long work that a data folder may be made at `path`.
+
+    Raises:
+        OutputExistsError: `path` exists and is not to be overwritten, or is
+            not a data folder.
+    """
+    if not path.exists():
+        return
+    if not overwrite:
+        raise OutputExistsError(
+            f"{path} exists already; give another place to write to, or ask "
+            "for it to be overwritten."
+        )
+    if not (path / HEADER).is_file():
+        raise OutputExistsError(
+            f"{path} is not a data folder (no {HEADER} in it), so it is not "
+            "overwritten; give another place to write to."
+        )
 
 
 def _read_header(path: Path) -> dict[str, Any]:

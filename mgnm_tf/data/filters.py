@@ -1,0 +1,77 @@
+"""Filters: log -> log. Each notes in the log what it did."""
+
+import numpy as np
+
+from mgnm_tf.data.log import InteractionLog
+from mgnm_tf.errors import DataError
+from mgnm_tf.utils.validation import check_positive_int
+
+
+def filter_rating(log: InteractionLog, above: float) -> InteractionLog:
+    """Keeps the events with a rating strictly above a threshold.
+
+    Args:
+        log: the log.
+        above: the threshold, in the unit of the ratings.
+
+    Raises:
+        DataError: the log has no ratings, or no event is left.
+    """
+    if log.ratings is None:
+        raise DataError(
+            f"{log.source}: a rating above {above} is asked for, but no "
+            "rating column was read; name the column of the ratings."
+        )
+    step = {"filter": "rating", "above": above}
+    return log.keep(log.ratings > above, step)
+
+
+def drop_duplicates(log: InteractionLog) -> InteractionLog:
+    """Keeps the first of events with equal user, item and time.
+
+    Args:
+        log: the log.
+    """
+    order = np.lexsort((log.items, log.times, log.users))
+    same = np.zeros(len(log), bool)
+    earlier, later = order[:-1], order[1:]
+    # The sort is stable, so the first row of equal ones comes first.
+    same[later] = (
+        (log.users[earlier] == log.users[later])
+        & (log.times[earlier] == log.times[later])
+        & (log.items[earlier] == log.items[later])
+    )
+    return log.keep(~same, {"filter": "duplicates"})
+
+
+def filter_core(
+    log: InteractionLog, min_user: int = 1, min_item: int = 1
+) -> InteractionLog:
+    """Keeps users and items with enough events, again until nothing changes.
+
+    It counts the events of the whole log, test events too, as the published
+    5-core data sets do. So it looks past any split; where that matters, use
+    it with 1 and 1, which keeps everything.
+
+    Args:
+        log: the log.
+        min_user: the fewest events of a user that stays. Defaults to 1.
+        min_item: the fewest events of an item that stays. Defaults to 1.
+
+    Raises:
+        DataError: no event is left.
+    """
+    min_user = check_positive_int(min_user, "min_user")
+    min_item = check_positive_int(min_item, "min_item")
+    chosen = np.ones(len(log), bool)
+    left = len(log)
+    while True:
+        users = np.bincount(log.users[chosen], minlength=len(log.user_ids))
+        chosen &= (users >= min_user)[log.users]
+        items = np.bincount(log.items[chosen], minlength=len(log.item_ids))
+        chosen &= (items >= min_item)[log.items]
+        before, left = left, int(np.count_nonzero(chosen))
+        if left == before:
+            break
+    step = {"filter": "core", "min_user": min_user, "min_item": min_item}
+    return log.keep(chosen, step)

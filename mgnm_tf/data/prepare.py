@@ -1,0 +1,103 @@
+"""From a log to a data folder in one call."""
+
+import os
+from collections.abc import Callable
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.dataset import check_writable
+from mgnm_tf.data.filters import drop_duplicates
+from mgnm_tf.data.filters import filter_core
+from mgnm_tf.data.filters import filter_rating
+from mgnm_tf.data.log import read_log
+from mgnm_tf.data.splits import split_log
+
+
+def prepare(
+    source: str | os.PathLike | pd.DataFrame,
+    out: str | os.PathLike,
+    *,
+    user_column: str = "user_id",
+    item_column: str = "item_id",
+    time_column: str = "timestamp",
+    rating_column: str | None = None,
+    category_column: str | None = None,
+    split_column: str | None = None,
+    separator: str | None = None,
+    column_names: Sequence[str] | None = None,
+    rating_above: float | None = None,
+    min_user: int = 1,
+    min_item: int = 1,
+    keep_duplicates: bool = False,
+    split: str = "leave_one_out",
+    ratios: Sequence[float] = (0.7, 0.1, 0.2),
+    name: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    overwrite: bool = False,
+    progress: Callable[[str], None] = lambda step: None,
+) -> SequenceDataset:
+    """Reads, filters, splits and saves a log.
+
+    The order: read, ratings, duplicates, core, split, number, save.
+
+    Args:
+        source: see `read_log`; so are the columns and the separator.
+        out: the data folder to make.
+        user_column: see `read_log`.
+        item_column: see `read_log`.
+        time_column: see `read_log`.
+        rating_column: see `read_log`.
+        category_column: see `read_log`.
+        split_column: see `read_log`.
+        separator: see `read_log`.
+        column_names: see `read_log`.
+        rating_above: keep only ratings strictly above it, if given.
+        min_user: see `filter_core`. Defaults to 1.
+        min_item: see `filter_core`. Defaults to 1.
+        keep_duplicates: whether events with equal user, item and time stay.
+            Defaults to `False`; they are counted in the metadata.
+        split: see `split_log`. Defaults to `"leave_one_out"`.
+        ratios: see `split_log`.
+        name: the name of the data; that of `out` if it is not given.
+        metadata: more to be noted about the data, for example its licence.
+        overwrite: whether a data folder at `out` is replaced. Defaults to
+            `False`.
+        progress: called with a few words at the start of each step.
+
+    Returns:
+        The data set, opened from `out`.
+
+    Raises:
+        DataError: the source cannot be used, or too little of it is left.
+        UserError: `out` exists or cannot be written, or an option is wrong.
+    """
+    out = Path(out)
+    check_writable(out, overwrite)
+    progress("reading")
+    log = read_log(
+        source,
+        user_column=user_column,
+        item_column=item_column,
+        time_column=time_column,
+        rating_column=rating_column,
+        category_column=category_column,
+        split_column=split_column,
+        separator=separator,
+        column_names=column_names,
+    )
+    progress(f"filtering {len(log):,} events")
+    if rating_above is not None:
+        log = filter_rating(log, rating_above)
+    if not keep_duplicates:
+        log = drop_duplicates(log)
+    log = filter_core(log, min_user, min_item)
+    progress(f"splitting {len(log):,} events")
+    data = split_log(log, split, ratios, name or out.absolute().name)
+    data.metadata.update(metadata or {})
+    progress(f"writing {out}")
+    data.save(out, overwrite)
+    return SequenceDataset.load(out, verify=False)
