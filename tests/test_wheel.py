@@ -119,7 +119,7 @@ def test_checkout_without_installation_finds_recipes_and_models():
 
 
 def test_editable_installation_finds_recipes_and_models(tmp_path):
-    """An editable installation is a link to the checkout and metadata."""
+    """It links to the checkout, and its metadata lists the models."""
     source = tmp_path / "source"
     source.mkdir()
     copy_project(source)
@@ -133,12 +133,8 @@ def test_editable_installation_finds_recipes_and_models(tmp_path):
         "--editable",
         str(source),
     )
-    links = "\n".join(
-        path.read_text() for path in (tmp_path / "site").glob("*.pth")
-    )
-    assert str(source) in links
     assert not (source / "mgnm_tf" / "recipes").exists()
-    code = "import site; site.addsitedir({!r});".format(str(tmp_path / "site"))
+    code = f"import site; site.addsitedir({str(tmp_path / 'site')!r})\n"
     result = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code + LOOK, str(source)],
         capture_output=True,

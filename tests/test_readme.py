@@ -1,0 +1,133 @@
+"""What README.md shows can be typed in as it stands."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from mgnm_tf.cli import app
+from mgnm_tf.data.synthetic import make_world
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+SMOKE = {"train": ["--epochs", "1"], "compare": ["--epochs", "1"]}
+"""What is added to a command so that it ends soon; the last value counts."""
+
+
+def blocks(language):
+    """Returns the code blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.M | re.S)
+
+
+def commands():
+    """Returns the `mgnm` commands of README, each a list of words."""
+    lines = "\n".join(blocks("bash")).splitlines()
+    inline = re.findall(r"`(mgnm [^`]+)`", README)
+    found = [shlex.split(line, comments=True) for line in [*lines, *inline]]
+    return [words for words in found if words[:1] == ["mgnm"]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a small `interactions.csv`."""
+    path = tmp_path_factory.mktemp("readme")
+    world = make_world(40, 120, seed=0, num_events=800)
+    world.to_csv(path / "interactions.csv", index=False)
+    return path
+
+
+def run_python(code, folder, search_path):
+    environment = {**os.environ, "PYTHONPATH": search_path}
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def quickstart(folder):
+    """The folder after the first block was run, and what it printed."""
+    return folder, run_python(blocks("python")[0], folder, str(ROOT))
+
+
+def test_the_quickstart_is_short_and_runs(quickstart):
+    folder, output = quickstart
+    lines = [line for line in blocks("python")[0].splitlines() if line]
+    assert len(lines) <= 20
+    assert "'ndcg@5': " in output
+    assert (folder / "mgnm.keras").is_file()
+
+
+def test_the_saved_model_is_served_without_this_package(quickstart):
+    folder, _ = quickstart
+    hidden = (
+        "import sys\n"
+        "sys.modules['mgnm_tf'] = sys.modules['baselines'] = None\n"
+    )
+    run_python(hidden + blocks("python")[1], folder, "")
+    with np.load(folder / "request.npz") as request:
+        wrong = dict(request)
+    wrong["scores"] = wrong["scores"] + 1
+    np.savez(folder / "request.npz", **wrong)
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        run_python(hidden + blocks("python")[1], folder, "")
+
+
+def test_the_commands_for_own_data_run(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    block = next(text for text in blocks("bash") if "mgnm prepare" in text)
+    for line in block.splitlines():
+        words = shlex.split(line.replace("--seeds 0,1,2", "--seeds 0"))
+        words += SMOKE.get(words[1], [])
+        result = CliRunner().invoke(app, words[1:])
+        assert result.exit_code == 0, (line, result.output, result.exception)
+    assert (folder / "runs/a/metrics.json").is_file()
+    assert (folder / "runs/b/report.html").is_file()
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_command_named_exists_with_its_options(words):
+    group = typer.main.get_command(app)
+    _, name, *arguments = words
+    assert name in group.commands
+    command = group.commands[name]
+    try:
+        command.make_context(name, arguments)
+    except click.exceptions.Exit as end:
+        assert "--help" in arguments and end.exit_code == 0
+    except click.MissingParameter:
+        assert not arguments  # only the name of the command is mentioned
+
+
+def test_every_command_of_the_program_is_named():
+    named = {words[1] for words in commands()}
+    assert named == set(typer.main.get_command(app).commands)
+
+
+def test_every_link_leads_somewhere():
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert len(links) > 5
+    for link in links:
+        assert link.startswith("https://") or (ROOT / link).exists(), link
+
+
+def test_no_part_is_empty():
+    parts = re.split(r"^## .*$", README, flags=re.M)[1:]
+    assert len(parts) > 8
+    for part in parts:
+        text = re.sub(r"<!--.*?-->", "", part, flags=re.S)
+        assert text.strip()
