@@ -86,9 +86,7 @@ class RankingMetric(keras.metrics.Mean):
 
     prefix = ""
 
-    def __init__(
-        self, k: int | None = 5, name: str | None = None, dtype=None
-    ):
+    def __init__(self, k: int | None = 5, name: str | None = None, dtype=None):
         if k is not None:
             check_positive_int(k, "k")
         default = self.prefix if k is None else f"{self.prefix}@{k}"

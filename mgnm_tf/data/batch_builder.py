@@ -90,9 +90,7 @@ class BatchBuilder:
             if {"history_time", "candidate_time"} & set(features):
                 self.times = tf.constant(np.asarray(data.times))
             if {"history_category", "candidate_category"} & set(features):
-                self.categories = tf.constant(
-                    np.asarray(data.item_categories)
-                )
+                self.categories = tf.constant(np.asarray(data.item_categories))
             if exclude == "user":
                 user_items, user_offsets = _user_items(data, part)
                 longest = int(np.diff(user_offsets).max())

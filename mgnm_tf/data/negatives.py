@@ -37,9 +37,7 @@ def hash_words(*words: tf.Tensor) -> tf.Tensor:
     return _finalise(state + tf.cast(words[-1], tf.uint64))
 
 
-def random_integers(
-    keys: tf.Tensor, count: int, bound: tf.Tensor
-) -> tf.Tensor:
+def random_integers(keys: tf.Tensor, count: int, bound: tf.Tensor) -> tf.Tensor:
     """Draws `count` integers for each key.
 
     Number c of a key is `high * bound // 2**32`, where `high` are the upper
@@ -155,9 +153,7 @@ class NegativeSampler:
             changes = tf.not_equal(excluded[:, 1:], excluded[:, :-1])
             distinct = tf.math.count_nonzero(changes, axis=1, keepdims=True)
             positive = tf.where(excluded > 0, positive[:, None], 0)
-            excluded = tf.where(
-                distinct < self.num_items, excluded, positive
-            )
+            excluded = tf.where(distinct < self.num_items, excluded, positive)
         return self.draw(keys, count, excluded)
 
     def draw_shared(self, key: tf.Tensor, count: int) -> tf.Tensor:
