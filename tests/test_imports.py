@@ -27,7 +27,7 @@ ARROWS = {
     "models": BELOW_MODELS,
     "baselines": BELOW_MODELS | {"models"},
     "data": GROUND | {"utils"},
-    "evaluation": GROUND | {"utils", "metrics", "data"},
+    "evaluation": BELOW_MODELS | {"models", "data"},
     "serving": BELOW_MODELS | {"models", "data"},
     "training": BELOW_TRAINING,
     "experiments": BELOW_TRAINING | {"training", "report"},

@@ -29,8 +29,8 @@ class Squash(keras.layers.Layer):
 
     >>> import numpy as np
     >>> from mgnm_tf.layers import Squash
-    >>> np.round(np.asarray(Squash()(np.array([[3.0, 4.0]]))), 4).tolist()
-    [[0.5769, 0.7692]]
+    >>> np.asarray(Squash()(np.array([[3.0, 4.0]]))).round(4)
+    array([[0.5769, 0.7692]], dtype=float32)
 
     Reference: Sabour et al., "Dynamic Routing Between Capsules", 2017,
     equation 1. The 1e-9 under the root is that of the ComiRec code.
