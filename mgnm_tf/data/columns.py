@@ -81,7 +81,9 @@ def encode_ids(
             f"{where}, column {name!r}: holds {column.type.value_type}, "
             "expected text in UTF-8 or whole numbers as ids."
         ) from error
-    broken = np.asarray(pc.match_substring_regex(ids, "[\r\n]").fill_null(False))
+    broken = np.asarray(
+        pc.match_substring_regex(ids, "[\r\n]").fill_null(False)
+    )
     if broken.any():
         code = int(np.argmax(broken))
         raise DataError(

@@ -72,6 +72,11 @@ def index_events(
         The data set, without the events of items that have no training
         event.
     """
+    filtered = {
+        "events": len(log),
+        "users": len(events.sizes),
+        "items": int(np.count_nonzero(np.bincount(log.items))),
+    }
     codes = log.items[events.rows]
     training = parts == PARTS.index("train")
     item_rows, item_ids = _number(codes[training], log.item_ids)
@@ -93,9 +98,7 @@ def index_events(
     # Stable, so that time order within a sequence stays.
     order = np.argsort(sequences, kind="stable")
     sequences, parts = sequences[order], parts[order]
-    lengths = np.bincount(
-        sequences, minlength=num_users + len(rest_ids) + 1
-    )
+    lengths = np.bincount(sequences, minlength=num_users + len(rest_ids) + 1)
     counts = np.bincount(parts, minlength=len(PARTS))
     return SequenceDataset(
         items=items[order],
@@ -110,6 +113,7 @@ def index_events(
         category_ids=category_ids,
         metadata={
             **metadata,
+            "filtered": filtered,
             "counts": {
                 "events": len(parts),
                 "known_users": num_users,

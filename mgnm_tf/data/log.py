@@ -57,7 +57,9 @@ class InteractionLog:
     def __len__(self) -> int:
         return len(self.users)
 
-    def keep(self, chosen: np.ndarray, step: dict[str, Any]) -> "InteractionLog":
+    def keep(
+        self, chosen: np.ndarray, step: dict[str, Any]
+    ) -> "InteractionLog":
         """Returns the log of some events.
 
         Args:
@@ -135,9 +137,7 @@ def read_log(
         table = _from_pandas(source, [*ids, *numbers])
     else:
         where = str(Path(source))
-        table = read_table(
-            Path(source), ids, numbers, separator, column_names
-        )
+        table = read_table(Path(source), ids, numbers, separator, column_names)
     if table.num_rows == 0:
         raise DataError(f"{where} has columns but no rows; expected events.")
     users, user_ids = encode_ids(table[user_column], user_column, where)
@@ -174,9 +174,7 @@ def _from_pandas(frame: pd.DataFrame, wanted: list[str]) -> pa.Table:
             raise missing_column("the table", name, list(frame.columns))
         values = frame[name]
         try:
-            columns[name] = pa.chunked_array(
-                [pa.Array.from_pandas(values)]
-            )
+            columns[name] = pa.chunked_array([pa.Array.from_pandas(values)])
         except (pa.ArrowInvalid, pa.ArrowTypeError):
             # Mixed text and numbers.
             text = values.map(str).where(values.notna(), None)
@@ -186,9 +184,7 @@ def _from_pandas(frame: pd.DataFrame, wanted: list[str]) -> pa.Table:
     return pa.table(columns)
 
 
-def _encode_parts(
-    column: pa.ChunkedArray, name: str, where: str
-) -> np.ndarray:
+def _encode_parts(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
     """Turns the names of parts into their index, int8 (N,)."""
     codes, names = encode_ids(column, name, where)
     index = np.full(len(names), -1, np.int8)

@@ -56,12 +56,12 @@ def _read_parquet(
 ) -> pa.Table:
     wanted = [*ids, *numbers]
     try:
-        with pa.OSFile(str(path)) if path.suffix != ".gz" else gzip.open(
-            path
-        ) as file:
-            parquet = pa.parquet.ParquetFile(
-                file, read_dictionary=list(ids)
-            )
+        with (
+            pa.OSFile(str(path))
+            if path.suffix != ".gz"
+            else gzip.open(path) as file
+        ):
+            parquet = pa.parquet.ParquetFile(file, read_dictionary=list(ids))
             found = parquet.schema_arrow.names
             for name in wanted:
                 if name not in found:
