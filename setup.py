@@ -97,7 +97,7 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "dev": [
-            "ir-measures>=0.3",
+            "ir-measures>=0.4",
             "jax",
             "pytest>=8",
             "ruff>=0.9",
