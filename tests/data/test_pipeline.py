@@ -230,9 +230,7 @@ def test_test_negatives_equal_the_oracle():
 def test_training_negatives_equal_the_oracle():
     data = toy_data()
     batches = collect(
-        make_dataset(
-            data, negatives=4, seed=5, first_step=0, features=("excluded",)
-        ),
+        make_dataset(data, negatives=4, seed=5, first_step=0),
         2 * num_batches(data),
     )
     expected = {}
