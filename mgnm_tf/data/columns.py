@@ -56,7 +56,15 @@ def encode_ids(
         DataError: an id is empty, or holds a line break, or is no text and
             no whole number.
     """
-    if pa.types.is_floating(column.type):
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if not (_is_text(kind) or _is_number(kind)):
+        raise DataError(
+            f"{where}, column {name!r}: holds {kind}, expected text or whole "
+            "numbers as ids."
+        )
+    if pa.types.is_floating(kind):
         # pandas turns whole numbers into floats where one is missing.
         try:
             column = column.cast(pa.int64())
@@ -74,13 +82,7 @@ def encode_ids(
             for chunk in column.chunks
         ]
     ).astype(np.int32, copy=False)
-    try:
-        ids = column.chunk(0).dictionary.cast(pa.string())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise DataError(
-            f"{where}, column {name!r}: holds {column.type.value_type}, "
-            "expected text in UTF-8 or whole numbers as ids."
-        ) from error
+    ids = column.chunk(0).dictionary.cast(pa.string())
     broken = np.asarray(
         pc.match_substring_regex(ids, "[\r\n]").fill_null(False)
     )
@@ -113,7 +115,7 @@ def encode_times(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
     """
     times = _whole_numbers(_plain(column))
     if times is None:
-        times = _dates(_plain(column))
+        times = _dates(_plain(column), name, where)
     if times is None:
         numbers = finite_numbers(column, name, where, _DATES)
         whole = np.floor(numbers) == numbers
@@ -168,23 +170,34 @@ def _whole_numbers(column: pa.ChunkedArray) -> np.ndarray | None:
         return None
 
 
-def _dates(column: pa.ChunkedArray) -> np.ndarray | None:
-    """Returns seconds, int64 (N,), or `None` if not all are dates."""
-    if column.null_count:
+def _dates(
+    column: pa.ChunkedArray, name: str, where: str
+) -> np.ndarray | None:
+    """Returns seconds, int64 (N,), or `None` if the first is no date."""
+    if _is_number(column.type):
         return None
-    if not pa.types.is_temporal(column.type):
-        if not _is_text(column.type):
+    raw = column.to_pandas()
+    if _is_text(column.type):
+        first = raw.iloc[:1]
+        if pd.to_numeric(first, errors="coerce").notna().all():
             return None
-        first = pd.to_numeric(pd.Series([column[0].as_py()]), errors="coerce")
-        if first.notna().all():
+        if _stamps(first).isna().all():
             return None
-    stamps = pd.to_datetime(
-        column.to_pandas(), format="ISO8601", utc=True, errors="coerce"
-    )
-    if stamps.isna().any():
-        return None
+    stamps = _stamps(raw)
+    missing = stamps.isna().to_numpy()
+    if missing.any():
+        row = int(np.argmax(missing))
+        raise _bad_value(where, row, name, column[row].as_py(), _DATES)
     naive = stamps.dt.tz_localize(None).to_numpy()
     return naive.astype("datetime64[s]").astype(np.int64)
+
+
+def _stamps(raw: pd.Series) -> pd.Series:
+    return pd.to_datetime(raw, format="ISO8601", utc=True, errors="coerce")
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -56,17 +56,16 @@ def _read_parquet(
 ) -> pa.Table:
     wanted = [*ids, *numbers]
     try:
-        with (
-            pa.OSFile(str(path))
-            if path.suffix != ".gz"
-            else gzip.open(path) as file
-        ):
-            parquet = pa.parquet.ParquetFile(file, read_dictionary=list(ids))
-            found = parquet.schema_arrow.names
+        opener = gzip.open if path.suffix == ".gz" else pa.OSFile
+        with opener(str(path)) as file:
+            found = pa.parquet.read_schema(file).names
             for name in wanted:
                 if name not in found:
                     raise missing_column(str(path), name, found)
-            return parquet.read(columns=wanted)
+            file.seek(0)
+            return pa.parquet.read_table(
+                file, columns=wanted, read_dictionary=list(ids)
+            )
     except (pa.ArrowInvalid, OSError, EOFError, zlib.error) as error:
         raise DataError(
             f"{path} is not a whole Parquet file: {_one_line(error)}."

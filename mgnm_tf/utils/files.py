@@ -85,14 +85,15 @@ def atomic_output(
     partial = _sibling(path, "partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        partial.replace(path)
+        try:
+            yield partial
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except UserError:
+        raise
     except OSError as error:
-        if isinstance(error, UserError):
-            raise
         raise _write_error(path, error) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def atomic_write(path: str | os.PathLike, content: bytes | str) -> None:
