@@ -71,8 +71,6 @@ class GRU4Rec(SequentialRecommender):
     afresh, the tables are tied, and the objective is the common one.
     """
 
-    presets: dict[str, dict] = {"default": {}}
-
     def __init__(
         self,
         num_users: int,

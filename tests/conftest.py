@@ -2,8 +2,12 @@
 
 import os
 import socket
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# The suite is timed on two cores; more threads only get in each other's way.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "2")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
 
 import pytest
 
@@ -23,6 +27,15 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if "large" in item.keywords:
             item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def _seeds():
+    """Starts every test from the same random state and dtype policy."""
+    keras = sys.modules.get("keras")
+    if keras is not None:  # Tests of data alone need not load it.
+        keras.utils.set_random_seed(0)
+        keras.config.set_dtype_policy("float32")
 
 
 @pytest.fixture(autouse=True)

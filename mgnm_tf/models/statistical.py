@@ -27,8 +27,6 @@ class StatisticalRecommender(SequentialRecommender):
         **kwargs: arguments of `keras.Model`.
     """
 
-    presets: dict[str, dict] = {"default": {}}
-
     def learn(self, batches: Iterator[Batch]):
         """Reads every training batch once and assigns the weights."""
         raise NotImplementedError
