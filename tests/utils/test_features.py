@@ -1,0 +1,53 @@
+"""Ids out of range are named."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from mgnm_tf.utils.features import check_features
+
+
+def batch(**changes):
+    """Returns a batch for 3 users and 5 items."""
+    features = {
+        "user": np.array([0, 3], np.int32),
+        "history": np.array([[5, 1], [2, 0]], np.int32),
+        "candidates": np.array([[1, 5], [0, 4]], np.int32),
+    }
+    return features | changes
+
+
+def test_good_batch():
+    check_features(batch(), 3, 5)
+    check_features({"history": ops.zeros((2, 3), "int32")}, 3, 5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"history": np.array([[5, 1], [2, 6]])},
+            "`history` must hold ids from 0 to 5. Received: 6 at row 1, col",
+        ),
+        (
+            {"candidates": np.array([[1, -1], [0, 4]])},
+            "`candidates` .* 0 to 5. Received: -1 at row 0, column 1",
+        ),
+        (
+            {"user": np.array([0, 4])},
+            "`user` must hold ids from 0 to 3. Received: 4 at row 1",
+        ),
+        (
+            {"shared_negatives": np.array([9])},
+            "`shared_negatives` must .* Received: 9 at row 0",
+        ),
+    ],
+)
+def test_id_out_of_range(changes, message):
+    with pytest.raises(ValueError, match=message):
+        check_features(batch(**changes), 3, 5)
+
+
+def test_ids_that_are_no_integers():
+    with pytest.raises(TypeError, match="`user` .*float32"):
+        check_features(batch(user=np.zeros(2, np.float32)), 3, 5)
