@@ -31,8 +31,10 @@ class ItemKNN(StatisticalRecommender):
     stands in the history twice counts twice; an item is not its own
     neighbour. Strong on sparse data in spite of its simplicity.
 
-    Training events of user 0 ("unknown") are left out: they are not one
-    user's.
+    The events are those of an epoch of training batches: the positives and
+    the items before them. A sequence with one training event makes no sample
+    and is not seen. Events of user 0 ("unknown") are left out: they are not
+    one user's.
 
     Args:
         num_users: number of known users.

@@ -17,8 +17,9 @@ class Popularity(StatisticalRecommender):
 
     An epoch of training batches has every event of a sequence as a positive,
     but the first one, which is the only history item of the second; so each
-    event is counted once. With histories cut to one item (`max_length=1`)
-    every event that has a successor counts twice.
+    event is counted once. A sequence with one training event makes no sample
+    and is not counted. With histories cut to one item (`max_length=1`) every
+    event that has a successor counts twice.
 
     Args:
         num_users: number of known users; not used.

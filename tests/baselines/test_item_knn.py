@@ -121,13 +121,11 @@ def test_unknown_user_is_not_one_user():
     np.testing.assert_allclose(dense, expected)
 
 
-def test_learns_all_training_events_of_the_pipeline(toy_data):
+def test_learns_what_the_pipeline_delivers(toy_data, training_events):
     model = ItemKNN(toy_data.num_users, toy_data.num_items)
     model.fit(make_dataset(toy_data, negatives=1, batch_size=16), verbose=0)
-    training = np.asarray(toy_data.parts) == 0
     ids, similarities = nearest_items(
-        toy_data.user_rows(np.asarray(toy_data.sequences)[training]),
-        np.asarray(toy_data.items)[training],
+        *training_events,
         toy_data.num_users,
         toy_data.num_items,
         model.neighbors.shape[1],
