@@ -34,14 +34,14 @@ def device_name() -> str:
 
 
 def describe_environment(
-    data: SequenceDataset, path: str | None, seed: int
+    data: SequenceDataset, path: str | None, parameters: int
 ) -> dict[str, Any]:
     """Returns the content of `environment.json`.
 
     Args:
         data: the data set that is trained on.
         path: the folder it was read from, if any.
-        seed: the seed of the run.
+        parameters: the number of weights of the model.
     """
     return {
         "mgnm_tf": __version__,
@@ -52,7 +52,7 @@ def describe_environment(
         "platform": platform.platform(),
         "backend": keras.backend.backend(),
         "device": device_name(),
-        "seed": seed,
+        "parameters": parameters,
         "data": {
             "name": data.metadata.get("name") or "unnamed",
             "path": path,

@@ -46,7 +46,7 @@ def evaluate_run(
     if protocol is None:
         protocol = Protocol(max_length=config.max_length)
     model = load_model(run, config.model)
-    return write_evaluation(run, model, data, protocol, verbose)
+    return write_evaluation(run, model, data, protocol, verbose == 1)
 
 
 def load_model(
@@ -67,15 +67,15 @@ def write_evaluation(
     model: SequentialRecommender,
     data: SequenceDataset,
     protocol: Protocol,
-    verbose: int,
+    verbose: bool,
 ) -> dict[str, Any]:
     """Evaluates a model, writes ranks and metrics, returns the metrics."""
-    evaluation = evaluate(model, data, protocol, verbose=verbose)
+    evaluation = evaluate(model, data, protocol, verbose=int(verbose))
     metrics = {
         protocol.part: evaluation.metrics(),
         "protocol": protocol.to_dict(),
     }
-    evaluation.save(folder / run_folder.RANKS)
+    evaluation.save(folder / run_folder.RANKS, overwrite=True)
     write_json(folder / run_folder.METRICS, metrics)
     return metrics
 

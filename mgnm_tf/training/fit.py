@@ -1,5 +1,6 @@
 """Training of one model into a run folder."""
 
+import inspect
 import logging
 import math
 import os
@@ -26,6 +27,7 @@ from mgnm_tf.metrics import GroupAUC
 from mgnm_tf.metrics import HitRate
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.registry import create_model
+from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.statistical import StatisticalRecommender
 from mgnm_tf.optimizers import LazyAdam
 from mgnm_tf.training import run_folder
@@ -84,7 +86,6 @@ def train(
         path = str(Path(data).absolute())
         data = SequenceDataset.load(data)
     run_folder.check_free(out)
-    environment = describe_environment(data, path, config.seed)
     keras.utils.set_random_seed(config.seed)
     with _precision(config):
         model = create_model(
@@ -92,8 +93,9 @@ def train(
             config.preset,
             data.num_users,
             data.num_items,
-            config.options,
+            _model_options(config),
         )
+        environment = describe_environment(data, path, model.count_params())
         with run_folder.open_run(out, config, environment) as folder:
             logger.info("Device: %s", environment["device"])
             if isinstance(model, StatisticalRecommender):
@@ -103,7 +105,7 @@ def train(
             model.save(folder / run_folder.MODEL)
             if protocol is None:
                 protocol = Protocol(max_length=config.max_length)
-            write_evaluation(folder, model, data, protocol, verbose)
+            write_evaluation(folder, model, data, protocol, verbose == 1)
     return Path(out)
 
 
@@ -117,6 +119,23 @@ def _precision(config: TrainConfig) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def _model_options(config: TrainConfig) -> dict[str, Any]:
+    """Returns the options of the model, with the history length of the run.
+
+    Raises:
+        UserError: the options name a history length of their own.
+    """
+    if "max_length" in config.options:
+        raise UserError(
+            "The history length is an option of the training, not of "
+            f"{config.model} alone: give `max_length` there."
+        )
+    arguments = inspect.signature(model_class(config.model)).parameters
+    if "max_length" not in arguments:
+        return config.options
+    return {**config.options, "max_length": config.max_length}
 
 
 def _count(
@@ -137,7 +156,7 @@ def _count(
         seed=config.seed,
     )
     begin = time.perf_counter()
-    model.fit(batches, verbose=verbose)
+    model.fit(batches, verbose=int(verbose == 1))
     seconds = time.perf_counter() - begin
     entry = {
         "seconds": seconds,
@@ -163,6 +182,7 @@ def _descend(
     cut_history(history, epoch)
     BestWeights.cut(backup, epoch)
     values = [row[config.monitor] for row in read_history(history)]
+    _compile(model, data, config)
     if not _is_finished(values, config):
         if epoch:
             logger.info("Continuing after epoch %d.", epoch)
@@ -180,6 +200,21 @@ def _descend(
     )
 
 
+def _compile(
+    model: SequentialRecommender, data: SequenceDataset, config: TrainConfig
+) -> None:
+    """Sets objective and optimizer, and makes the optimizer's state."""
+    batches = num_batches(data, "train", batch_size=config.batch_size)
+    model.compile(
+        optimizer=LazyAdam(config.learning_rate),
+        loss=get_loss(config.objective),
+        metrics=[NDCG(5), HitRate(5), MRR(5), GroupAUC()],
+        steps_per_execution=_steps(batches, config.steps_per_execution)[0],
+        jit_compile=config.jit_compile,
+    )
+    model.optimizer.build(model.trainable_variables)
+
+
 def _fit(
     model: SequentialRecommender,
     data: SequenceDataset,
@@ -190,14 +225,13 @@ def _fit(
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> None:
     """Runs `model.fit` from epoch `len(values)` on."""
-    epoch = len(values)
-    shape = {
+    batches = num_batches(data, "train", batch_size=config.batch_size)
+    _, steps = _steps(batches, config.steps_per_execution)
+    common = {
         "batch_size": config.batch_size,
         "max_length": config.max_length,
+        "features": model.required_features,
     }
-    batches = num_batches(data, "train", **shape)
-    execution, steps = _steps(batches, config.steps_per_execution)
-    common = {**shape, "features": model.required_features}
     training = make_dataset(
         data,
         "train",
@@ -207,19 +241,12 @@ def _fit(
         sampling=config.sampling,
         correct_sampling=config.correct_sampling,
         seed=config.seed,
-        first_step=epoch * steps,
+        first_step=len(values) * steps,
     )
     # The seed of the lists is that of `Protocol()`, not of the run, so that
     # runs with different seeds are measured alike.
     validation = make_dataset(
         data, "validation", **common, negatives=config.validation_negatives
-    )
-    model.compile(
-        optimizer=LazyAdam(config.learning_rate),
-        loss=get_loss(config.objective),
-        metrics=[NDCG(5), HitRate(5), MRR(5), GroupAUC()],
-        steps_per_execution=execution,
-        jit_compile=config.jit_compile,
     )
     model.fit(
         training,
@@ -230,26 +257,34 @@ def _fit(
         verbose=verbose,
         callbacks=[
             *callbacks,
-            SeedPerEpoch(),
-            keras.callbacks.TerminateOnNaN(),
-            *_tensorboard(folder),
-            ResumedEarlyStopping(
-                values, config.monitor, config.mode, config.patience
+            *_own_callbacks(
+                config, folder, values, len(data.positions("train")) / batches
             ),
-            keras.callbacks.CSVLogger(
-                str(folder / run_folder.HISTORY), append=True
-            ),
-            BestWeights(
-                folder / run_folder.BACKUP, values, config.monitor, config.mode
-            ),
-            Timing(
-                folder / run_folder.TIMING,
-                epoch,
-                len(data.positions("train")) / batches,
-            ),
-            SealedBackup(folder / run_folder.BACKUP),
         ],
     )
+
+
+def _own_callbacks(
+    config: TrainConfig,
+    folder: Path,
+    values: list[float],
+    positives_per_step: float,
+) -> list[keras.callbacks.Callback]:
+    """Returns the callbacks of a run; their order is that of their writes."""
+    backup = folder / run_folder.BACKUP
+    monitored = (values, config.monitor, config.mode)
+    return [
+        SeedPerEpoch(),
+        keras.callbacks.TerminateOnNaN(),
+        *_tensorboard(folder),
+        ResumedEarlyStopping(*monitored, config.patience),
+        keras.callbacks.CSVLogger(
+            str(folder / run_folder.HISTORY), append=True
+        ),
+        BestWeights(backup, *monitored),
+        Timing(folder / run_folder.TIMING, len(values), positives_per_step),
+        SealedBackup(backup),
+    ]
 
 
 def _steps(batches: int, execution: int | None) -> tuple[int, int]:

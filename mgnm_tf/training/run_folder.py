@@ -17,7 +17,7 @@ from mgnm_tf.utils.files import write_json
 CONFIG = "config.json"
 """The `TrainConfig`."""
 ENVIRONMENT = "environment.json"
-"""Versions, device, seed, and which data the run was trained on."""
+"""Versions, device, size of the model, and which data it was trained on."""
 HISTORY = "history.csv"
 """One row an epoch: loss and metrics in training and validation."""
 MODEL = "model.keras"

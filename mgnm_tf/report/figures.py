@@ -1,0 +1,55 @@
+"""Training curves as SVG."""
+
+import io
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+Curves = Mapping[str, Sequence[Sequence[float]]]
+"""Name of a model -> for each seed, a value an epoch."""
+
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "mgnm_tf",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def draw_curves(panels: Mapping[str, Curves]) -> str:
+    """Draws panels side by side, a line for each model and seed.
+
+    Args:
+        panels: title of a panel -> its curves.
+
+    Returns:
+        An SVG document, the same for the same input.
+    """
+    labels = list(dict.fromkeys(name for one in panels.values() for name in one))
+    colours = mpl.color_sequences["tab10"]
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(4.2 * len(panels), 3.0), layout="constrained")
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axis, (title, curves) in zip(axes, panels.items(), strict=True):
+            axis.set(title=title, xlabel="epoch")
+            axis.xaxis.get_major_locator().set_params(integer=True)
+            for name, seeds in curves.items():
+                colour = colours[labels.index(name) % len(colours)]
+                for index, values in enumerate(seeds):
+                    axis.plot(
+                        range(1, len(values) + 1),
+                        values,
+                        color=colour,
+                        label=None if index else name,
+                        marker="o",
+                        markersize=2.5,
+                        linewidth=1.2,
+                    )
+            if curves:
+                axis.legend(frameon=False)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()
