@@ -170,9 +170,7 @@ def _whole_numbers(column: pa.ChunkedArray) -> np.ndarray | None:
         return None
 
 
-def _dates(
-    column: pa.ChunkedArray, name: str, where: str
-) -> np.ndarray | None:
+def _dates(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray | None:
     """Returns seconds, int64 (N,), or `None` if the first is no date."""
     if _is_number(column.type):
         return None

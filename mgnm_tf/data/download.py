@@ -41,7 +41,7 @@ def fetch(url: str, path: str | os.PathLike, sha256: str | None = None) -> None:
     """
     path = Path(path)
     if path.exists():
-        _check(path, sha256, f"{path} (of an earlier download)")
+        check_sha256(path, sha256, f"{path} (of an earlier download)")
         return
     if not url.startswith(("http://", "https://")):
         raise DataError(f"{url} is not an http or https address.")
@@ -71,7 +71,7 @@ def fetch(url: str, path: str | os.PathLike, sha256: str | None = None) -> None:
                         "is kept, and the next try goes on from there."
                     ) from error
         try:
-            _check(part, sha256, url)
+            check_sha256(part, sha256, url)
         except DataError:
             _remove(part)
             raise
@@ -108,7 +108,7 @@ def fetch_from_package(
     """
     path = Path(path)
     if path.exists():
-        _check(path, sha256, f"{path} (of an earlier download)")
+        check_sha256(path, sha256, f"{path} (of an earlier download)")
         return
     wanted = f"{package}=={version}"
     with tempfile.TemporaryDirectory() as folder:
@@ -160,7 +160,7 @@ def extract_member(
                     with open(partial, "wb") as target:
                         while chunk := source.read(_CHUNK):
                             target.write(chunk)
-                _check(partial, sha256, f"{member!r} in {name}")
+                check_sha256(partial, sha256, f"{member!r} in {name}")
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise DataError(
             f"{name} is not a whole zip archive: {error}."
@@ -169,50 +169,18 @@ def extract_member(
 
 def _download(url: str, part: Path) -> None:
     """Fetches the rest of `part`; starts anew where that is not possible."""
-    from rich.progress import BarColumn
-    from rich.progress import DownloadColumn
-    from rich.progress import Progress
-    from rich.progress import TextColumn
-    from rich.progress import TimeRemainingColumn
-
-    tag_file = _tag_file(part)
-    have = part.stat().st_size if part.exists() and tag_file.exists() else 0
-    request = urllib.request.Request(
-        url, headers={"Accept-Encoding": "identity"}
-    )
-    if have:
-        request.add_header("Range", f"bytes={have}-")
-        # Without this a file that has changed would be glued to the old one.
-        request.add_header("If-Range", tag_file.read_text(encoding="utf-8"))
-    try:
-        response = urllib.request.urlopen(request, timeout=_TIMEOUT)
-    except urllib.error.HTTPError as error:
-        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            _remove(part)
-            raise ConnectionError(
-                "the part that is there is too long"
-            ) from error
-        raise
-    with response:
+    with _ask(url, part) as response:
         resumed = response.status == http.HTTPStatus.PARTIAL_CONTENT
-        have = have if resumed else 0
+        have = part.stat().st_size if resumed else 0
         length = response.headers.get("Content-Length")
         total = have + int(length) if length else None
         tag = response.headers.get("ETag")
         tag = tag or response.headers.get("Last-Modified")
-        tag_file.unlink(missing_ok=True)
+        _tag_file(part).unlink(missing_ok=True)
         if tag and not tag.startswith("W/"):
-            tag_file.write_text(tag, encoding="utf-8")
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TimeRemainingColumn(),
-        )
-        with (
-            Progress(*columns) as bar,
-            open(part, "ab" if resumed else "wb") as file,
-        ):
+            _tag_file(part).write_text(tag, encoding="utf-8")
+        with _progress_bar() as bar, open(part, "ab") as file:
+            file.truncate(have)
             task = bar.add_task(url, total=total, completed=have)
             while chunk := response.read(_CHUNK):
                 file.write(chunk)
@@ -222,7 +190,52 @@ def _download(url: str, part: Path) -> None:
         raise ConnectionError(f"{have} of {total} bytes came")
 
 
-def _check(path: Path, expected: str | None, what: str) -> None:
+def _ask(url: str, part: Path) -> http.client.HTTPResponse:
+    """Asks for what `part` lacks."""
+    request = urllib.request.Request(url)
+    request.add_header("Accept-Encoding", "identity")
+    tag_file = _tag_file(part)
+    if part.exists() and tag_file.exists():
+        request.add_header("Range", f"bytes={part.stat().st_size}-")
+        # Without this a file that has changed would be glued to the old one.
+        request.add_header("If-Range", tag_file.read_text(encoding="utf-8"))
+    try:
+        return urllib.request.urlopen(request, timeout=_TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise
+        _remove(part)
+        raise ConnectionError("what came before is too long") from error
+
+
+def _progress_bar():
+    from rich.console import Console
+    from rich.progress import BarColumn
+    from rich.progress import DownloadColumn
+    from rich.progress import Progress
+    from rich.progress import TextColumn
+    from rich.progress import TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+
+
+def check_sha256(path: Path, expected: str | None, what: str) -> None:
+    """Compares the SHA-256 of a file, if it is known.
+
+    Args:
+        path: the file.
+        expected: 64 hexadecimal digits, or `None` for no comparison.
+        what: the file as the message calls it.
+
+    Raises:
+        DataError: it is not the expected one.
+    """
     if expected and (found := hash_of(path)) != expected:
         raise DataError(
             f"{what} has the SHA-256 {found}, expected {expected}; it is "

@@ -1,5 +1,6 @@
 """Recipes: where a data set comes from and how it is prepared."""
 
+import inspect
 import os
 import sys
 import warnings
@@ -15,6 +16,7 @@ from typing import get_type_hints
 
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.dataset import check_writable
+from mgnm_tf.data.download import check_sha256
 from mgnm_tf.data.download import extract_member
 from mgnm_tf.data.download import fetch
 from mgnm_tf.data.download import fetch_from_package
@@ -33,6 +35,14 @@ CACHE_VARIABLE = "MGNM_TF_CACHE"
 """The environment variable that says where downloads are kept."""
 
 _PACKAGE = Path(__file__).resolve().parent.parent
+_KINDS = {
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    list: "a list",
+    dict: "a table",
+}
 _READ_OPTIONS = {
     "user_column": str,
     "item_column": str,
@@ -74,20 +84,25 @@ class Source:
             DataError: it cannot be had from here.
         """
         checksum = self.sha256 or None
-        inside = self.package or self.url.rsplit("/", 1)[-1]
+        origin = self.package or self.url.rsplit("/", 1)[-1]
+        log = folder / origin
         if self.member:
-            log = folder / f"{inside}-{self.member.rsplit('/', 1)[-1]}"
-        else:
-            log = folder / inside
+            log = folder / f"{origin}-{self.member.rsplit('/', 1)[-1]}"
         if self.package:
             fetch_from_package(
                 self.package, self.version, self.member, log, checksum
             )
-        elif self.member:
-            fetch(self.url, folder / inside)
-            extract_member(folder / inside, self.member, log, checksum)
-        else:
+        elif not self.member:
             fetch(self.url, log, checksum)
+        elif log.exists():
+            check_sha256(log, checksum, f"{log} (of an earlier download)")
+        else:
+            archive = folder / origin
+            fetch(self.url, archive)
+            try:
+                extract_member(archive, self.member, log, checksum)
+            finally:
+                archive.unlink()
         return log
 
 
@@ -182,6 +197,7 @@ def read_recipe(path: str | os.PathLike) -> Recipe:
     sources = table.get("sources", [])
     _check_keys(Recipe, table, path.name)
     for source in sources:
+        _check_type(source, dict, f"{path.name}, [[sources]]")
         _check_keys(Source, source, f"{path.name}, [[sources]]")
         if bool(source.get("url")) == bool(source.get("package")):
             raise DataError(
@@ -308,6 +324,11 @@ def _check_keys(kind: type, table: dict[str, Any], where: str) -> None:
     for key in ("title", "description", "homepage", "licence"):
         if key in known and not table.get(key):
             raise DataError(f"{where}: the key {key!r} is missing or empty.")
+    for key in table.get("world", {}):
+        accepted = inspect.signature(make_world).parameters
+        if key not in accepted:
+            sentence = unknown_name("key", key, accepted)
+            raise DataError(f"{where}, [world]: {sentence}")
     for key, value in table.get("read", {}).items():
         place = f"{where}, [read]"
         if key not in _READ_OPTIONS:
@@ -324,5 +345,5 @@ def _check_type(value: Any, declared: Any, where: str) -> None:
         return
     if type(value) not in kinds:
         raise DataError(
-            f"{where}: found {value!r}, expected {kinds[0].__name__}."
+            f"{where}: found {value!r}, expected {_KINDS[kinds[0]]}."
         )

@@ -67,10 +67,10 @@ def make_world(
         items_per_topic: about how many items a topic has. Defaults to 12.
         topics_per_category: number of topics of a category. Defaults to 10.
         noise: share of events that follow no interest. Defaults to 0.1.
-        truth: whether the planted structure is told in two more columns:
-            `interest` (0 to `num_interests` - 1, -1 for noise; even ones
-            are fine in half of the users and coarse in the others) and
-            `topic` (of the item, from 0). Defaults to `False`.
+        truth: whether the planted structure is told in three more columns:
+            `interest` (0 to `num_interests` - 1, -1 for noise), `fine`
+            (whether that interest is a fine one) and `topic` (of the item,
+            from 0). Defaults to `False`.
 
     Returns:
         A `DataFrame` sorted by time, with the int32 columns `user_id`,
@@ -145,6 +145,7 @@ def make_world(
     }
     if truth:
         columns["interest"] = np.where(is_noise, -1, interests)
+        columns["fine"] = fine[chains]
         columns["topic"] = topics
     return pd.DataFrame(
         {name: values[order] for name, values in columns.items()}

@@ -179,54 +179,108 @@ def bad(content, message, name="log.csv", id=None, **options):
             "2 columns named 'user_id', expected one",
             id="column_twice",
         ),
-        bad(HEADER + "u,i,1\nu,i,soon\n", "row 2, column 'timestamp': found "
-            "soon, expected whole seconds", id="time_not_a_number"),
-        bad(HEADER + "u,i,soon\nu,i,1\n", "row 1, .*found soon",
-            id="first_time_not_a_number"),
-        bad(HEADER + "u,i,1\nu,i,\n", "row 2, column 'timestamp': .*expected "
-            "whole seconds", id="time_missing"),
-        bad(HEADER + "u,i,1\nu,i,-4\n", "row 2, column 'timestamp': found -4",
-            id="time_negative"),
+        bad(
+            HEADER + "u,i,1\nu,i,soon\n",
+            "row 2, column 'timestamp': found soon, expected whole seconds",
+            id="time_not_a_number",
+        ),
+        bad(
+            HEADER + "u,i,soon\nu,i,1\n",
+            "row 1, .*found soon",
+            id="first_time_not_a_number",
+        ),
+        bad(
+            HEADER + "u,i,1\nu,i,\n",
+            "row 2, column 'timestamp': .*expected whole seconds",
+            id="time_missing",
+        ),
+        bad(
+            HEADER + "u,i,1\nu,i,-4\n",
+            "row 2, column 'timestamp': found -4",
+            id="time_negative",
+        ),
         bad(HEADER + "u,i,1\nu,i,nan\n", "row 2, .*found nan", id="time_nan"),
         bad(HEADER + "u,i,1\nu,i,inf\n", "row 2, .*found inf", id="time_inf"),
-        bad(HEADER + "u,i,1\nu,i,1.5\n", "row 2, .*found 1.5",
-            id="time_fraction"),
-        bad(HEADER + "u,i,1\nu,i,1e30\n", "row 2, .*found 1e\\+30",
-            id="time_huge"),
-        bad(HEADER + "u,i,2020-01-01\nu,i,2020-13-01\n",
+        bad(
+            HEADER + "u,i,1\nu,i,1.5\n",
+            "row 2, .*found 1.5",
+            id="time_fraction",
+        ),
+        bad(
+            HEADER + "u,i,1\nu,i,1e30\n",
+            "row 2, .*found 1e\\+30",
+            id="time_huge",
+        ),
+        bad(
+            HEADER + "u,i,2020-01-01\nu,i,2020-13-01\n",
             "row 2, column 'timestamp': found 2020-13-01",
-            id="time_bad_date"),
-        bad(HEADER + "u,i,1\n,i,2\n", "row 2, column 'user_id': the id is "
-            "empty", id="empty_user"),
-        bad(HEADER + "u,i,1\nu, ,2\n", "row 2, column 'item_id': the id is "
-            "empty", id="blank_item"),
-        bad(HEADER + 'u,i,1\nu,"a\nb",2\n', "row 2, column 'item_id'.*line "
-            "break", id="line_break"),
+            id="time_bad_date",
+        ),
+        bad(
+            HEADER + "u,i,1\n,i,2\n",
+            "row 2, column 'user_id': the id is empty",
+            id="empty_user",
+        ),
+        bad(
+            HEADER + "u,i,1\nu, ,2\n",
+            "row 2, column 'item_id': the id is empty",
+            id="blank_item",
+        ),
+        bad(
+            HEADER + 'u,i,1\nu,"a\nb",2\n',
+            "row 2, column 'item_id'.*line break",
+            id="line_break",
+        ),
         bad(HEADER + "u,i,1\nu,i\n", "3 columns.*got 2", id="short_row"),
         bad(HEADER + "u,i,1\nu,i,2,3\n", "3 columns.*got 4", id="long_row"),
-        bad((HEADER + "ü,i,1\n").encode("latin-1"), "not text in UTF-8",
-            id="not_utf8"),
-        bad("üser,item_id,timestamp\n".encode("latin-1"),
-            "not text in UTF-8", id="header_not_utf8"),
+        bad(
+            (HEADER + "ü,i,1\n").encode("latin-1"),
+            "not text in UTF-8",
+            id="not_utf8",
+        ),
+        bad(
+            "üser,item_id,timestamp\n".encode("latin-1"),
+            "not text in UTF-8",
+            id="header_not_utf8",
+        ),
         bad(b"not gzip", "cannot be read", "log.csv.gz", id="not_gzip"),
-        bad(b"nonsense", "not a whole Parquet file", "log.parquet",
-            id="not_parquet"),
-        bad("user_id,item_id,timestamp,r\nu,i,1,5\nu,i,2,x\n",
+        bad(
+            b"nonsense",
+            "not a whole Parquet file",
+            "log.parquet",
+            id="not_parquet",
+        ),
+        bad(
+            "user_id,item_id,timestamp,r\nu,i,1,5\nu,i,2,x\n",
             "row 2, column 'r': found x, expected a finite number",
-            rating_column="r", id="rating_not_a_number"),
-        bad("user_id,item_id,timestamp,r\nu,i,1,5\nu,i,2,inf\n",
-            "row 2, column 'r': found inf", rating_column="r",
-            id="rating_inf"),
-        bad(HEADER + "u,i,1\n", "no column 'stars'", rating_column="stars",
-            id="rating_column_missing"),
-        bad("user_id,item_id,timestamp,s\nu,i,1,train\nu,i,2,dev\n",
+            rating_column="r",
+            id="rating_not_a_number",
+        ),
+        bad(
+            "user_id,item_id,timestamp,r\nu,i,1,5\nu,i,2,inf\n",
+            "row 2, column 'r': found inf",
+            rating_column="r",
+            id="rating_inf",
+        ),
+        bad(
+            HEADER + "u,i,1\n",
+            "no column 'stars'",
+            rating_column="stars",
+            id="rating_column_missing",
+        ),
+        bad(
+            "user_id,item_id,timestamp,s\nu,i,1,train\nu,i,2,dev\n",
             "row 2, column 's': found 'dev', expected one of train, valid",
-            split_column="s", id="unknown_part"),
+            split_column="s",
+            id="unknown_part",
+        ),
     ],
 )
 def test_bad_input(tmp_path, content, message, name, options):
     path = tmp_path / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    path.write_bytes(
+        content if isinstance(content, bytes) else content.encode()
+    )
     with pytest.raises(DataError, match=message) as caught:
         read_log(path, **options)
     assert name in str(caught.value)

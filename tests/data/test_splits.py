@@ -68,7 +68,9 @@ def test_temporal_new_users_and_items():
     assert data.num_users == 1
     assert data.num_sequences == 2
     assert data.item_ids == ["x"]
-    np.testing.assert_array_equal(data.user_rows(np.array([0, 1, 2])), [0, 1, 0])
+    np.testing.assert_array_equal(
+        data.user_rows(np.array([0, 1, 2])), [0, 1, 0]
+    )
     assert events_of(data, "test") == [("a", "x", 8)]
     assert data.metadata["name"] == "here"
     assert data.metadata["cold_item_events"] == {"validation": 0, "test": 1}
@@ -149,7 +151,9 @@ def test_empty_part(rows, method, message):
 
 def test_one_user_is_enough():
     data = split_log(log_of([("a", "x", n) for n in range(4)]))
-    assert [len(data.positions(p)) for p in ("train", "validation", "test")] == [
+    assert [
+        len(data.positions(p)) for p in ("train", "validation", "test")
+    ] == [
         1,
         1,
         1,
@@ -222,8 +226,7 @@ def test_the_future_changes_nothing_in_training(method):
         later = {
             "leave_one_out": ranks > sizes - 2,
             "per_user_ratio": ranks > np.floor(sizes * 0.7 + 0.5),
-            "temporal": frame["timestamp"]
-            >= np.sort(frame["timestamp"])[1400],
+            "temporal": frame["timestamp"] >= np.sort(frame["timestamp"])[1400],
         }[method]
     assert 50 < later.sum() < 1500
 
