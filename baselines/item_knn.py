@@ -1,5 +1,7 @@
 """Item-kNN: items that the same users took are similar."""
 
+import itertools
+
 import numpy as np
 from keras import ops
 
@@ -202,7 +204,7 @@ def nearest_items(
     entries = np.minimum(by_item @ events.sum(axis=1), num_items)
     blocks = (np.cumsum(entries) // BLOCK_ENTRIES).astype("int64")
     starts = np.searchsorted(blocks, np.arange(blocks[-1] + 2))
-    for start, stop in zip(starts[:-1], starts[1:]):
+    for start, stop in itertools.pairwise(starts):
         product = (by_item[start:stop] @ events).tocoo()
         rows, columns = product.row + start, product.col
         values = product.data / (counts[rows] * counts[columns] + shrinkage)

@@ -200,6 +200,97 @@ def check_saving(layer, inputs):
         )
 
 
+# === Models ===
+
+
+def run_model_test(model, features: dict):
+    """Checks the contract of `SequentialRecommender` in inference.
+
+    Args:
+        model: a model whose weights are not at their initial values.
+        features: NumPy arrays of at least two rows, one of them with padding;
+            `candidates` without repeats of id 0.
+    """
+    scores = _array(model(features))
+    batch, count = features["candidates"].shape
+    assert scores.shape == (batch, count)
+    assert np.all(np.isfinite(scores))
+    assert np.ptp(scores, axis=1).max() > 0, "all candidates score alike"
+    np.testing.assert_array_equal(_array(model(features)), scores)
+    encoded = model.encode(features)
+    np.testing.assert_allclose(
+        _array(model.score(encoded, features["candidates"])),
+        scores,
+        **TOLERANCE,
+    )
+    _check_candidates(model, encoded, features, scores)
+    for row in range(batch):
+        alone = {key: value[row : row + 1] for key, value in features.items()}
+        np.testing.assert_allclose(
+            _array(model(alone))[0], scores[row], **TOLERANCE
+        )
+    assert (features["history"] == 0).any(), "the example needs padding"
+    padded = dict(features)
+    for key in features:
+        if key.startswith("history"):
+            padded[key] = np.pad(features[key], [(0, 0), (0, 3)])
+    np.testing.assert_allclose(_array(model(padded)), scores, **TOLERANCE)
+    _check_empty_history(model, features)
+    _check_vectors(model, features, scores)
+
+
+def _check_candidates(model, encoded, features, scores):
+    """A score depends on its candidate alone, and lists can be shared."""
+    turned = _array(model.score(encoded, features["candidates"][:, ::-1]))
+    np.testing.assert_allclose(turned[:, ::-1], scores, **TOLERANCE)
+    single = _array(model.score(encoded, features["candidates"][:, :1]))
+    np.testing.assert_allclose(single, scores[:, :1], **TOLERANCE)
+    shared = features["candidates"][0]
+    every = np.tile(shared, (len(scores), 1))
+    np.testing.assert_allclose(
+        _array(model.score(encoded, shared)),
+        _array(model.score(encoded, every)),
+        **TOLERANCE,
+    )
+    appended = _array(model({**features, "shared_negatives": shared}))
+    np.testing.assert_allclose(
+        appended,
+        np.concatenate([scores, _array(model.score(encoded, every))], axis=1),
+        **TOLERANCE,
+    )
+
+
+def _check_empty_history(model, features):
+    """A user without history, even unknown, gets finite scores."""
+    emptied = {
+        key: np.zeros_like(value)
+        if key.startswith("history") or key == "user"
+        else value
+        for key, value in features.items()
+    }
+    assert np.all(np.isfinite(_array(model(emptied))))
+
+
+def _check_vectors(model, features, scores):
+    """Vectors, where a model has them, are of one width and explain it."""
+    try:
+        interests = _array(model.interests(features))
+    except AttributeError as error:
+        assert "has no interest vectors" in str(error)
+        return
+    vectors = _array(model.item_vectors())
+    assert interests.ndim == 3
+    assert vectors.shape == (model.num_items + 1, interests.shape[2])
+    products = np.einsum(
+        "bnd,bcd->bcn", interests, vectors[features["candidates"]]
+    )
+    if interests.shape[1] == 1:
+        np.testing.assert_allclose(products[..., 0], scores, **TOLERANCE)
+
+
+# === Shared ===
+
+
 def _array(tensor) -> np.ndarray:
     return ops.convert_to_numpy(ops.cast(tensor, "float32"))
 

@@ -152,12 +152,14 @@ class SequentialRecommender(keras.Model):
             loss=SigmoidCrossEntropy() if loss is None else loss,
             **kwargs,
         )
+        # Already here, so that a model that is saved before it is fitted
+        # loads with the same variables of the optimizer.
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
 
     def compile_from_config(self, config):
         # Keras skips this for models with a `compile` of their own.
         self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.optimizer is not None and self.built:
-            self.optimizer.build(self.trainable_variables)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True

@@ -39,6 +39,7 @@ class StatisticalRecommender(SequentialRecommender):
         verbose: int | str = "auto",
         callbacks=None,
         validation_data=None,
+        shuffle: bool = True,
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
         initial_epoch: int = 0,
@@ -57,6 +58,7 @@ class StatisticalRecommender(SequentialRecommender):
             callbacks: ignored: they act on optimizer steps, of which there
                 are none.
             validation_data: batches to evaluate afterwards.
+            shuffle: ignored: the order of the batches does not matter.
             steps_per_epoch: how many batches make a pass; needed for an
                 infinite `x`.
             validation_steps: how many batches to evaluate.

@@ -1,0 +1,248 @@
+"""What every registered model must do, one table for all."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mgnm_tf.losses import get_loss
+from mgnm_tf.metrics import NDCG
+from mgnm_tf.models.registry import create_model
+from mgnm_tf.models.registry import model_class
+from mgnm_tf.models.registry import model_names
+from mgnm_tf.optimizers import LazyAdam
+from tests.testing import check_config
+from tests.testing import run_model_test
+
+USERS, ITEMS = 4, 12
+
+OPTIONS = {
+    "mgnm": {"embedding_dim": 8, "num_interests": 2, "num_layers": 1},
+    "gru4rec": {"embedding_dim": 8},
+}
+"""Small sizes; a model that is not named here has its defaults."""
+
+SERVE = """
+import sys
+import numpy as np
+import tensorflow as tf
+assert not any(name in sys.modules for name in ("mgnm_tf", "baselines"))
+features = dict(np.load("features.npz"))
+for name in sys.argv[1:]:
+    serve = tf.saved_model.load(name).signatures["serving_default"]
+    inputs = {key: tf.constant(value) for key, value in features.items()}
+    np.save(name + ".npy", next(iter(serve(**inputs).values())))
+"""
+
+
+def cycle_world():
+    """A batch of a world in which item i is always followed by i + 1.
+
+    Row r starts at item r; the negatives stand 3, 5 and 8 places away from
+    the positive.
+    """
+    rows = np.arange(2 * ITEMS)
+    lengths = 1 + rows % 4
+    steps = np.arange(6)
+    history = (rows[:, None] + steps) % ITEMS + 1
+    history = np.where(steps < lengths[:, None], history, 0)
+    positive = rows + lengths
+    candidates = (positive[:, None] + np.array([0, 3, 5, 8])) % ITEMS + 1
+    features = {
+        "user": rows % (USERS + 1),
+        "history": history,
+        "candidates": candidates,
+    }
+    features = {key: x.astype("int32") for key, x in features.items()}
+    labels = np.zeros(candidates.shape, "float32")
+    labels[:, 0] = 1.0
+    return features, labels
+
+
+FEATURES, LABELS = cycle_world()
+FEW = {key: value[:5] for key, value in FEATURES.items()}
+
+
+def as_dataset(features, labels):
+    return tf.data.Dataset.from_tensors((features, labels))
+
+
+def with_shared_negatives(features, labels, count=5):
+    """Adds negatives of the batch; one that is the positive is ignored."""
+    shared = np.arange(1, count + 1, dtype="int32")
+    same = shared[None] == features["candidates"][:, :1]
+    labels = np.concatenate([labels, np.where(same, -1.0, 0.0)], axis=1)
+    return {**features, "shared_negatives": shared}, labels.astype("float32")
+
+
+def make(name, **kwargs):
+    keras.utils.set_random_seed(1)
+    options = OPTIONS.get(name, {})
+    return model_class(name)(USERS, ITEMS, **options, **kwargs)
+
+
+def learned(name, **kwargs):
+    """Returns a model that is not as it was made, without a training."""
+    model = make(name, **kwargs)
+    if not model.trainable_weights:
+        model.fit(FEATURES, LABELS, verbose=0)
+    random = np.random.default_rng(0)
+    for weight in model.trainable_weights:
+        weight.assign(random.normal(scale=0.5, size=weight.shape))
+    return model
+
+
+@pytest.fixture(scope="module", params=model_names())
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def model(name):
+    return learned(name)
+
+
+def test_contract(model):
+    run_model_test(model, FEW)
+
+
+def test_config(name):
+    check_config(
+        model_class(name),
+        {"num_users": USERS, "num_items": ITEMS, **OPTIONS.get(name, {})},
+    )
+
+
+def test_has_weights_before_the_first_batch(name):
+    model = make(name)
+    assert model.built
+    assert model.weights
+    paths = [weight.path for weight in model.weights]
+    assert len(set(paths)) == len(paths)
+
+
+def test_every_preset_makes_a_model(name):
+    for preset in model_class(name).presets:
+        made = create_model(name, preset, USERS, ITEMS)
+        assert type(made) is model_class(name)
+
+
+@pytest.mark.parametrize("objective", ["paper", "sampled_softmax"])
+def test_fit_learns_the_cycle(name, objective):
+    model = make(name)
+    features, labels = FEATURES, LABELS
+    if objective == "sampled_softmax":
+        features, labels = with_shared_negatives(features, labels)
+    data = as_dataset(features, labels)
+    model.compile(
+        optimizer=LazyAdam(0.03),
+        loss=get_loss(objective),
+        metrics=[NDCG(1, name="ndcg")],
+        steps_per_execution=5 if model.trainable_weights else 1,
+    )
+    before = model.evaluate(data, verbose=0, return_dict=True)
+    history = model.fit(
+        data.repeat(), steps_per_epoch=20, epochs=3, shuffle=False, verbose=0
+    )
+    after = model.evaluate(data, verbose=0, return_dict=True)
+    if model.trainable_weights:
+        losses = history.history["loss"]
+        assert losses[-1] < 0.8 * losses[0]
+        assert after["loss"] < 0.8 * before["loss"]
+        assert after["ndcg"] > max(0.6, before["ndcg"])
+    else:
+        assert np.isfinite(after["loss"])
+        assert after["ndcg"] != before["ndcg"] or name == "popularity"
+
+
+def test_every_weight_has_a_gradient(model):
+    if not model.trainable_weights:
+        pytest.skip("nothing to train")
+    model.compile(loss=get_loss("paper"))
+
+    @tf.function
+    def gradients():
+        with tf.GradientTape() as tape:
+            scores = model(FEATURES, training=True)
+            loss = model.compute_loss(FEATURES, LABELS, scores)
+        return tape.gradient(loss, [w.value for w in model.trainable_weights])
+
+    for weight, gradient in zip(model.trainable_weights, gradients()):
+        assert gradient is not None, weight.path
+        gradient = tf.convert_to_tensor(gradient).numpy()
+        assert np.all(np.isfinite(gradient)), weight.path
+        assert np.any(gradient), weight.path
+
+
+def test_sampling_correction_lowers_the_loss_of_rare_positives(model):
+    model.compile(loss=get_loss("sampled_softmax"))
+    frequent = np.zeros(LABELS.shape, "float32")
+    frequent[:, 1:] = 5.0
+    plain = model.evaluate(as_dataset(FEATURES, LABELS), verbose=0)
+    corrected = model.evaluate(
+        as_dataset({**FEATURES, "log_sampling_probability": frequent}, LABELS),
+        verbose=0,
+    )
+    assert corrected < plain - 0.1
+
+
+def test_saved_model_scores_alike(model, tmp_path):
+    model.compile()
+    model.save(tmp_path / "model.keras")
+    restored = keras.models.load_model(tmp_path / "model.keras")
+    assert type(restored) is type(model)
+    assert restored.get_config() == model.get_config()
+    np.testing.assert_array_equal(restored(FEW), model(FEW))
+    np.testing.assert_allclose(
+        restored.evaluate(as_dataset(FEATURES, LABELS), verbose=0),
+        model.evaluate(as_dataset(FEATURES, LABELS), verbose=0),
+        rtol=1e-6,
+    )
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """Scores of all exported models, from a process without this package."""
+    folder = tmp_path_factory.mktemp("served")
+    np.savez(folder / "features.npz", **FEW)
+    for name in model_names():
+        learned(name).export(folder / name, verbose=False)
+    subprocess.run(
+        [sys.executable, "-I", "-c", SERVE, *model_names()],
+        cwd=folder,
+        check=True,
+    )
+    return {name: np.load(folder / f"{name}.npy") for name in model_names()}
+
+
+def test_exported_model_scores_alike(name, model, served):
+    np.testing.assert_allclose(served[name], model(FEW), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_is_finite(name, policy):
+    model = learned(name, dtype=policy)
+    emptied = dict(FEW)
+    emptied["history"] = FEW["history"].copy()
+    emptied["history"][0] = 0
+    emptied["user"] = np.zeros_like(FEW["user"])
+    reference = np.asarray(learned(name)(emptied))
+    scores = np.asarray(model(emptied)).astype("float32")
+    assert np.all(np.isfinite(scores))
+    np.testing.assert_allclose(scores, reference, rtol=0.1, atol=0.1)
+
+
+def test_training_in_float16_is_finite(name):
+    keras.config.set_dtype_policy("mixed_float16")
+    model = make(name)
+    keras.config.set_dtype_policy("float32")
+    model.compile()
+    history = {**FEATURES, "history": FEATURES["history"].copy()}
+    history["history"][0] = 0
+    model.fit(as_dataset(history, LABELS), shuffle=False, verbose=0)
+    for weight in model.weights:
+        assert np.all(np.isfinite(np.asarray(weight))), weight.path
+    assert np.isfinite(model.evaluate(as_dataset(history, LABELS), verbose=0))
