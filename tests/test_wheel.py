@@ -25,7 +25,8 @@ for name in recipe_names():
     load_recipe(name)
 print(len(recipe_names()), sorted(model_names()), model_class("gru4rec"))
 print(sorted(point.name for point in entry_points(group="mgnm_tf.models")))
-print([point.value for point in entry_points(name="mgnm")])
+commands = entry_points(group="console_scripts", name="mgnm")
+print([point.value for point in commands])
 """
 
 

@@ -2,7 +2,7 @@
 
 from importlib import metadata
 
-MINIMUM_VERSIONS = {"tensorflow": (2, 18), "keras": (3, 8)}
+MINIMUM_VERSIONS = {"tensorflow": (2, 18), "keras": (3, 10)}
 """The lower bounds of `setup.py`; a test keeps the two equal."""
 
 
