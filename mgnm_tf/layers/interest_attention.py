@@ -64,6 +64,8 @@ class InterestAttention(keras.layers.Layer):
         products = ops.reshape(
             products, (-1, levels, count, ops.shape(candidates)[-2])
         )  # (batch, levels, K, C)
+        if valid_mask is None and interests.shape[2] == 1:
+            return products[:, :, 0]
         if valid_mask is None:
             attention = ops.softmax(ops.cast(products, "float32"), axis=2)
         else:

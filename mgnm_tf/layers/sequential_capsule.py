@@ -47,8 +47,9 @@ class SequentialCapsule(keras.layers.Layer):
         routing_softmax: `"items"` normalises the coupling over the history,
             `"interests"` over the capsules. Defaults to `"items"`.
         routing_gradient: `"all"` lets the gradient pass through every
-            iteration, `"last"` stops it at the items of all but the last.
-            Defaults to `"all"`.
+            iteration, `"last"` stops it at the items of all but the last
+            (an encoder used in an earlier one alone still learns, through
+            the agreement). Defaults to `"all"`.
         routing_noise: standard deviation of the first routing logits in
             training. Defaults to `1.0`.
         projection: `"shared"` has one `W_i` for all positions,
@@ -193,17 +194,16 @@ class SequentialCapsule(keras.layers.Layer):
             valid_mask = ops.ones(ops.shape(items)[:2], "bool")
         projected = self._project(items)  # (batch, K, length, d)
         logits = self._first_logits(projected, training)
-        encoded = None
         for step in range(self.routing_iterations):
             last = step == self.routing_iterations - 1
-            if step == 1 and self.encoder is not None:
-                encoded = projected + self._encode(projected, valid_mask)
-            use_encoded = encoded is not None and (
-                step == 1 or self.encoded_iterations == "remaining"
-            )
-            current = encoded if use_encoded else projected
+            encode = step == 1 and self.encoder is not None
+            if encode and self.encoded_iterations == "remaining":
+                projected = self._add_context(projected, valid_mask)
+            current = projected
             if self.routing_gradient == "last" and not last:
-                current = ops.stop_gradient(current)
+                current = ops.stop_gradient(projected)
+            if encode and self.encoded_iterations == "second":
+                current = self._add_context(current, valid_mask)
             capsules = self._combine(logits, current, valid_mask)
             if not last:
                 agreement = ops.einsum("bkd,bkmd->bkm", capsules, current)
@@ -248,8 +248,8 @@ class SequentialCapsule(keras.layers.Layer):
             seed=self.seed_generator,
         )
 
-    def _encode(self, projected, valid_mask):
-        """Equation 10's encoder: (batch, K, length, d) to the same."""
+    def _add_context(self, projected, valid_mask):
+        """Equation 10: (batch, K, length, d) to the same."""
         count, dim = self.num_interests, self.dim
         length = ops.shape(projected)[2]
         if self.encoder_input == "joint":
@@ -259,11 +259,11 @@ class SequentialCapsule(keras.layers.Layer):
             )
             encoded = self.encoder(items, valid_mask=valid_mask)
             encoded = ops.reshape(encoded, (-1, length, count, dim))
-            return ops.transpose(encoded, (0, 2, 1, 3))
+            return projected + ops.transpose(encoded, (0, 2, 1, 3))
         items = ops.reshape(projected, (-1, length, dim))
         mask = ops.repeat(valid_mask, count, axis=0)
         encoded = self.encoder(items, valid_mask=mask)
-        return ops.reshape(encoded, (-1, count, length, dim))
+        return projected + ops.reshape(encoded, (-1, count, length, dim))
 
     def _combine(self, logits, projected, valid_mask):
         """Equations 6 to 8: coupling, weighted sum, squash."""

@@ -34,10 +34,15 @@ def masked_softmax(logits: Tensor, valid_mask: Tensor, axis: int = -1):
     """
     dtype = logits.dtype
     logits = ops.cast(logits, "float32")
-    lowest = ops.cast(-3.0e38, "float32")
-    weights = ops.softmax(ops.where(valid_mask, logits, lowest), axis=axis)
-    weights = ops.where(valid_mask, weights, ops.zeros_like(weights))
-    return ops.cast(weights, dtype)
+    highest = ops.max(
+        ops.where(valid_mask, logits, -3.0e38), axis=axis, keepdims=True
+    )
+    # Invalid logits are replaced before `exp`: an overflow there would turn
+    # the gradient of the `where` behind it into NaN.
+    shifted = ops.where(valid_mask, logits - highest, 0.0)
+    weights = ops.where(valid_mask, ops.exp(shifted), 0.0)
+    total = ops.sum(weights, axis=axis, keepdims=True)
+    return ops.cast(weights / ops.maximum(total, 1e-30), dtype)
 
 
 def history_length(valid_mask: Tensor) -> Tensor:

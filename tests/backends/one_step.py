@@ -1,0 +1,130 @@
+"""Runs every layer and MGNM, forward and through one gradient step.
+
+Run as a script, it does so on the backend named by KERAS_BACKEND and writes
+all numbers into an `.npz`: `python -m tests.backends.one_step OUT`.
+"""
+
+import sys
+
+import keras
+import numpy as np
+
+from mgnm_tf import layers
+from mgnm_tf.losses import SampledSoftmax
+from mgnm_tf.losses import SigmoidCrossEntropy
+from mgnm_tf.models.mgnm import MGNM
+
+MASK = np.arange(4)[None] < np.array([4, 2, 0])[:, None]
+FEATURES = {
+    "user": np.array([1, 0, 3], "int32"),
+    "history": np.array([[3, 4, 4, 7], [2, 5, 0, 0], [0, 0, 0, 0]], "int32"),
+    "candidates": np.array([[1, 2, 3], [6, 7, 8], [9, 1, 4]], "int32"),
+}
+LABELS = np.array([[1, 0, 0]] * 3, "float32")
+SHARED = {**FEATURES, "shared_negatives": np.array([5, 6], "int32")}
+SHARED_LABELS = np.array([[1, 0, 0, 0, -1]] * 3, "float32")
+
+
+def numbers(*shape, seed=0):
+    values = np.random.default_rng(seed).normal(size=shape)
+    return values.astype("float32")
+
+
+def layer_cases():
+    """Yields (name, layer, inputs by argument name)."""
+    items = numbers(3, 4, 6) * MASK[..., None]
+    adjacency = np.abs(numbers(3, 4, 4)) * MASK[:, None] * MASK[..., None]
+    yield (
+        "UserAwareAdjacency",
+        layers.UserAwareAdjacency(),
+        {"items": items, "users": numbers(3, 6), "valid_mask": MASK},
+    )
+    yield (
+        "GraphPropagation",
+        layers.GraphPropagation(2, use_bias=True),
+        {
+            "items": items,
+            "adjacency": adjacency.astype("float32"),
+            "valid_mask": MASK,
+        },
+    )
+    yield "Squash", layers.Squash(), {"vectors": items}
+    for kind in ("bilstm", "gru", "transformer"):
+        yield (
+            f"SequenceEncoder_{kind}",
+            layers.SequenceEncoder(kind, max_length=4),
+            {"items": items, "valid_mask": MASK},
+        )
+    yield (
+        "SequentialCapsule",
+        layers.SequentialCapsule(2, routing_noise=0.0),
+        {"items": items, "valid_mask": MASK},
+    )
+    yield (
+        "InterestAttention",
+        layers.InterestAttention(),
+        {
+            "interests": numbers(3, 2, 4, 6),
+            "candidates": numbers(3, 5, 6, seed=1),
+        },
+    )
+    yield "LevelPooling", layers.LevelPooling(), {"scores": numbers(3, 2, 5)}
+
+
+def set_weights(model):
+    """Gives every trainable weight the same numbers on every backend."""
+    for index, weight in enumerate(model.trainable_weights):
+        weight.assign(0.5 * numbers(*weight.shape, seed=index))
+
+
+class Harness(keras.Model):
+    """Puts a weight before the first input, so that each layer trains."""
+
+    def __init__(self, layer, inputs):
+        super().__init__()
+        self.layer = layer
+        self.first, *self.others = inputs
+        self.scale = self.add_weight(name="scale", shape=())
+        if not layer.built:
+            layer.build(*(value.shape for value in inputs.values()))
+        self.built = True
+
+    def call(self, inputs, training=False):
+        values = dict(inputs)
+        values[self.first] = values[self.first] * self.scale
+        return self.layer(**values)
+
+
+def run_model(model, features, loss, labels=None):
+    set_weights(model)
+    results = {"before": np.asarray(model.predict_on_batch(features))}
+    if labels is None:
+        labels = numbers(*results["before"].shape, seed=2)
+    model.compile(keras.optimizers.SGD(0.1), loss)
+    results["loss"] = np.asarray(model.train_on_batch(features, labels))
+    for index, weight in enumerate(model.trainable_weights):
+        results[f"weight_{index}"] = np.asarray(weight.value)
+    results["after"] = np.asarray(model.predict_on_batch(features))
+    return results
+
+
+def run_all():
+    """Returns {"case/number": array}."""
+    results = {}
+    for name, layer, inputs in layer_cases():
+        case = run_model(Harness(layer, inputs), inputs, "mean_squared_error")
+        results.update({f"{name}/{key}": v for key, v in case.items()})
+    for preset, features, loss, labels in (
+        ("paper", FEATURES, SigmoidCrossEntropy(), LABELS),
+        ("released", SHARED, SampledSoftmax(), SHARED_LABELS),
+    ):
+        model = MGNM.from_preset(
+            preset, 4, 9, embedding_dim=6, routing_noise=0.0, max_length=4
+        )
+        case = run_model(model, features, loss, labels)
+        results.update({f"MGNM_{preset}/{k}": v for k, v in case.items()})
+    return results
+
+
+if __name__ == "__main__":
+    np.savez(sys.argv[1], backend=keras.backend.backend(), **run_all())
