@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import time
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from mgnm_tf.experiments.summary import summarise
 from mgnm_tf.report.html import write_report
 from mgnm_tf.training import run_folder
 from mgnm_tf.training.config import TrainConfig
+from mgnm_tf.training.environment import device_name
 from mgnm_tf.training.evaluate_run import evaluate_run
 from mgnm_tf.training.fit import train
 from mgnm_tf.utils.files import read_json
@@ -170,6 +172,7 @@ def _run_all(
 ) -> list[dict[str, Any]]:
     """Makes the runs that are not finished; returns those that failed."""
     failed = []
+    logger.info("Device: %s", device_name())
     missing = [run for run in runs if not (out / run.folder).exists()]
     with make_progress(console) as progress:
         progress.add_task("Starting", total=None)
@@ -213,6 +216,7 @@ def _run(
 ) -> None:
     """Makes one run, or evaluates a finished one by the protocol."""
     if not folder.exists():
+        begin = time.perf_counter()
         train(
             data,
             run.config,
@@ -220,6 +224,13 @@ def _run(
             protocol=protocol,
             verbose=0,
             callbacks=[bar],
+        )
+        values = read_json(folder / run_folder.METRICS)[protocol.part]
+        logger.info(
+            "%s: %s (%.0f s)",
+            run.folder,
+            ", ".join(f"{name} {value:.4f}" for name, value in values.items()),
+            time.perf_counter() - begin,
         )
         return
     stored = read_json(folder / run_folder.METRICS)

@@ -28,7 +28,9 @@ def draw_curves(panels: Mapping[str, Curves]) -> str:
     Returns:
         An SVG document, the same for the same input.
     """
-    labels = list(dict.fromkeys(name for one in panels.values() for name in one))
+    labels = list(
+        dict.fromkeys(name for one in panels.values() for name in one)
+    )
     colours = mpl.color_sequences["tab10"]
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(4.2 * len(panels), 3.0), layout="constrained")

@@ -18,9 +18,7 @@ from mgnm_tf.utils.files import read_json
 REPORT = "report.html"
 
 
-def write_report(
-    folder: Path, summary: dict[str, Any], protocol: str
-) -> Path:
+def write_report(folder: Path, summary: dict[str, Any], protocol: str) -> Path:
     """Writes `report.html` of a comparison.
 
     Args:

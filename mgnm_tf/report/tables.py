@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -28,12 +29,14 @@ class Cell:
 
 
 def comparison_cells(
-    summary: dict[str, Any],
+    summary: dict[str, Any], deviations: bool = True
 ) -> tuple[list[str], list[list[Cell]]]:
     """Lays out `metrics.json` of a comparison.
 
     Args:
         summary: its content, see `mgnm_tf.experiments.summary`.
+        deviations: whether the standard deviation over several seeds stands
+            beside the mean. Defaults to `True`.
 
     Returns:
         The headings, and the cells of each row.
@@ -48,7 +51,9 @@ def comparison_cells(
     for label, entry in summary["models"].items():
         seeds = ", ".join(lost.pop(label, ()))
         row = [Cell(f"{label} (failed: seed {seeds})" if seeds else label)]
-        row += [_metric_cell(summary, label, name) for name in metrics]
+        row += [
+            _metric_cell(summary, label, name, deviations) for name in metrics
+        ]
         row += [
             Cell(f"{entry['positives_per_second']:,.0f}"),
             Cell(f"{entry['parameters']:,}"),
@@ -60,23 +65,26 @@ def comparison_cells(
     return headings, rows
 
 
-def terminal_table(summary: dict[str, Any], title: str) -> Table:
-    """Returns the table of a comparison for a terminal."""
-    headings, rows = comparison_cells(summary)
-    table = Table(title=title, caption=FOOTNOTE)
-    for index, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if index else "left")
+def terminal_table(summary: dict[str, Any]) -> Table:
+    """Returns the table of a comparison, narrow enough for a terminal."""
+    headings, rows = comparison_cells(summary, deviations=False)
+    table = Table(box=box.SIMPLE, caption=FOOTNOTE, caption_justify="left")
+    table.add_column(headings[0], overflow="fold")
+    for heading in headings[1:]:
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*(Text(cell.text, STYLES[cell.mark]) for cell in row))
     return table
 
 
-def _metric_cell(summary: dict[str, Any], label: str, name: str) -> Cell:
+def _metric_cell(
+    summary: dict[str, Any], label: str, name: str, deviations: bool
+) -> Cell:
     part = summary["protocol"]["part"]
     models = summary["models"]
     values = {other: entry[part][name] for other, entry in models.items()}
     text = f"{values[label]:.4f}"
-    if len(models[label]["seeds"]) > 1:
+    if deviations and len(models[label]["seeds"]) > 1:
         text += f" ± {models[label]['std'][name]:.4f}"
     distinct = sorted(set(values.values()), reverse=True)
     place = distinct.index(values[label])

@@ -49,9 +49,7 @@ def evaluate_run(
     return write_evaluation(run, model, data, protocol, verbose == 1)
 
 
-def load_model(
-    run: str | os.PathLike, name: str
-) -> SequentialRecommender:
+def load_model(run: str | os.PathLike, name: str) -> SequentialRecommender:
     """Loads the model of a run folder.
 
     Args:

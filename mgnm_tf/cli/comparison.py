@@ -1,0 +1,90 @@
+"""The command that compares models."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mgnm_tf.cli.app import command
+from mgnm_tf.cli.app import console
+from mgnm_tf.cli.app import load_tensorflow
+from mgnm_tf.cli.app import notes
+from mgnm_tf.cli.app import read_negatives
+from mgnm_tf.cli.app import read_numbers
+from mgnm_tf.cli.app import read_pairs
+from mgnm_tf.cli.app import values_of_the_user
+from mgnm_tf.cli.training_options import training_parameters
+from mgnm_tf.errors import UserError
+
+_FORM = "MODEL.KEY=VALUE"
+
+
+@command(training_parameters("seed"), resumable=True)
+def compare(
+    data: Annotated[
+        Path, typer.Option(help="Data folder made by `mgnm prepare`.")
+    ],
+    models: Annotated[
+        str,
+        typer.Option(
+            help="Names from `mgnm models`, or name:preset, with commas."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the comparison.")],
+    seeds: Annotated[
+        str, typer.Option(help="One run of each model for every seed.")
+    ] = "0",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="M.K=V",
+            help="MODEL.KEY=VALUE: an option of the constructor or the "
+            "training of one model; repeatable.",
+        ),
+    ] = None,
+    test_negatives: Annotated[
+        str, typer.Option(help="Number of items to rank among, or all.")
+    ] = "1000",
+    **settings,
+) -> None:
+    """Train and evaluate models alike, write a table and a report.
+
+    Finished runs are kept: given again, the command goes on with the rest.
+    """
+    options: dict[str, dict[str, str]] = {}
+    for name, value in read_pairs(set_ or (), _FORM):
+        model, dot, key = name.partition(".")
+        if not dot:
+            raise UserError(f"--set must be {_FORM}. Received: {name}={value}")
+        options.setdefault(model, {})[key] = value
+    load_tensorflow()
+    from mgnm_tf.evaluation.protocol import Protocol
+    from mgnm_tf.experiments import compare as comparison
+    from mgnm_tf.report.tables import terminal_table
+
+    with values_of_the_user():
+        protocol = Protocol(
+            negatives=read_negatives(test_negatives, "--test-negatives"),
+            max_length=settings["max_length"],
+        )
+    # The comparison tells of each run in a line of its own.
+    logging.getLogger("mgnm_tf.training").setLevel(logging.WARNING)
+    summary = comparison.compare(
+        data,
+        models.split(","),
+        read_numbers(seeds, int, "--seeds"),
+        out,
+        settings=settings,
+        options=options,
+        protocol=protocol,
+        console=notes,
+    )
+    console.print(terminal_table(summary), soft_wrap=False)
+    console.print(f"The report is {out / 'report.html'}.")
+    if summary["failed"]:
+        raise UserError(
+            f"{len(summary['failed'])} of the runs failed; the reasons stand "
+            "above and in the report."
+        )

@@ -1,0 +1,189 @@
+"""Commands that make data."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mgnm_tf.cli.app import command
+from mgnm_tf.cli.app import console
+from mgnm_tf.cli.app import notes
+from mgnm_tf.cli.app import print_rows
+from mgnm_tf.cli.app import read_numbers
+from mgnm_tf.cli.app import values_of_the_user
+from mgnm_tf.errors import UserError
+from mgnm_tf.utils.validation import unknown_name
+
+
+@command()
+def prepare(
+    context: typer.Context,
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="CSV, TSV or Parquet file, or a name from `mgnm datasets`."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Data folder to make.")],
+    user_column: Annotated[
+        str, typer.Option(help="Column of the user.")
+    ] = "user_id",
+    item_column: Annotated[
+        str, typer.Option(help="Column of the item.")
+    ] = "item_id",
+    time_column: Annotated[
+        str, typer.Option(help="Column of the time, in seconds.")
+    ] = "timestamp",
+    rating_column: Annotated[
+        str | None, typer.Option(help="Column of the rating.")
+    ] = None,
+    category_column: Annotated[
+        str | None, typer.Option(help="Column of the item's category.")
+    ] = None,
+    split_column: Annotated[
+        str | None,
+        typer.Option(help="Column with the part, for --split sessions."),
+    ] = None,
+    separator: Annotated[
+        str | None,
+        typer.Option(
+            help="Between columns.", show_default="by the name of the file"
+        ),
+    ] = None,
+    rating_above: Annotated[
+        float | None, typer.Option(help="Keep ratings above this one.")
+    ] = None,
+    min_user: Annotated[int, typer.Option(help="Fewest events of a user.")] = 1,
+    min_item: Annotated[
+        int, typer.Option(help="Fewest events of an item.")
+    ] = 1,
+    keep_duplicates: Annotated[
+        bool,
+        typer.Option(
+            "--keep-duplicates",
+            help="Keep events that are equal in user, item and time.",
+        ),
+    ] = False,
+    split: Annotated[
+        str,
+        typer.Option(
+            help="leave_one_out, temporal, per_user_ratio or sessions."
+        ),
+    ] = "leave_one_out",
+    ratios: Annotated[
+        str,
+        typer.Option(help="Shares of training, validation and test."),
+    ] = "0.7,0.1,0.2",
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the data.", show_default="that of --out"),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="With a recipe: a copy of its log at hand."),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace a data folder at --out."),
+    ] = False,
+) -> None:
+    """Read, filter and split a log, or fetch a known data set."""
+    from mgnm_tf.data import prepare as preparation
+    from mgnm_tf.data import recipe
+
+    how = {"overwrite": overwrite, "progress": notes.print}
+    if Path(source).exists():
+        if file is not None:
+            raise UserError("--file goes with a recipe, not with a file.")
+        with values_of_the_user():
+            data = preparation.prepare(
+                source,
+                out,
+                user_column=user_column,
+                item_column=item_column,
+                time_column=time_column,
+                rating_column=rating_column,
+                category_column=category_column,
+                split_column=split_column,
+                separator=separator,
+                rating_above=rating_above,
+                min_user=min_user,
+                min_item=min_item,
+                keep_duplicates=keep_duplicates,
+                split=split,
+                ratios=read_numbers(ratios, float, "--ratios"),
+                name=name,
+                **how,
+            )
+    else:
+        names = recipe.recipe_names()
+        if source not in names:
+            sentence = unknown_name("data set", source, names)
+            raise UserError(f"There is no file {source}. {sentence}")
+        _refuse_options_of_recipe(context, source)
+        data = recipe.prepare_recipe(source, out, file=file, **how)
+    counts = [
+        f"{len(data.positions(part)):,} {part}"
+        for part in ("train", "validation", "test")
+    ]
+    console.print(
+        f"{out}: {len(data.items):,} events, {data.num_users:,} users with "
+        f"training events, {data.num_items:,} items. Records to predict: "
+        f"{', '.join(counts)}."
+    )
+
+
+def _refuse_options_of_recipe(context: typer.Context, source: str) -> None:
+    """Raises if an option was given that the recipe decides."""
+    for name in context.params:
+        given = context.get_parameter_source(name).name == "COMMANDLINE"
+        if given and name not in ("source", "out", "file", "overwrite"):
+            raise UserError(
+                f"--{name.replace('_', '-')} is decided by the recipe "
+                f"{source}; give the log as a file to choose it."
+            )
+
+
+@command()
+def datasets() -> None:
+    """List the data sets that `mgnm prepare` knows by name."""
+    from mgnm_tf.data.recipe import load_recipe
+    from mgnm_tf.data.recipe import recipe_names
+
+    rows = []
+    for name in recipe_names():
+        recipe = load_recipe(name)
+        log = "made" if recipe.world else "fetched"
+        if not recipe.world and not recipe.sources:
+            log = "to be brought"
+        rows.append((name, recipe.title, log, recipe.licence))
+    print_rows(("name", "data set", "log", "licence"), rows)
+
+
+@command()
+def world(
+    out: Annotated[
+        Path, typer.Option(help="CSV file to make; .gz is compressed.")
+    ],
+    users: Annotated[int, typer.Option(help="Number of users.")] = 1000,
+    items: Annotated[int, typer.Option(help="Number of items.")] = 2000,
+    events: Annotated[
+        int | None,
+        typer.Option(help="Number of rows.", show_default="50 a user"),
+    ] = None,
+    interests: Annotated[int, typer.Option(help="Interests of a user.")] = 4,
+    seed: Annotated[int, typer.Option(help="Seed of all draws.")] = 0,
+) -> None:
+    """Write a made log whose users have several planted interests."""
+    from mgnm_tf.data.synthetic import write_world
+
+    with values_of_the_user():
+        write_world(
+            out,
+            users,
+            items,
+            seed=seed,
+            num_events=events,
+            num_interests=interests,
+        )
+    console.print(f"{out}: {events or 50 * users:,} events.")

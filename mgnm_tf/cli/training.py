@@ -1,0 +1,137 @@
+"""Commands that train and evaluate one model."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+from typing import Any
+
+import typer
+
+from mgnm_tf.cli.app import command
+from mgnm_tf.cli.app import console
+from mgnm_tf.cli.app import load_tensorflow
+from mgnm_tf.cli.app import print_rows
+from mgnm_tf.cli.app import read_negatives
+from mgnm_tf.cli.app import read_pairs
+from mgnm_tf.cli.app import values_of_the_user
+from mgnm_tf.cli.training_options import training_parameters
+from mgnm_tf.training import run_folder
+from mgnm_tf.training.config import TrainConfig
+from mgnm_tf.utils.files import read_json
+
+
+@command(training_parameters(), resumable=True)
+def train(
+    model: Annotated[str, typer.Argument(help="A name from `mgnm models`.")],
+    data: Annotated[
+        Path, typer.Option(help="Data folder made by `mgnm prepare`.")
+    ],
+    out: Annotated[Path, typer.Option(help="Run folder to make.")],
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Named set of options, see `mgnm models`."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="K=V",
+            help="KEY=VALUE: an option of the model's constructor; repeatable.",
+        ),
+    ] = None,
+    **settings,
+) -> None:
+    """Train a model, keep its best epoch, evaluate it on the test part.
+
+    An interrupted training goes on when the same command is given again.
+    """
+    config = TrainConfig(
+        model=model,
+        preset=preset,
+        options=dict(read_pairs(set_ or (), "KEY=VALUE")),
+        **settings,
+    )
+    load_tensorflow()
+    from mgnm_tf.training import fit
+
+    verbose = 1 if sys.stdout.isatty() else 2
+    run = fit.train(data, config, out, verbose=verbose)
+    _print_metrics(read_json(run / run_folder.METRICS))
+    console.print(f"The run is in {run}.")
+
+
+@command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Run folder of `mgnm train`.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Data folder.", show_default="that of the run"),
+    ] = None,
+    part: Annotated[str, typer.Option(help="validation or test.")] = "test",
+    negatives: Annotated[
+        str, typer.Option(help="Number of items to rank among, or all.")
+    ] = "1000",
+    exclude: Annotated[
+        str,
+        typer.Option(help="What is no negative: history, user or none."),
+    ] = "history",
+    k: Annotated[
+        int, typer.Option(help="Places that HIT, NDCG and MRR look at.")
+    ] = 5,
+    gauc_weighting: Annotated[
+        str, typer.Option(help="Weights of GAUC: samples or users.")
+    ] = "samples",
+    max_length: Annotated[
+        int | None,
+        typer.Option(
+            help="Longest history, in events.", show_default="as in training"
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the negatives.")] = 0,
+) -> None:
+    """Evaluate a trained model and write metrics.json into its run."""
+    config, _ = run_folder.read_run(run)
+    load_tensorflow()
+    from mgnm_tf.evaluation.protocol import Protocol
+    from mgnm_tf.training.evaluate_run import evaluate_run
+
+    with values_of_the_user():
+        protocol = Protocol(
+            part=part,
+            negatives=read_negatives(negatives, "--negatives"),
+            exclude=exclude,
+            k=k,
+            gauc_weighting=gauc_weighting,
+            max_length=config.max_length if max_length is None else max_length,
+            seed=seed,
+        )
+    verbose = int(sys.stdout.isatty())
+    _print_metrics(evaluate_run(run, data, protocol, verbose))
+
+
+@command()
+def models() -> None:
+    """List the models and their presets."""
+    load_tensorflow()
+    from mgnm_tf.models.registry import model_class
+    from mgnm_tf.models.registry import model_names
+
+    rows = []
+    for name in model_names():
+        cls = model_class(name)
+        purpose = (cls.__doc__ or "").strip().partition("\n")[0]
+        rows.append((name, ", ".join(cls.presets), purpose))
+    print_rows(("model", "presets", "what it does"), rows)
+
+
+def _print_metrics(metrics: dict[str, Any]) -> None:
+    """Prints the content of `metrics.json` of a run."""
+    from mgnm_tf.evaluation.protocol import Protocol
+
+    protocol = Protocol.from_dict(metrics["protocol"])
+    values = metrics[protocol.part]
+    print_rows(
+        [name.upper() for name in values],
+        [[f"{value:.4f}" for value in values.values()]],
+    )
+    console.print(protocol.describe())
