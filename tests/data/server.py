@@ -17,7 +17,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         content = files.content[name]
         start = 0
         asked = self.headers.get("Range")
-        same = self.headers.get("If-Range") == files.tag
+        same = self.headers.get("If-Range") in (None, files.tag)
         if asked and same and files.resumable:
             start = int(asked.removeprefix("bytes=").removesuffix("-"))
             if start >= len(content):

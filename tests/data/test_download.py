@@ -129,7 +129,16 @@ def test_extract_member(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["../evil", "/evil", "a/../../evil", "..\\evil", "C:\\evil", ".."]
+    "name",
+    [
+        "../evil",
+        "/evil",
+        "a/../../evil",
+        "..\\evil",
+        "a\\..\\..\\evil",
+        "C:\\evil",
+        "..",
+    ],
 )
 def test_archive_that_leads_out_is_refused(tmp_path, name):
     archive = make_zip(tmp_path / "a.zip", {"good": b"x", name: b"evil"})

@@ -97,6 +97,13 @@ def test_per_user_ratio(size, expected):
     assert (np.diff(parts) >= 0).all()
 
 
+def test_per_user_ratio_keeps_a_training_event_for_everybody():
+    rows = [("a", "x", 1), ("b", "x", 1)] + [("b", "x", n) for n in range(9)]
+    data = split_log(log_of(rows), "per_user_ratio", (0.2, 0.3, 0.5))
+    assert data.num_users == 2
+    assert data.parts[data.sequences == 1].tolist() == [0]
+
+
 def test_sessions_given():
     rows = [("s1", "x", 1), ("s1", "y", 2), ("s2", "x", 1), ("s2", "y", 2)]
     rows += [("s3", "y", 1), ("s3", "x", 2)]

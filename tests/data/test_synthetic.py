@@ -92,6 +92,7 @@ def test_a_fine_interest_has_two_next_items(world):
     next_item = fine.groupby(["user_id", "interest"])["item_id"].shift(-1)
     followers = next_item.groupby(fine["item_id"]).nunique()
     assert followers.max() == 2
+    assert (next_item != fine["item_id"]).all()
 
 
 def test_a_coarse_interest_stays_or_goes_to_the_next_topic(world):
