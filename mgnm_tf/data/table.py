@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -88,17 +89,17 @@ def _read_text(
                     f"{path} has {found.count(name)} columns named {name!r}, "
                     "expected one."
                 )
-        return _parse(path, found, types, separator, bool(column_names))
+        try:
+            return _parse(path, found, types, separator, not column_names)
+        except pa.ArrowInvalid:
+            # The same error again, now with the number of the row.
+            return _parse(
+                path, found, types, separator, not column_names, threads=False
+            )
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not text in UTF-8: {error}.") from error
     except pa.ArrowInvalid as error:
-        message = _one_line(error)
-        if "UTF8" in message:
-            message = f"it is not text in UTF-8 ({message})"
-        raise DataError(
-            f"{path} cannot be read with separator {separator!r} and "
-            f"{len(found)} columns: {message}."
-        ) from error
+        raise _parse_error(error, path, separator, not column_names) from error
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
             f"{path} cannot be read to its end; it may be cut off or "
@@ -108,8 +109,8 @@ def _read_text(
 
 def _header(path: Path, separator: str) -> list[str]:
     opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
-        line = file.readline()
+    with opener(path, "rb") as file:
+        line = file.readline().decode("utf-8-sig")
     if not line.strip():
         raise DataError(
             f"{path} is empty, or its first line is; expected a header line "
@@ -126,7 +127,8 @@ def _parse(
     found: list[str],
     types: dict[str, pa.DataType],
     separator: str,
-    headerless: bool,
+    has_header: bool,
+    threads: bool = True,
 ) -> pa.Table:
     source: str | pa.BufferReader = str(path)
     if len(separator) > 1:
@@ -141,7 +143,8 @@ def _parse(
         read_options=pa.csv.ReadOptions(
             block_size=_BLOCK_BYTES,
             column_names=found,
-            skip_rows=0 if headerless else 1,
+            skip_rows=int(has_header),
+            use_threads=threads,
         ),
         parse_options=pa.csv.ParseOptions(delimiter=separator),
         convert_options=pa.csv.ConvertOptions(
@@ -150,6 +153,23 @@ def _parse(
             strings_can_be_null=False,
         ),
     )
+
+
+def _parse_error(
+    error: pa.ArrowInvalid, path: Path, separator: str, has_header: bool
+) -> DataError:
+    message = _one_line(error)
+    where = str(path)
+    if row := re.search(r"Row #(\d+)", message):
+        where += f", row {int(row[1]) - has_header}"
+    if "UTF8" in message:
+        return DataError(f"{where} is not text in UTF-8: {message}.")
+    if sizes := re.search(r"Expected (\d+) columns, got (\d+)", message):
+        return DataError(
+            f"{where}: found {sizes[2]} fields, expected {sizes[1]} with "
+            f"{separator!r} between them."
+        )
+    return DataError(f"{where} cannot be read as text in columns: {message}.")
 
 
 def _one_line(error: BaseException) -> str:

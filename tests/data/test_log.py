@@ -231,11 +231,19 @@ def bad(content, message, name="log.csv", id=None, **options):
             "row 2, column 'item_id'.*line break",
             id="line_break",
         ),
-        bad(HEADER + "u,i,1\nu,i\n", "3 columns.*got 2", id="short_row"),
-        bad(HEADER + "u,i,1\nu,i,2,3\n", "3 columns.*got 4", id="long_row"),
         bad(
-            (HEADER + "ü,i,1\n").encode("latin-1"),
-            "not text in UTF-8",
+            HEADER + "u,i,1\nu,i\n",
+            "row 2: found 2 fields, expected 3",
+            id="short_row",
+        ),
+        bad(
+            HEADER + "u,i,1\nu,i,2,3\n",
+            "row 2: found 4 fields, expected 3",
+            id="long_row",
+        ),
+        bad(
+            (HEADER + "u,i,1\nü,i,1\n").encode("latin-1"),
+            "row 2 is not text in UTF-8",
             id="not_utf8",
         ),
         bad(
@@ -342,3 +350,13 @@ def test_bad_frames_and_parquet(tmp_path, column, values, message):
 def test_frame_without_a_column():
     with pytest.raises(DataError, match="the table has no column 'item_id'"):
         read_log(FRAME[["user_id", "timestamp"]])
+
+
+def test_row_numbers_without_a_header(tmp_path):
+    (tmp_path / "u.data").write_text("a\tx\t1\nb\ty\n")
+    (tmp_path / "empty").write_text("")
+    options = {"separator": "\t", "column_names": list(FRAME.columns)}
+    with pytest.raises(DataError, match="u.data, row 2: found 2 fields"):
+        read_log(tmp_path / "u.data", **options)
+    with pytest.raises(DataError, match="empty .*Empty CSV file"):
+        read_log(tmp_path / "empty", **options)
