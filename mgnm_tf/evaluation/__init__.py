@@ -1,0 +1,1 @@
+"""Protocols, ranks, figures and paired tests."""
