@@ -104,6 +104,6 @@ def test_own_diginetica_file(tmp_path):
 
 def test_planted(tmp_path):
     data = prepare_recipe("planted", tmp_path / "out")
-    assert (data.num_users, data.num_items) == (2000, 1000)
-    assert data.num_categories == 8
+    assert (data.num_users, data.num_items) == (2000, 1500)
+    assert data.num_categories == 12
     assert len(data.positions("test")) == 2000
