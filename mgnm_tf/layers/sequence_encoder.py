@@ -72,7 +72,10 @@ class SequenceEncoder(keras.layers.Layer):
         dim = shape[-1]
         self.lstm = keras.layers.Bidirectional(
             keras.layers.LSTM(
-                dim, return_sequences=True, dtype=self.dtype_policy
+                dim,
+                return_sequences=True,
+                name="lstm",
+                dtype=self.dtype_policy,
             ),
             name="bilstm",
             dtype=self.dtype_policy,

@@ -1,0 +1,202 @@
+import keras
+import numpy as np
+import pytest
+
+from mgnm_tf.models.mgnm import MGNM
+from mgnm_tf.models.mgnm_presets import PRESETS
+from tests.reference import numpy_mgnm as oracle
+from tests.testing import run_model_test
+
+USERS, ITEMS = 5, 20
+FEATURES = {
+    "user": np.array([1, 0, 5, 2], "int32"),
+    "history": np.array(
+        [[3, 4, 4, 7], [2, 0, 0, 0], [9, 8, 1, 0], [20, 19, 0, 0]], "int32"
+    ),
+    "candidates": np.array([[1, 2], [3, 4], [20, 9], [7, 7]], "int32"),
+}
+ONLY_NUMBERS_DIFFER = ("paper_micro_video", "without_l1")
+
+
+def make(**options):
+    keras.utils.set_random_seed(3)
+    options = {
+        "embedding_dim": 6,
+        "num_interests": 3,
+        "num_layers": 2,
+        "embeddings_initializer": 0.8,
+        "max_length": 10,
+        **options,
+    }
+    return MGNM(USERS, ITEMS, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"adjacency_normalization": "renormalized", "num_layers": 3},
+        {"adjacency_normalization": "none", "routing_iterations": 1},
+    ],
+    ids=["paper", "renormalized", "one_iteration"],
+)
+def test_equals_the_equations(options):
+    model = make(**options)
+    expected = oracle.mgnm_scores(model, FEATURES)
+    scores = np.asarray(model(FEATURES))
+    np.testing.assert_allclose(scores, expected.max(axis=1), atol=1e-5)
+    encoded = model.encode(FEATURES)
+    # In training the loss sees each level (the noise is in `encode` alone).
+    levels = model.score(encoded, FEATURES["candidates"], training=True)
+    np.testing.assert_allclose(np.asarray(levels), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_keeps_the_contract(preset):
+    model = MGNM.from_preset(
+        preset, USERS, ITEMS, embedding_dim=4, max_length=8
+    )
+    run_model_test(model, FEATURES)
+
+
+@pytest.mark.parametrize(
+    "preset", [name for name in PRESETS if name not in ONLY_NUMBERS_DIFFER]
+)
+def test_every_preset_learns(preset):
+    keras.utils.set_random_seed(3)
+    model = MGNM.from_preset(
+        preset,
+        USERS,
+        ITEMS,
+        embedding_dim=4,
+        max_length=8,
+        embeddings_initializer=0.5,
+    )
+    model.compile(keras.optimizers.Adam(0.02))
+    labels = np.array([[1.0, 0.0]] * 4, "float32")
+    losses = [model.train_on_batch(FEATURES, labels) for _ in range(8)]
+    assert losses[-1] < losses[0]
+
+
+def test_paper_preset_is_the_default():
+    model = MGNM(USERS, ITEMS)
+    assert list(PRESETS)[0] == "paper"
+    for name, value in PRESETS["paper"].items():
+        assert getattr(model, name) == value
+
+
+def test_parameter_count():
+    d, k, layers = 6, 3, 2
+    model = make(embedding_dim=d, num_interests=k, num_layers=layers)
+    lstm = 2 * 4 * (2 * d * d + d) + 2 * d * d
+    tables = (USERS + 1 + ITEMS + 1) * d
+    count = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
+    assert count == tables + d * d + 2 * k * d * d + lstm
+
+
+def test_unknown_user_is_the_mean_user():
+    model = make()
+    table = np.asarray(model.user_embedding.embeddings.value)
+    mean = np.asarray(model._look_up_users(np.array([0]), False))
+    np.testing.assert_allclose(mean[0], table[1:].mean(axis=0), atol=1e-6)
+
+
+def test_user_dropout_trains_the_unknown_user():
+    model = make(user_dropout=1.0)
+    table = np.asarray(model.user_embedding.embeddings.value)
+    out = np.asarray(model._look_up_users(np.array([0, 3]), False))
+    np.testing.assert_allclose(out, table[[0, 3]])
+    dropped = np.asarray(model._look_up_users(np.array([4, 3]), True))
+    np.testing.assert_allclose(dropped, table[[0, 0]])
+
+
+def test_no_known_user_is_finite():
+    model = MGNM(0, ITEMS, embedding_dim=4)
+    features = {**FEATURES, "user": np.zeros(4, "int32")}
+    assert np.isfinite(np.asarray(model(features))).all()
+
+
+def squares(*arrays):
+    return sum(float((np.asarray(a, "float64") ** 2).sum()) for a in arrays)
+
+
+def test_regularization_per_positive():
+    model = make(adjacency_l1=0.5, l2=0.25)
+    model(FEATURES, training=True)
+    table = np.asarray(model.item_embedding.embeddings.value).copy()
+    table[0] = 0
+    users = np.asarray(model._look_up_users(FEATURES["user"], False))
+    items = table[FEATURES["history"]]
+    total = sum(
+        oracle.adjacency(items[row][history != 0], users[row]).sum()
+        for row, history in enumerate(FEATURES["history"])
+    )
+    dense = [w for w in model.trainable_weights if "embedding" not in w.path]
+    read = squares(items, users, table[FEATURES["candidates"]])
+    dense = squares(*(weight.value for weight in dense))
+    expected = (0.5 * total + 0.25 * (read + dense)) / 4
+    np.testing.assert_allclose(float(sum(model.losses)), expected, rtol=1e-5)
+
+
+def test_regularization_of_whole_tables():
+    model = make(adjacency_l1=0.0, l2=0.25, l2_scope="all")
+    model(FEATURES, training=True)
+    everything = squares(*(w.value for w in model.trainable_weights))
+    np.testing.assert_allclose(
+        float(sum(model.losses)), 0.25 * everything / 4, rtol=1e-5
+    )
+
+
+def test_no_regularization_at_inference():
+    model = make()
+    model(FEATURES)
+    assert not model.losses
+
+
+def test_pooled_supervision():
+    model = make(level_supervision=False)
+    assert model(FEATURES, training=True).shape == (4, 2)
+    assert make()(FEATURES, training=True).shape == (4, 3, 2)
+
+
+def test_interests_and_item_vectors_give_the_scores():
+    model = make()
+    interests = np.asarray(model.interests(FEATURES))
+    vectors = np.asarray(model.item_vectors())
+    assert interests.shape == (4, 9, 6)
+    for row, candidates in enumerate(FEATURES["candidates"]):
+        for column, item in enumerate(candidates):
+            levels = [
+                oracle.level_score(level, vectors[item])
+                for level in interests[row].reshape(3, 3, 6)
+            ]
+            np.testing.assert_allclose(
+                np.asarray(model(FEATURES))[row, column],
+                max(levels),
+                atol=1e-5,
+            )
+
+
+def test_users_change_scores_only_through_the_graph():
+    other = {**FEATURES, "user": np.array([2, 3, 1, 4], "int32")}
+    for options, changes in (
+        ({}, True),
+        ({"user_aware": False}, False),
+        ({"num_layers": 0}, False),
+    ):
+        model = make(**options)
+        difference = np.asarray(model(FEATURES)) - np.asarray(model(other))
+        assert (np.abs(difference).max() > 1e-6) == changes
+        assert (model.user_embedding is not None) == changes
+
+
+def test_errors():
+    long = {**FEATURES, "history": np.ones((4, 11), "int32")}
+    with pytest.raises(ValueError, match="length 11, max_length=10"):
+        make()(long)
+    with pytest.raises(ValueError, match="Did you mean 'released'"):
+        MGNM.from_preset("release", 1, 1)
+    with pytest.raises(ValueError, match="Unknown interest_extractor"):
+        make(interest_extractor="capsules")
+    with pytest.raises(ValueError, match="`l2` must be between 0"):
+        make(l2=-1.0)
