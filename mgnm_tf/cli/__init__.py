@@ -10,7 +10,8 @@ from mgnm_tf.cli.app import app
 
 def main() -> None:
     """Runs the command line."""
-    # 2: errors of TensorFlow's C++ code are shown, warnings are not.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Without a GPU, TensorFlow's C++ code logs errors that are none; what
+    # does go wrong is raised as an exception, too.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     app(prog_name="mgnm")

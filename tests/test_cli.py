@@ -1,0 +1,395 @@
+import importlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from mgnm_tf import __version__
+from mgnm_tf.cli import app
+from mgnm_tf.cli import training_options
+from mgnm_tf.training.config import TrainConfig
+
+HEAVY = ("tensorflow", "keras", "pandas", "pyarrow", "matplotlib", "scipy")
+COMMANDS = {
+    "prepare": ["--out", "--user-column", "--rating-above", "--min-user"],
+    "train": ["--data", "--out", "--preset", "--set", "--seed"],
+    "evaluate": ["--data", "--negatives", "--k", "--seed", "--part"],
+    "compare": ["--data", "--models", "--seeds", "--out", "--set"],
+    "models": [],
+    "datasets": [],
+    "world": ["--out", "--users", "--items", "--seed"],
+}
+
+
+def mgnm(*arguments, code=0):
+    """Runs a command in this process; returns (stdout, stderr)."""
+    result = CliRunner().invoke(
+        app, [str(part) for part in arguments], env={"COLUMNS": "80"}
+    )
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    assert "\x1b" not in result.output
+    return result.stdout, result.stderr
+
+
+def refused(*arguments):
+    """Runs a command that must fail; returns its one line on stderr."""
+    stdout, stderr = mgnm(*arguments, code=1)
+    assert stdout == ""
+    *_, line = stderr.splitlines()
+    assert line.startswith("mgnm: ")
+    return line.removeprefix("mgnm: ")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a log and a data folder."""
+    folder = tmp_path_factory.mktemp("cli")
+    log = folder / "log.csv"
+    world = ["--users", 40, "--items", 480, "--events", 800]
+    mgnm("world", "--out", log, *world, "--seed", 1)
+    mgnm("prepare", log, "--out", folder / "data")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(folder):
+    out = folder / "run"
+    printed = mgnm(
+        "train", "popularity", "--data", folder / "data", "--out", out
+    )
+    return out, *printed
+
+
+def test_version():
+    assert mgnm("--version")[0] == f"mgnm {__version__}\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_complete(command):
+    text, _ = mgnm(command, "--help")
+    options = COMMANDS[command]
+    if command in ("train", "compare"):
+        fields = set(training_options.HELP) - {"seed"}
+        options = options + [f"--{name.replace('_', '-')}" for name in fields]
+    for option in options:
+        assert re.search(rf"{option}\s", text), option
+    assert "…" not in text
+    assert command in mgnm("--help")[0]
+
+
+def test_every_field_of_the_configuration_is_an_option():
+    own = {"model", "preset", "options"}
+    assert {*training_options.HELP, *own} == set(TrainConfig("m").to_dict())
+
+
+def test_help_and_mistakes_load_nothing_heavy():
+    script = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from mgnm_tf.cli import app\n"
+        f"for command in {list(COMMANDS)}:\n"
+        "    CliRunner().invoke(app, [command, '--help'])\n"
+        "CliRunner().invoke(app, ['evaluate', '/none'])\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True
+    )
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_prepare_says_what_it_made(folder):
+    out = folder / "data2"
+    stdout, stderr = mgnm("prepare", folder / "log.csv", "--out", out)
+    assert re.search(r"800 events|79\d events", stdout)
+    assert "40 users with training events" in stdout
+    assert "reading" in stderr
+    line = refused("prepare", folder / "log.csv", "--out", out)
+    assert "exists already" in line
+    mgnm("prepare", folder / "log.csv", "--out", out, "--overwrite")
+
+
+def test_prepare_hands_its_options_on(folder, monkeypatch):
+    module = importlib.import_module("mgnm_tf.data.prepare")
+    given = {}
+
+    def prepare(source, out, **options):
+        given.update(options)
+        return original(folder / "log.csv", out)
+
+    original = module.prepare
+    monkeypatch.setattr(module, "prepare", prepare)
+    choices = {
+        "user_column": "a",
+        "item_column": "b",
+        "time_column": "c",
+        "rating_column": "d",
+        "category_column": "e",
+        "split_column": "f",
+        "separator": ";",
+        "rating_above": 2.5,
+        "min_user": 3,
+        "min_item": 4,
+        "split": "temporal",
+        "name": "mine",
+    }
+    flags = []
+    for name, value in choices.items():
+        flags += [f"--{name.replace('_', '-')}", value]
+    flags += ["--keep-duplicates", "--ratios", "0.5,0.25,0.25"]
+    mgnm("prepare", folder / "log.csv", "--out", folder / "data3", *flags)
+    del given["progress"]
+    assert given == {
+        **choices,
+        "keep_duplicates": True,
+        "ratios": [0.5, 0.25, 0.25],
+        "overwrite": False,
+    }
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["movielens-100"], "Did you mean 'movielens-100k'"),
+        (["none.csv"], "There is no file none.csv"),
+        (["planted", "--min-user", "5"], "--min-user is decided by the recipe"),
+        (["LOG", "--ratios", "a,b"], "--ratios must be numbers"),
+        (["LOG", "--file", "x"], "--file goes with a recipe"),
+        (["LOG", "--split", "tempral"], "Did you mean 'temporal'"),
+        (["LOG", "--min-user", "0"], "min_user"),
+        (["LOG", "--rating-above", "3"], "rating"),
+    ],
+)
+def test_prepare_refuses(arguments, message, folder, tmp_path):
+    log = str(folder / "log.csv")
+    arguments = [log if part == "LOG" else part for part in arguments]
+    assert message in refused("prepare", *arguments, "--out", tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_world_refuses_impossible_worlds(tmp_path):
+    line = refused("world", "--out", tmp_path / "w.csv", "--users", 0)
+    assert "num_users" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_train_leaves_a_run_and_prints_its_metrics(trained):
+    run, stdout, stderr = trained
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert f"{metrics['test']['gauc']:.4f}" in stdout
+    assert "Each test event is ranked among 1,000 items" in stdout
+    assert f"The run is in {run}." in stdout
+    assert re.search("Device: [CG]PU", stderr)
+
+
+def test_train_hands_its_options_on(folder, monkeypatch):
+    from mgnm_tf.training import fit
+
+    given = []
+
+    def train(data, config, out, **kwargs):
+        given.append(config)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fit, "train", train)
+    choices = {
+        "preset": "released",
+        "objective": "sampled_softmax",
+        "negatives": 2,
+        "shared_negatives": 30,
+        "sampling": "popularity",
+        "batch_size": 32,
+        "max_length": 20,
+        "learning_rate": 0.5,
+        "epochs": 4,
+        "patience": 1,
+        "monitor": "val_gauc",
+        "validation_negatives": 10,
+        "seed": 9,
+        "steps_per_execution": 2,
+    }
+    flags = ["--correct-sampling", "--mixed-precision", "--jit-compile"]
+    for name, value in choices.items():
+        flags += [f"--{name.replace('_', '-')}", value]
+    flags += ["--set", "l2=0.1", "--set", "level_pooling=sum"]
+    _, stderr = mgnm(
+        "train", "mgnm", "--data", "d", "--out", "o", *flags, code=130
+    )
+    assert "Give the same command again to continue" in stderr
+    assert given == [
+        TrainConfig(
+            "mgnm",
+            options={"l2": "0.1", "level_pooling": "sum"},
+            correct_sampling=True,
+            mixed_precision=True,
+            jit_compile=True,
+            **choices,
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["popularty"], "Did you mean 'popularity'"),
+        (["gru4rec", "--set", "embeding_dim=8"], "'embedding_dim'"),
+        (["gru4rec", "--set", "embedding_dim"], "--set must be KEY=VALUE"),
+        (["gru4rec", "--set", "embedding_dim=x"], "must be an integer"),
+        (["mgnm", "--preset", "realeased"], "Did you mean 'released'"),
+        (["mgnm", "--monitor", "val_ndcg"], "Did you mean 'val_ndcg@5'"),
+        (["mgnm", "--objective", "papper"], "Did you mean 'paper'"),
+        (["mgnm", "--epochs", "0"], "`epochs` must be at least 1"),
+    ],
+)
+def test_train_refuses(arguments, message, folder, tmp_path):
+    line = refused(
+        "train", *arguments, "--data", folder / "data", "--out", tmp_path / "r"
+    )
+    assert message in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_train_refuses_folders(trained, folder, tmp_path):
+    run, *_ = trained
+    line = refused("train", "mgnm", "--data", folder / "data", "--out", run)
+    assert "exists already" in line
+    line = refused("train", "mgnm", "--data", tmp_path, "--out", tmp_path / "r")
+    assert "is not a data folder" in line
+
+
+def test_evaluate_rewrites_the_metrics(trained, folder):
+    run, *_ = trained
+    before = json.loads((run / "metrics.json").read_text())
+    flags = ["--negatives", "all", "--k", "3", "--part", "validation"]
+    stdout, _ = mgnm("evaluate", run, "--data", folder / "data", *flags)
+    after = json.loads((run / "metrics.json").read_text())
+    assert list(after["validation"]) == ["gauc", "ndcg@3", "hit@3", "mrr@3"]
+    assert after["protocol"]["negatives"] == "all"
+    assert f"{after['validation']['gauc']:.4f}" in stdout
+    mgnm("evaluate", run)
+    assert json.loads((run / "metrics.json").read_text()) == before
+
+
+def test_evaluate_refuses(trained, tmp_path, folder):
+    run, *_ = trained
+    assert "There is no run folder" in refused("evaluate", tmp_path / "none")
+    assert "has no config.json" in refused("evaluate", tmp_path)
+    line = refused("evaluate", run, "--negatives", "many")
+    assert "--negatives must be a number or 'all'" in line
+    assert "`k` must be" in refused("evaluate", run, "--k", "0")
+    mgnm("world", "--out", tmp_path / "w.csv", "--users", 30, "--items", 480)
+    mgnm("prepare", tmp_path / "w.csv", "--out", tmp_path / "other")
+    line = refused("evaluate", run, "--data", tmp_path / "other")
+    assert "is not the data set that" in line
+
+
+def test_compare_prints_a_table_and_goes_on(folder, tmp_path):
+    arguments = ["compare", "--data", folder / "data", "--out", tmp_path / "c"]
+    arguments += ["--models", "popularity,item_knn", "--test-negatives", 50]
+    stdout, stderr = mgnm(*arguments)
+    for text in ("popularity", "item_knn", "NDCG@5", "parameters"):
+        assert text in stdout
+    assert "item_knn/seed-0: gauc" in stderr
+    assert (tmp_path / "c" / "report.html").exists()
+    again, quiet = mgnm(*arguments)
+    assert again == stdout
+    assert "item_knn/seed-0" not in quiet
+    line = refused(*arguments, "--epochs", 3)
+    assert "another epochs: it is 3, was 20" in line
+
+
+def test_compare_fails_after_all_if_a_model_failed(
+    folder, tmp_path, monkeypatch
+):
+    from mgnm_tf.experiments import compare
+
+    def train(data, config, *args, **kwargs):
+        if config.model == "popularity":
+            raise RuntimeError("broken")
+        return original(data, config, *args, **kwargs)
+
+    original = compare.train
+    monkeypatch.setattr(compare, "train", train)
+    arguments = ["--models", "popularity,item_knn", "--test-negatives", 50]
+    stdout, stderr = mgnm(
+        "compare",
+        "--data",
+        folder / "data",
+        "--out",
+        tmp_path / "c",
+        *arguments,
+        code=1,
+    )
+    assert "popularity (failed)" in stdout and "item_knn" in stdout
+    assert "RuntimeError: broken" in stderr
+    assert "1 of the runs failed" in stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--seeds", "0,a"], "--seeds must be numbers"),
+        (["--seeds", "0,0"], "each seed once"),
+        (["--set", "epochs=3"], "--set must be MODEL.KEY=VALUE"),
+        (["--set", "mgnm.epochs=3"], "Unknown model of an option 'mgnm'"),
+        (["--test-negatives", "0"], "`negatives` must be at least 1"),
+    ],
+)
+def test_compare_refuses(arguments, message, folder, tmp_path):
+    line = refused(
+        "compare",
+        "--data",
+        folder / "data",
+        "--models",
+        "popularity",
+        "--out",
+        tmp_path / "c",
+        *arguments,
+    )
+    assert message in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_lists():
+    stdout, _ = mgnm("models")
+    assert "popularity" in stdout and "released" in stdout
+    stdout, _ = mgnm("datasets")
+    assert "movielens-100k" in stdout and "planted" in stdout
+
+
+def test_ctrl_c_leaves_a_run_that_goes_on(folder, tmp_path):
+    command = [sys.executable, "-m", "mgnm_tf", "train", "gru4rec"]
+    command += ["--data", folder / "data", "--out", tmp_path / "r"]
+    command += ["--epochs", "100000", "--patience", "100000"]
+    environment = dict(os.environ)
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    process = subprocess.Popen(
+        list(map(str, command)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "r.partial" / "backup" / "epoch-00002").exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    # TensorFlow's own messages do not reach the terminal either.
+    lines = [line for line in stderr.splitlines() if line]
+    assert len(lines) == 2
+    assert lines[0].startswith("Device: ")
+    assert "Give the same command again to continue" in lines[1]
+    assert not (tmp_path / "r").exists()
