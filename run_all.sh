@@ -15,8 +15,8 @@ VENV=${VENV:-.venv}
 
 # Options of `mgnm compare`: of the main job, and of `smoke`.
 COMPARE_OPTIONS=()
-SMOKE_OPTIONS=()
-SMOKE_EPOCHS=2
+SMOKE_OPTIONS=(--max-length 20)
+SMOKE_EPOCHS=1
 
 usage() {
   cat <<'TEXT'

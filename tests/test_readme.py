@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -17,7 +16,10 @@ from mgnm_tf.data.synthetic import make_world
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
-SMOKE = {"train": ["--epochs", "1"], "compare": ["--epochs", "1"]}
+SMOKE = {
+    "train": ["--epochs", "1"],
+    "compare": ["--seeds", "0", "--models", "popularity,item_knn"],
+}
 """What is added to a command so that it ends soon; the last value counts."""
 
 
@@ -36,9 +38,17 @@ def commands():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with a small `interactions.csv`."""
+    """A folder with a small log."""
     path = tmp_path_factory.mktemp("readme")
-    world = make_world(40, 120, seed=0, num_events=800)
+    world = make_world(
+        40,
+        80,
+        seed=0,
+        num_events=800,
+        num_interests=2,
+        items_per_topic=4,
+        topics_per_category=5,
+    )
     world.to_csv(path / "interactions.csv", index=False)
     return path
 
@@ -76,19 +86,13 @@ def test_the_saved_model_is_served_without_this_package(quickstart):
         "import sys\nsys.modules['mgnm_tf'] = sys.modules['baselines'] = None\n"
     )
     run_python(hidden + blocks("python")[1], folder, "")
-    with np.load(folder / "request.npz") as request:
-        wrong = dict(request)
-    wrong["scores"] = wrong["scores"] + 1
-    np.savez(folder / "request.npz", **wrong)
-    with pytest.raises(AssertionError, match="Not equal to tolerance"):
-        run_python(hidden + blocks("python")[1], folder, "")
 
 
 def test_the_commands_for_own_data_run(folder, monkeypatch):
     monkeypatch.chdir(folder)
     block = next(text for text in blocks("bash") if "mgnm prepare" in text)
     for line in block.splitlines():
-        words = shlex.split(line.replace("--seeds 0,1,2", "--seeds 0"))
+        words = shlex.split(line)
         words += SMOKE.get(words[1], [])
         result = CliRunner().invoke(app, words[1:])
         assert result.exit_code == 0, (line, result.output, result.exception)
@@ -121,9 +125,9 @@ def test_every_link_leads_somewhere():
         assert link.startswith("https://") or (ROOT / link).exists(), link
 
 
-def test_no_part_is_empty():
-    parts = re.split(r"^## .*$", README, flags=re.M)[1:]
-    assert len(parts) > 8
-    for part in parts:
-        text = re.sub(r"<!--.*?-->", "", part, flags=re.S)
-        assert text.strip()
+def test_the_results_name_every_model_of_the_main_job():
+    script = (ROOT / "run_all.sh").read_text(encoding="utf-8")
+    models = re.search(r"^MODELS=\$\{MODELS:-(.*)\}$", script, re.M)[1]
+    results = README.split("## Results")[1].split("\n## ")[0]
+    for model in models.split(","):
+        assert re.search(rf"^\| `?{model}`? \|.*0\.\d", results, re.M), model
