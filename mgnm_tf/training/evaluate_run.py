@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 
@@ -55,9 +56,16 @@ def load_model(run: str | os.PathLike, name: str) -> SequentialRecommender:
     Args:
         run: the run folder.
         name: the name of the model; importing its class registers it.
+
+    Raises:
+        UserError: the file is damaged, or the model is not installed.
     """
     model_class(name)
-    return keras.saving.load_model(Path(run) / run_folder.MODEL)
+    path = Path(run) / run_folder.MODEL
+    try:
+        return keras.saving.load_model(path)
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+        raise UserError(f"{path} cannot be loaded: {error}") from error
 
 
 def write_evaluation(

@@ -77,9 +77,9 @@ def train(
         The path of the run folder.
 
     Raises:
-        UserError: `out` exists or is being written by another process, an
-            unfinished run there differs, a name is unknown, or the training
-            diverges.
+        UserError: `out` exists, cannot be written or is being written by
+            another process, an unfinished run there differs, a name is
+            unknown, or the training diverges.
     """
     path = None
     if not isinstance(data, SequenceDataset):
@@ -203,7 +203,7 @@ def _descend(
 def _compile(
     model: SequentialRecommender, data: SequenceDataset, config: TrainConfig
 ) -> None:
-    """Sets objective and optimizer, and makes the optimizer's state."""
+    """Sets the objective, the optimizer and what is measured."""
     batches = num_batches(data, "train", batch_size=config.batch_size)
     model.compile(
         optimizer=LazyAdam(config.learning_rate),
@@ -212,7 +212,6 @@ def _compile(
         steps_per_execution=_steps(batches, config.steps_per_execution)[0],
         jit_compile=config.jit_compile,
     )
-    model.optimizer.build(model.trainable_variables)
 
 
 def _fit(

@@ -86,8 +86,8 @@ def open_run(
 
     Raises:
         OutputExistsError: `path` exists.
-        UserError: another process writes this run, or the unfinished run
-            has another configuration or other data.
+        UserError: another process writes this run, the unfinished run has
+            another configuration or other data, or a file cannot be written.
     """
     path, partial = Path(path).absolute(), partial_path(path)
     check_free(path)
@@ -102,10 +102,27 @@ def open_run(
         _check_same_run(partial, config, environment)
         write_json(partial / ENVIRONMENT, environment)
         write_json(partial / CONFIG, config.to_dict())
-        yield partial
-        shutil.rmtree(partial / BACKUP, ignore_errors=True)
-        partial.rename(path)
+        with _tidy(partial):
+            yield partial
+            shutil.rmtree(partial / BACKUP, ignore_errors=True)
+            partial.rename(path)
         (path / _LOCK).unlink()
+
+
+@contextmanager
+def _tidy(partial: Path) -> Iterator[None]:
+    """Removes a run that an error ended before there was an epoch to keep."""
+    try:
+        yield
+    except (OSError, UserError) as error:
+        if not any((partial / BACKUP).glob("epoch-*")):
+            shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, UserError):
+            raise
+        raise UserError(
+            f"{partial} could not be written: {error.strerror or error}; "
+            "the same call continues after the last whole epoch."
+        ) from error
 
 
 def check_free(path: str | os.PathLike) -> None:

@@ -85,6 +85,24 @@ def test_a_folder_that_cannot_be_made(tmp_path):
             pass
 
 
+def fail(path, error):
+    with run_folder.open_run(path, CONFIG, ENVIRONMENT) as folder:
+        (folder / "part").write_text("half")
+        raise error
+
+
+def test_an_error_leaves_nothing_but_whole_epochs(tmp_path):
+    for error in (UserError("no"), OSError(28, "No space left on device")):
+        with pytest.raises(UserError, match="no|No space left on device"):
+            fail(tmp_path / "run", error)
+        assert list(tmp_path.iterdir()) == []
+    epoch = run_folder.partial_path(tmp_path / "run") / "backup/epoch-00001"
+    epoch.mkdir(parents=True)
+    with pytest.raises(UserError, match="continues after the last whole"):
+        fail(tmp_path / "run", OSError(28, "No space left on device"))
+    assert epoch.exists()
+
+
 def test_read_run_says_what_is_missing(tmp_path):
     with pytest.raises(UserError, match="There is no run folder"):
         run_folder.read_run(tmp_path / "none")

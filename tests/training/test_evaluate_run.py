@@ -1,0 +1,64 @@
+import json
+import shutil
+
+import pytest
+
+from mgnm_tf.errors import UserError
+from mgnm_tf.evaluation.evaluate import Evaluation
+from mgnm_tf.evaluation.protocol import Protocol
+from mgnm_tf.training.config import TrainConfig
+from mgnm_tf.training.evaluate_run import evaluate_run
+from mgnm_tf.training.fit import train
+from tests.training.worlds import small_data
+
+
+@pytest.fixture(scope="module")
+def data():
+    return small_data()
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "run"
+    config = TrainConfig("item_knn", max_length=5)
+    return train(data, config, out, verbose=0)
+
+
+def test_training_and_evaluation_give_the_same_metrics(run, data):
+    trained = json.loads((run / "metrics.json").read_text())
+    assert evaluate_run(run, data, verbose=0) == trained
+    assert trained["protocol"]["max_length"] == 5
+
+
+def test_the_protocol_is_followed_and_written_down(run, data):
+    protocol = Protocol(part="validation", negatives=20, k=2)
+    metrics = evaluate_run(run, data, protocol, verbose=0)
+    assert list(metrics) == ["validation", "protocol"]
+    assert metrics["protocol"] == protocol.to_dict()
+    ranks = Evaluation.load(run / "test_ranks.parquet")
+    assert ranks.protocol == protocol
+    assert ranks.metrics() == metrics["validation"]
+
+
+def test_data_are_found_by_the_path_in_the_run(data, tmp_path):
+    data.save(tmp_path / "data")
+    config = TrainConfig("popularity")
+    run = train(tmp_path / "data", config, tmp_path / "run", verbose=0)
+    evaluate_run(run, verbose=0)
+    shutil.rmtree(tmp_path / "data")
+    with pytest.raises(UserError, match="is not a data folder"):
+        evaluate_run(run, verbose=0)
+
+
+def test_data_have_to_be_those_of_the_run(run):
+    with pytest.raises(UserError, match="does not say where its data are"):
+        evaluate_run(run)
+    with pytest.raises(UserError, match="is not the data set.*fingerprints"):
+        evaluate_run(run, small_data(num_users=40))
+
+
+def test_a_damaged_model_is_an_error_of_one_sentence(run, data, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "copy")
+    (copy / "model.keras").write_bytes(b"no zip")
+    with pytest.raises(UserError, match="model.keras cannot be loaded"):
+        evaluate_run(copy, data)
