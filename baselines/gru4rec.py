@@ -139,10 +139,10 @@ class GRU4Rec(SequentialRecommender):
         """
         history = ops.convert_to_tensor(features["history"])
         valid_mask = valid_positions(history)
-        inputs = zero_invalid(self.item_embedding(history), valid_mask)
+        inputs = self.item_embedding(history)
         inputs = self.input_dropout(inputs, training=training)
         # cuDNN wants at least one step of each row: an empty history takes
-        # one over a zero vector, and its state is set to zero afterwards.
+        # one over padding, and its state is set to zero afterwards.
         first = ops.equal(ops.arange(ops.shape(history)[1]), 0)
         mask = ops.logical_or(valid_mask, first)
         state = self.gru(inputs, mask=mask, training=training)

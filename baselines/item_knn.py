@@ -41,7 +41,7 @@ class ItemKNN(StatisticalRecommender):
     Args:
         num_users: number of known users.
         num_items: number of items M; item 0 is padding.
-        num_neighbors: neighbours kept for each item. Defaults to `200`.
+        num_neighbors: neighbours kept for each item. Defaults to `500`.
         last: how many of the newest history items count; `None` for all.
             Defaults to `None`.
         shrinkage: damps similarities that rest on few users. Defaults to
@@ -83,7 +83,7 @@ class ItemKNN(StatisticalRecommender):
         self,
         num_users: int,
         num_items: int,
-        num_neighbors: int = 200,
+        num_neighbors: int = 500,
         last: int | None = None,
         shrinkage: float = 0.0,
         **kwargs,

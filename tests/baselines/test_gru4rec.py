@@ -120,6 +120,20 @@ def test_scores_are_products_of_interests_and_item_vectors(tied):
     np.testing.assert_allclose(model(FEATURES), expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_padding_and_an_empty_history_score_0(tied):
+    model = randomized(GRU4Rec(2, 9, tied=tied))
+    padded = {**FEATURES, "candidates": np.array([[0, 1], [2, 0], [0, 0]])}
+    scores = np.asarray(model(padded))
+    np.testing.assert_array_equal(scores == 0, padded["candidates"] == 0)
+    emptied = {**FEATURES, "history": np.zeros((3, 2), "int32")}
+    bias = 0.0
+    if not tied:
+        table = model.output_bias.get_weights()[0][:, 0]
+        bias = table[FEATURES["candidates"]]
+    np.testing.assert_allclose(model(emptied), bias + np.zeros((3, 3)))
+
+
 def test_dropout_acts_in_training_only():
     model = randomized(GRU4Rec(2, 9, dropout=0.5))
     quiet = np.asarray(model(FEATURES))

@@ -46,18 +46,19 @@ def fitted(num_neighbors=ITEMS, **options):
 @pytest.mark.parametrize("block", [1, 40, 10**9])
 def test_nearest_items(shrinkage, block, monkeypatch):
     monkeypatch.setattr(item_knn, "BLOCK_ENTRIES", block)
-    users, items = made_events()
+    users, items = made_events(count=40)
     dense = cosine(users, items, shrinkage)
-    ids, similarities = nearest_items(users, items, USERS, ITEMS, 4, shrinkage)
-    assert ids.shape == similarities.shape == (ITEMS + 1, 4)
+    ids, similarities = nearest_items(users, items, USERS, ITEMS, 8, shrinkage)
+    assert ids.shape == similarities.shape == (ITEMS + 1, 8)
     for item in range(ITEMS + 1):
         best = sorted(range(ITEMS + 1), key=lambda j: (-dense[item, j], j))
-        best = [j for j in best if dense[item, j] > 0][:4]
+        best = [j for j in best if dense[item, j] > 0][:8]
         assert ids[item, : len(best)].tolist() == best
         np.testing.assert_allclose(
             similarities[item, : len(best)], dense[item, best], rtol=1e-6
         )
         assert not similarities[item, len(best) :].any()
+        assert not ids[item, len(best) :].any()
 
 
 HISTORY = np.array([[3, 5, 5, 0], [1, 0, 0, 0], [0, 0, 0, 0], [2, 7, 4, 9]])
