@@ -79,7 +79,7 @@ def test_many_models_are_corrected_together():
     )
     assert found.loc["far", "t_pvalue_holm"] < 0.01
     assert found.loc["near", "t_pvalue_holm"] > 0.05
-    assert (found["difference"] > 0).all() or found.loc["far", "difference"] > 0
+    assert found.loc["far", "difference"] > 0.05
 
 
 @pytest.mark.parametrize(
