@@ -1,13 +1,15 @@
-"""The common layer test sees each fault that it is made for."""
+"""The common tests see each fault that they are made for."""
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
+from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import zero_invalid
 from tests.testing import run_layer_test
+from tests.testing import run_model_test
 
 ITEMS = np.random.default_rng(0).normal(size=(3, 4, 5)).astype("float32")
 MASK = np.arange(4)[None] < np.array([4, 2, 1])[:, None]
@@ -132,3 +134,95 @@ def test_fault_is_seen(faults, seen_by):
     with pytest.raises(AssertionError) as failure:
         check(make_layer(**faults))
     assert seen_by in [entry.name for entry in failure.traceback]
+
+
+FEATURES = {
+    "user": np.array([1, 2]),
+    "history": np.array([[1, 2, 3], [4, 0, 0]]),
+    "candidates": np.array([[5, 6, 1], [2, 3, 4]]),
+}
+
+
+class SumOfHistory(SequentialRecommender):
+    """A right model: inner products with the sum of the history."""
+
+    def __init__(self, faults):
+        super().__init__(2, 6)
+        self.table = keras.random.normal((7, 4), seed=1)
+        for name, method in faults.items():
+            setattr(self, name, method.__get__(self))
+        self.built = True
+
+    def encode(self, features, training=False):
+        history = ops.convert_to_tensor(features["history"])
+        return ops.sum(self.vectors(history), axis=1)
+
+    def score(self, encoded, candidates, training=False):
+        vectors = self.vectors(ops.convert_to_tensor(candidates))
+        if len(vectors.shape) == 2:
+            return ops.matmul(encoded, ops.transpose(vectors))
+        return ops.einsum("bd,bcd->bc", encoded, vectors)
+
+    def vectors(self, ids):
+        return zero_invalid(ops.take(self.table, ids, axis=0), ids > 0)
+
+    def interests(self, features):
+        return self.encode(features)[:, None]
+
+    def item_vectors(self):
+        return self.table
+
+
+def mix_users(self, features, training=False):
+    total = SumOfHistory.encode(self, features)
+    return total + ops.mean(total, axis=0, keepdims=True)
+
+
+def average_padding(self, features, training=False):
+    history = ops.convert_to_tensor(features["history"])
+    return ops.mean(self.vectors(history), axis=1)
+
+
+def divide_by_count(self, features, training=False):
+    length = ops.sum(ops.cast(features["history"] > 0, "float32"), axis=1)
+    return SumOfHistory.encode(self, features) / length[:, None]
+
+
+def compare_candidates(self, encoded, candidates, training=False):
+    scores = SumOfHistory.score(self, encoded, candidates)
+    return scores - ops.mean(scores, axis=1, keepdims=True)
+
+
+def add_noise(self, features, training=False):
+    total = SumOfHistory.encode(self, features)
+    return total + keras.random.normal((4,))
+
+
+def forget_history(self, features, training=False):
+    return ops.zeros((len(features["history"]), 4))
+
+
+def return_other_vectors(self):
+    return 2.0 * self.table
+
+
+def test_right_model_passes():
+    run_model_test(SumOfHistory({}), FEATURES)
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {"encode": mix_users},
+        {"encode": average_padding},
+        {"encode": divide_by_count},
+        {"encode": add_noise},
+        {"encode": forget_history},
+        {"score": compare_candidates},
+        {"item_vectors": return_other_vectors},
+    ],
+    ids=lambda faults: next(iter(faults.values())).__name__,
+)
+def test_fault_of_a_model_is_seen(faults):
+    with pytest.raises(AssertionError):
+        run_model_test(SumOfHistory(faults), FEATURES)

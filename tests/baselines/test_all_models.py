@@ -177,6 +177,18 @@ def test_every_weight_has_a_gradient(model):
         assert np.any(gradient), weight.path
 
 
+@pytest.mark.parametrize("key", ["candidates", "history"])
+def test_id_out_of_range_is_an_error(name, model, key):
+    if (name, key) == ("popularity", "history"):
+        pytest.skip("popularity does not read the history")
+    wrong = {**FEW, key: FEW[key].copy()}
+    wrong[key][1, 0] = ITEMS + 1
+    with pytest.raises(
+        (ValueError, tf.errors.InvalidArgumentError), match=str(ITEMS + 1)
+    ):
+        model(wrong)
+
+
 def test_sampling_correction_lowers_the_loss_of_rare_positives(model):
     model.compile(loss=get_loss("sampled_softmax"))
     frequent = np.zeros(LABELS.shape, "float32")
