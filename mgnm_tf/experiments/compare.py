@@ -21,6 +21,8 @@ from mgnm_tf.experiments.plan import plan_runs
 from mgnm_tf.experiments.progress import EpochProgress
 from mgnm_tf.experiments.progress import make_progress
 from mgnm_tf.experiments.summary import summarise
+from mgnm_tf.models.registry import model_class
+from mgnm_tf.models.statistical import StatisticalRecommender
 from mgnm_tf.report.html import write_report
 from mgnm_tf.training import run_folder
 from mgnm_tf.training.config import TrainConfig
@@ -173,17 +175,18 @@ def _run_all(
     """Makes the runs that are not finished; returns those that failed."""
     failed = []
     logger.info("Device: %s", device_name())
-    missing = [run for run in runs if not (out / run.folder).exists()]
+    missing = {
+        run.folder: _most_epochs(run)
+        for run in runs
+        if not (out / run.folder).exists()
+    }
     with make_progress(console) as progress:
         progress.add_task("Starting", total=None)
         for run in runs:
-            later = missing[missing.index(run) + 1 :] if run in missing else ()
-            bar = EpochProgress(
-                progress,
-                f"{run.label}, seed {run.config.seed}",
-                run.config.epochs if run in missing else 0,
-                sum(other.config.epochs for other in later),
-            )
+            epochs = missing.pop(run.folder, 0)
+            name = f"{run.label}, seed {run.config.seed}"
+            later = sum(missing.values())
+            bar = EpochProgress(progress, name, epochs, later)
             try:
                 _run(run, data, out / run.folder, protocol, bar)
             except UserError as error:
@@ -197,6 +200,12 @@ def _run_all(
             keras.backend.clear_session()
             gc.collect()
     return failed
+
+
+def _most_epochs(run: PlannedRun) -> int:
+    """Returns the most epochs of a run; models that count take one pass."""
+    counts = issubclass(model_class(run.config.model), StatisticalRecommender)
+    return 1 if counts else run.config.epochs
 
 
 def _failure(run: PlannedRun, error: Exception) -> dict[str, Any]:
