@@ -44,6 +44,7 @@ def write_report(folder: Path, summary: dict[str, Any], protocol: str) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["words"] = _words
     page = environment.get_template("comparison.html").render(
         headings=headings,
         rows=rows,
@@ -105,6 +106,22 @@ def _run_table(results: pd.DataFrame) -> dict[str, Any]:
         for row in shown.itertuples(index=False)
     ]
     return {"headings": list(shown.columns), "rows": texts}
+
+
+def _words(value: Any) -> str:
+    """Writes a JSON value as people would."""
+    if isinstance(value, dict):
+        return ", ".join(
+            f"{key.replace('_', ' ')} {_words(one)}"
+            for key, one in value.items()
+        )
+    if isinstance(value, list):
+        return "; ".join(map(_words, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "none" if value is None else str(value)
 
 
 def _as_text(value: Any) -> str:

@@ -25,8 +25,12 @@ def page(tmp_path):
         "platform": "Linux",
     }
     shared = {
-        "training": {"epochs": 20},
-        "data": {"fingerprint": "abc", "name": "toys & games"},
+        "training": {"batch_size": 2000, "jit": False, "steps": None},
+        "data": {
+            "fingerprint": "abc",
+            "name": "toys & games",
+            "filters": [{"min_user": 5}, {"min_item": 1}],
+        },
     }
     for name in ("mgnm", "popularity"):
         folder = tmp_path / name / "seed-0"
@@ -53,7 +57,10 @@ def test_the_page_says_what_was_compared(page):
         "Ranked among 1,000.",
         "no &lt;memory&gt;",
         "CPU (2 cores); mgnm_tf 0.1, Python 3.11, tensorflow 2.21; Linux",
-        "<dt>epochs</dt><dd>20</dd>",
+        "<dt>batch size</dt><dd>2,000</dd>",
+        "<dt>jit</dt><dd>no</dd>",
+        "<dt>steps</dt><dd>none</dd>",
+        "<dt>filters</dt><dd>min user 5; min item 1</dd>",
         "<dt>fingerprint</dt><dd>abc</dd>",
     ):
         assert text in page
