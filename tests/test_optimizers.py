@@ -243,6 +243,56 @@ def test_amsgrad_is_refused():
         LazyAdam(amsgrad=True)
 
 
+def run_script(script, backend):
+    """Runs Python code in a fresh process and returns what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_two_replicas_train_as_one():
+    script = """
+import contextlib
+import keras
+import numpy as np
+import tensorflow as tf
+from mgnm_tf.optimizers import LazyAdam
+device = tf.config.list_physical_devices("CPU")[0]
+halves = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(device, halves)
+ids = np.array([[1, 2, 2, 3], [3, 4, 4, 5]] * 8)
+batches = tf.data.Dataset.from_tensor_slices((ids, np.arange(16.0)[:, None]))
+weights = []
+for scope in (
+    contextlib.nullcontext(),
+    tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope(),
+):
+    with scope:
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([
+            keras.Input((None,), dtype="int32"),
+            keras.layers.Embedding(20, 4),
+            keras.layers.GlobalAveragePooling1D(),
+            keras.layers.Dense(1),
+        ])
+        model.compile(LazyAdam(0.05, weight_decay=0.01), "mse")
+    model.fit(batches.batch(8), epochs=4, verbose=0, shuffle=False)
+    weights.append(model.get_weights())
+for one, two in zip(*weights):
+    np.testing.assert_allclose(one, two, atol=1e-6)
+print("equal")
+"""
+    # TensorFlow reports the start of the strategy on standard output.
+    assert run_script(script, "tensorflow").endswith("equal")
+
+
 def test_is_adam_on_jax_without_tensorflow():
     script = """
 import sys
@@ -263,12 +313,4 @@ np.testing.assert_allclose(*results, rtol=1e-6)
 assert "tensorflow" not in sys.modules
 print("equal")
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, "KERAS_BACKEND": "jax"},
-        cwd=Path(__file__).parent.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.strip() == "equal", done.stderr
+    assert run_script(script, "jax") == "equal"
