@@ -302,7 +302,7 @@ def _steps(batches: int, execution: int | None) -> tuple[int, int]:
 def _tensorboard(folder: Path) -> list[keras.callbacks.Callback]:
     """Returns the TensorBoard callback if its package is installed."""
     if find_spec("tensorboard") is None:
-        logger.info("tensorboard is not installed, so nothing is written.")
+        logger.debug("tensorboard is not installed: no TensorBoard files.")
         return []
     return [
         keras.callbacks.TensorBoard(
