@@ -69,7 +69,7 @@ def test_score_is_the_sum_over_the_history(last):
     model, dense = fitted(last=last)
     candidates = np.tile(np.arange(ITEMS + 1), (4, 1))
     scores = model(
-        {"user": np.zeros(4), "history": HISTORY, "candidates": candidates}
+        {"user": np.ones(4, int), "history": HISTORY, "candidates": candidates}
     )
     for row, history in enumerate(HISTORY):
         items = history[history > 0]
