@@ -1,12 +1,14 @@
 """The contract that every model keeps."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from mgnm_tf.losses import SigmoidCrossEntropy
 from mgnm_tf.optimizers import LazyAdam
 from mgnm_tf.types import Features
 from mgnm_tf.types import Tensor
+from mgnm_tf.utils.features import check_features
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import unknown_name
 
@@ -44,6 +46,9 @@ class SequentialRecommender(keras.Model):
             `log_sampling_probability` (B, C + S) or (C + S,) float32, which
             is subtracted from the scores before the loss.
         training: whether the step trains.
+
+    Raises:
+        ValueError: a batch of NumPy arrays holds an id out of its range.
 
     Returns:
         Scores (logits): (B, C), or (B, C + S) with shared negatives. With
@@ -128,6 +133,28 @@ class SequentialRecommender(keras.Model):
         raise AttributeError(f"{type(self).__name__} has no levels.")
 
     # === Shared ===
+
+    def __call__(self, features, *args, **kwargs):
+        self._check(features)
+        return super().__call__(features, *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        self._check(x)
+        return super().predict(x, *args, **kwargs)
+
+    def _check(self, features):
+        """Checks the ids of a batch given as NumPy arrays.
+
+        Inside a compiled step values are not known; there the input pipeline
+        vouches for them.
+        """
+        if isinstance(features, dict):
+            given = {
+                key: value
+                for key, value in features.items()
+                if isinstance(value, np.ndarray)
+            }
+            check_features(given, self.num_users, self.num_items)
 
     def call(self, features, training=False):
         encoded = self.encode(features, training=training)
