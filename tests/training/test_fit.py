@@ -162,11 +162,13 @@ def test_a_run_killed_again_and_again_ends_like_a_whole_one(
     data, whole, tmp_path, monkeypatch
 ):
     out = tmp_path / "run"
+    last = len(read_history(whole / run_folder.HISTORY)) - 1
     for kill, epoch in [
         (kill_in_best_weights, 1),
         (fill_the_disk, 1),
-        (kill_in_backup, 2),
-        (kill_after_backup, 3),
+        (kill_after_backup, 2),
+        # Between the best epoch and the one at which patience ends.
+        (kill_in_backup, last),
         (kill_in_evaluation, None),
     ]:
         with monkeypatch.context() as patch:
