@@ -85,6 +85,8 @@ setup(
         # The first version with which the tests pass: 3.9 does not keep the
         # names of the inputs of a model when it exports it.
         "keras>=3.10",
+        # TensorFlow 2.21 no longer brings it; Keras's callback needs it.
+        "tensorboard>=2.18",
         "numpy>=1.26",
         "pandas>=2.2",
         "pyarrow>=15",

@@ -29,6 +29,15 @@ commands = entry_points(group="console_scripts", name="mgnm")
 print([point.value for point in commands])
 """
 
+WITHOUT_OTHER_LINKS = """
+import sys
+from site import addsitedir
+sys.meta_path = [f for f in sys.meta_path if "__editable__" not in repr(f)]
+for name in [name for name in sys.modules if name.startswith("__editable__")]:
+    del sys.modules[name]
+"""
+"""Forgets that the environment itself may hold an editable installation."""
+
 
 def look(home, search_path):
     """Looks for recipes and models in a process of its own."""
@@ -135,7 +144,9 @@ def test_editable_installation_finds_recipes_and_models(tmp_path):
         str(source),
     )
     assert not (source / "mgnm_tf" / "recipes").exists()
-    code = f"import site; site.addsitedir({str(tmp_path / 'site')!r})\n"
+    site = str(tmp_path / "site")
+    code = f"{WITHOUT_OTHER_LINKS}sys.path.insert(0, {site!r})\n"
+    code += f"addsitedir({site!r})\n"
     result = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code + LOOK, str(source)],
         capture_output=True,
