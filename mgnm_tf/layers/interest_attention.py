@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from mgnm_tf.serialization import register
-from mgnm_tf.utils.masking import masked_softmax
 
 
 @register
@@ -66,16 +65,20 @@ class InterestAttention(keras.layers.Layer):
         )  # (batch, levels, K, C)
         if valid_mask is None and interests.shape[2] == 1:
             return products[:, :, 0]
-        if valid_mask is None:
-            attention = ops.softmax(ops.cast(products, "float32"), axis=2)
-        else:
-            attention = masked_softmax(
-                ops.cast(products, "float32"),
-                valid_mask[:, None, :, None],
-                axis=2,
-            )
-        attention = ops.cast(attention, products.dtype)
-        return ops.sum(attention * products, axis=2)
+        logits = ops.cast(products, "float32")
+        # The softmax is not formed either: K lies in the middle, where
+        # normalising is slow, and only two sums over it are needed.
+        if valid_mask is not None:
+            valid_mask = valid_mask[:, None, :, None]
+            logits = ops.where(valid_mask, logits, -3.0e38)
+        highest = ops.stop_gradient(ops.max(logits, axis=2, keepdims=True))
+        weights = ops.exp(logits - highest)
+        if valid_mask is not None:
+            weights = ops.where(valid_mask, weights, 0.0)
+            logits = ops.where(valid_mask, logits, 0.0)
+        total = ops.maximum(ops.sum(weights, axis=2), 1e-30)
+        scores = ops.sum(weights * logits, axis=2) / total
+        return ops.cast(scores, products.dtype)
 
     def compute_output_shape(
         self, interests_shape, candidates_shape, valid_mask_shape=None
