@@ -170,7 +170,7 @@ while [[ $# -gt 0 && $command != test ]]; do
   esac
 done
 
-export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-2}
+export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-3}
 case $command in
   setup) install ;;
   main)
