@@ -6,16 +6,18 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # === Settings: each is an environment variable and, in small letters, a flag
 
 DATA=${DATA:-movielens-100k}  # a recipe of datasets/ or a prepared folder
-MODELS=${MODELS:-popularity,item_knn,gru4rec,mgnm}
+MODELS=${MODELS:-popularity,item_knn,gru4rec,mgnm:plain_capsules}
 SEEDS=${SEEDS:-0}
-EPOCHS=${EPOCHS:-20}          # at most; early stopping ends sooner
+EPOCHS=${EPOCHS:-8}           # at most; early stopping ends sooner
 OUT=${OUT:-}                  # default: runs/<name of the data>
 PYTHON=${PYTHON:-}            # default: the first of python3, python3.13, ...
 VENV=${VENV:-.venv}
 
 # Options of `mgnm compare`: of the main job, and of `smoke`.
-COMPARE_OPTIONS=()
-SMOKE_OPTIONS=(--max-length 20)
+COMPARE_OPTIONS=(--max-length 20 --objective sampled_softmax
+  --shared-negatives 500 --learning-rate 0.005 --set gru4rec.epochs=40)
+SMOKE_OPTIONS=(--max-length 20 --objective sampled_softmax
+  --shared-negatives 500 --learning-rate 0.005)
 SMOKE_EPOCHS=1
 
 usage() {
@@ -33,9 +35,9 @@ Commands:
 Flags (or environment variables in capitals: DATA=... bash run_all.sh):
   --data NAME      recipe (see: mgnm datasets) or prepared folder
                    [movielens-100k]
-  --models A,B     models (see: mgnm models) [popularity,item_knn,gru4rec,mgnm]
+  --models A,B     models (see: mgnm models) [popularity,item_knn,gru4rec,mgnm:plain_capsules]
   --seeds 0,1      one run of each model for every seed [0]
-  --epochs N       most epochs of a training [20]
+  --epochs N       most epochs of a training [8; GRU4Rec, a fifth as long: 40]
   --out FOLDER     where the runs go [runs/NAME]
   --python PROGRAM Python 3.10 to 3.13 that makes the environment
   --venv FOLDER    the virtual environment [.venv]
