@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # === Settings: each is an environment variable and, in small letters, a flag
 
 DATA=${DATA:-movielens-100k}  # a recipe of datasets/ or a prepared folder
-MODELS=${MODELS:-popularity,item_knn,gru4rec,mgnm:plain_capsules}
+MODELS=${MODELS:-popularity,item_knn,item_knn:recent,gru4rec,mgnm:plain_capsules}
 SEEDS=${SEEDS:-0}
 EPOCHS=${EPOCHS:-8}           # at most; early stopping ends sooner
 OUT=${OUT:-}                  # default: runs/<name of the data>
@@ -35,9 +35,10 @@ Commands:
 Flags (or environment variables in capitals: DATA=... bash run_all.sh):
   --data NAME      recipe (see: mgnm datasets) or prepared folder
                    [movielens-100k]
-  --models A,B     models (see: mgnm models) [popularity,item_knn,gru4rec,mgnm:plain_capsules]
+  --models A,B     models, see: mgnm models [popularity,item_knn,
+                   item_knn:recent,gru4rec,mgnm:plain_capsules]
   --seeds 0,1      one run of each model for every seed [0]
-  --epochs N       most epochs of a training [8; GRU4Rec, a fifth as long: 40]
+  --epochs N       most epochs of a training [8; GRU4Rec: 40]
   --out FOLDER     where the runs go [runs/NAME]
   --python PROGRAM Python 3.10 to 3.13 that makes the environment
   --venv FOLDER    the virtual environment [.venv]

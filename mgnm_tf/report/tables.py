@@ -68,7 +68,13 @@ def comparison_cells(
 def terminal_table(summary: dict[str, Any]) -> Table:
     """Returns the table of a comparison, narrow enough for a terminal."""
     headings, rows = comparison_cells(summary, deviations=False)
-    table = Table(box=box.SIMPLE, caption=FOOTNOTE, caption_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        caption=FOOTNOTE,
+        caption_justify="left",
+    )
     table.add_column(headings[0], overflow="fold")
     for heading in headings[1:]:
         table.add_column(heading, justify="right", no_wrap=True)
