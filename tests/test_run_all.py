@@ -109,7 +109,8 @@ def test_main_installs_prepares_and_compares(project):
     assert prepare == "mgnm prepare movielens-100k --out data/movielens-100k"
     assert compare.startswith(
         "mgnm compare --data data/movielens-100k "
-        "--models popularity,item_knn,gru4rec,mgnm --seeds 0 "
+        "--models popularity,item_knn,item_knn:recent,gru4rec,"
+        "mgnm:plain_capsules --seeds 0 "
     )
     assert "--out runs/movielens-100k" in compare
     assert "runs/movielens-100k/report.html" in result.stdout

@@ -124,9 +124,7 @@ class SequentialCapsule(keras.layers.Layer):
         check_choice(
             encoded_iterations, "encoded_iterations", ("remaining", "second")
         )
-        check_choice(
-            routing_softmax, "routing_softmax", ("items", "interests")
-        )
+        check_choice(routing_softmax, "routing_softmax", ("items", "interests"))
         check_choice(routing_gradient, "routing_gradient", ("all", "last"))
         check_range(routing_noise, "routing_noise")
         check_choice(projection, "projection", ("shared", "position"))

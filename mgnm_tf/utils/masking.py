@@ -63,5 +63,3 @@ def last_valid(values: Tensor, valid_mask: Tensor) -> Tensor:
     index = ops.maximum(history_length(valid_mask) - 1, 0)
     picked = ops.take_along_axis(values, index[:, None, None], axis=1)[:, 0]
     return zero_invalid(picked, ops.any(valid_mask, axis=-1))
-
-

@@ -34,9 +34,7 @@ def test_layer_contract(options, weights):
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("use_bias", [False, True])
 def test_equals_equations_2_to_4(normalization, use_bias):
-    layer = GraphPropagation(
-        3, normalization=normalization, use_bias=use_bias
-    )
+    layer = GraphPropagation(3, normalization=normalization, use_bias=use_bias)
     layer.build(ITEMS.shape)
     for weight in layer.weights:
         weight.assign(rng.normal(size=weight.shape))
