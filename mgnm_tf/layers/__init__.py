@@ -7,6 +7,7 @@ from mgnm_tf.layers.sequence_encoder import SequenceEncoder
 from mgnm_tf.layers.sequential_capsule import SequentialCapsule
 from mgnm_tf.layers.squash import Squash
 from mgnm_tf.layers.user_aware_adjacency import UserAwareAdjacency
+from mgnm_tf.layers.user_embedding import UserEmbedding
 
 __all__ = [
     "GraphPropagation",
@@ -16,4 +17,5 @@ __all__ = [
     "SequentialCapsule",
     "Squash",
     "UserAwareAdjacency",
+    "UserEmbedding",
 ]

@@ -1,5 +1,7 @@
 """MGNM: many interests at many granularities."""
 
+import inspect
+
 import keras
 from keras import ops
 
@@ -9,6 +11,7 @@ from mgnm_tf.layers.level_pooling import LevelPooling
 from mgnm_tf.layers.sequence_encoder import SequenceEncoder
 from mgnm_tf.layers.sequential_capsule import SequentialCapsule
 from mgnm_tf.layers.user_aware_adjacency import UserAwareAdjacency
+from mgnm_tf.layers.user_embedding import UserEmbedding
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.mgnm_presets import PRESETS
 from mgnm_tf.serialization import register
@@ -95,7 +98,7 @@ class MGNM(SequentialRecommender):
             Defaults to `"batch"`.
         user_dropout: share of users that training turns into user 0. With 0,
             user 0 is the mean of the known users. Defaults to `0.0`.
-        seed: seed of all that is random. Defaults to `None`.
+        seed: seed of tables and noise. Defaults to `None`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
@@ -181,7 +184,6 @@ class MGNM(SequentialRecommender):
         check_range(adjacency_l1, "adjacency_l1")
         check_range(l2, "l2")
         check_choice(l2_scope, "l2_scope", ("batch", "all"))
-        check_range(user_dropout, "user_dropout", 0.0, 1.0)
         super().__init__(num_users, num_items, **kwargs)
         self.embedding_dim = embedding_dim
         self.num_interests = num_interests
@@ -210,7 +212,6 @@ class MGNM(SequentialRecommender):
         self.l2_scope = l2_scope
         self.user_dropout = user_dropout
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
         self._create_layers()
         self.built = True
 
@@ -228,14 +229,15 @@ class MGNM(SequentialRecommender):
         self.item_embedding.build()
         self.user_embedding = None
         if self.user_aware and self.num_layers:
-            self.user_embedding = keras.layers.Embedding(
-                self.num_users + 1,
+            self.user_embedding = UserEmbedding(
+                self.num_users,
                 self.embedding_dim,
+                dropout=self.user_dropout,
                 embeddings_initializer=self._table_initializer(1),
+                seed=self.seed,
                 name="user_embedding",
                 **policy,
             )
-            self.user_embedding.build()
         self.adjacency = UserAwareAdjacency(
             user_aware=self.user_aware, name="adjacency", **policy
         )
@@ -307,7 +309,10 @@ class MGNM(SequentialRecommender):
             )
         valid_mask = valid_positions(history)
         items = self._look_up_items(history)
-        users = self._look_up_users(features["user"], training)
+        users = None
+        if self.user_embedding is not None:
+            users = ops.convert_to_tensor(features["user"])
+            users = self.user_embedding(users, training=training)
         levels = ops.expand_dims(items, 1)
         adjacency = None
         if self.num_layers:
@@ -341,14 +346,8 @@ class MGNM(SequentialRecommender):
     def interests(self, features):
         """Returns the (B, (L + 1) * K, d) interests, level by level."""
         interests = self.encode(features)["interests"]
-        return ops.reshape(
-            interests,
-            (
-                -1,
-                interests.shape[1] * ops.shape(interests)[2],
-                self.embedding_dim,
-            ),
-        )
+        count = interests.shape[1] * ops.shape(interests)[2]
+        return ops.reshape(interests, (-1, count, self.embedding_dim))
 
     def item_vectors(self):
         return ops.convert_to_tensor(self.item_embedding.embeddings)
@@ -358,26 +357,6 @@ class MGNM(SequentialRecommender):
     def _look_up_items(self, ids):
         ids = ops.convert_to_tensor(ids)
         return zero_invalid(self.item_embedding(ids), valid_positions(ids))
-
-    def _look_up_users(self, ids, training):
-        """Returns (B, d); user 0 is the mean user, or trained by dropout."""
-        if self.user_embedding is None:
-            return None
-        ids = ops.convert_to_tensor(ids)
-        if self.user_dropout:
-            if training:
-                drop = keras.random.uniform(
-                    ops.shape(ids), seed=self.seed_generator
-                )
-                ids = ops.where(drop < self.user_dropout, 0, ids)
-            return self.user_embedding(ids)
-        users = self.user_embedding(ids)
-        if not self.num_users:
-            return ops.zeros_like(users)
-        table = ops.convert_to_tensor(self.user_embedding.embeddings)
-        mean = ops.stop_gradient(ops.mean(table[1:], axis=0, keepdims=True))
-        known = ops.expand_dims(ops.not_equal(ids, 0), -1)
-        return ops.where(known, users, ops.cast(mean, users.dtype))
 
     def _extract(self, levels, valid_mask, training):
         """Returns the (B, L + 1, K, d) interests of all levels at once."""
@@ -417,14 +396,6 @@ class MGNM(SequentialRecommender):
         return ops.sum(ops.square(values))
 
     def get_config(self):
-        names = (
-            "embedding_dim num_interests num_layers max_length user_aware "
-            "adjacency_normalization graph_bias interest_extractor "
-            "sequence_encoder encoder_input encoded_iterations "
-            "routing_iterations routing_softmax routing_gradient "
-            "routing_noise capsule_projection squash interest_activation "
-            "projection_initializer embeddings_initializer level_pooling "
-            "level_supervision adjacency_l1 l2 l2_scope user_dropout seed"
-        ).split()
+        names = list(inspect.signature(MGNM).parameters)[:-1]
         config = {name: getattr(self, name) for name in names}
         return {**super().get_config(), **config}

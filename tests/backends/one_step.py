@@ -68,6 +68,11 @@ def layer_cases():
             "candidates": numbers(3, 5, 6, seed=1),
         },
     )
+    yield (
+        "UserEmbedding",
+        layers.UserEmbedding(3, 6),
+        {"users": np.array([0, 3, 1], "int32")},
+    )
     yield "LevelPooling", layers.LevelPooling(), {"scores": numbers(3, 2, 5)}
 
 

@@ -94,20 +94,11 @@ def test_parameter_count():
     assert count == tables + d * d + 2 * k * d * d + lstm
 
 
-def test_unknown_user_is_the_mean_user():
-    model = make()
-    table = np.asarray(model.user_embedding.embeddings.value)
-    mean = np.asarray(model._look_up_users(np.array([0]), False))
-    np.testing.assert_allclose(mean[0], table[1:].mean(axis=0), atol=1e-6)
-
-
-def test_user_dropout_trains_the_unknown_user():
+def test_user_dropout_is_that_of_the_user_embedding():
     model = make(user_dropout=1.0)
     table = np.asarray(model.user_embedding.embeddings.value)
-    out = np.asarray(model._look_up_users(np.array([0, 3]), False))
-    np.testing.assert_allclose(out, table[[0, 3]])
-    dropped = np.asarray(model._look_up_users(np.array([4, 3]), True))
-    np.testing.assert_allclose(dropped, table[[0, 0]])
+    out = np.asarray(model.user_embedding(np.array([4, 3]), training=True))
+    np.testing.assert_allclose(out, table[[0, 0]])
 
 
 def test_no_known_user_is_finite():
@@ -125,7 +116,7 @@ def test_regularization_per_positive():
     model(FEATURES, training=True)
     table = np.asarray(model.item_embedding.embeddings.value).copy()
     table[0] = 0
-    users = np.asarray(model._look_up_users(FEATURES["user"], False))
+    users = np.asarray(model.user_embedding(FEATURES["user"]))
     items = table[FEATURES["history"]]
     total = sum(
         oracle.adjacency(items[row][history != 0], users[row]).sum()
