@@ -75,8 +75,7 @@ class MGNM(SequentialRecommender):
         routing_iterations: tau. Defaults to `3`.
         routing_softmax: `"items"` or `"interests"`. Defaults to `"items"`.
         routing_gradient: `"all"` or `"last"`. Defaults to `"all"`.
-        routing_noise: standard deviation of the first routing logits in
-            training. Defaults to `1.0`.
+        routing_noise: see `SequentialCapsule`. Defaults to `1.0`.
         capsule_projection: `"shared"` or `"position"`. Defaults to
             `"shared"`.
         squash: whether capsules are squashed. Defaults to `True`.
@@ -139,8 +138,8 @@ class MGNM(SequentialRecommender):
     weights of its own for every position, coupling over the capsules, no
     projection after the capsules, one encoder over all capsules that acts in
     one iteration only, theta_1 = 1e-5, half the squared norm; the preset
-    `"released"` has these choices. It cannot reproduce routing logits drawn
-    at test and users of a batch mixed by a reshape, which are defects.
+    `"released"` has these choices, but not its two defects: routing logits
+    drawn at test, and a reshape that mixes the users of a batch.
     """
 
     presets = PRESETS
