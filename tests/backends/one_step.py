@@ -83,7 +83,7 @@ def set_weights(model):
 
 
 class Harness(keras.Model):
-    """Puts a weight before the first input, so that each layer trains."""
+    """Adds a weight, before the first input unless it holds ids."""
 
     def __init__(self, layer, inputs):
         super().__init__()
@@ -96,8 +96,10 @@ class Harness(keras.Model):
 
     def call(self, inputs, training=False):
         values = dict(inputs)
-        values[self.first] = values[self.first] * self.scale
-        return self.layer(**values)
+        if keras.backend.is_float_dtype(values[self.first].dtype):
+            values[self.first] = values[self.first] * self.scale
+            return self.layer(**values)
+        return self.layer(**values) * self.scale
 
 
 def run_model(model, features, loss, labels=None):
