@@ -1,0 +1,163 @@
+"""Item vectors, with or without the category of the item."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from mgnm_tf.serialization import register
+from mgnm_tf.utils.masking import valid_positions
+from mgnm_tf.utils.masking import zero_invalid
+from mgnm_tf.utils.validation import check_positive_int
+
+
+@register
+class ItemEmbedding(keras.layers.Layer):
+    """Looks items up; with categories, item and category stand side by side.
+
+    ```
+    x_i = [E_i ; F_c(i)]        c(i): the category of item i
+    ```
+
+    The category of each item is a constant of the data and stands in the
+    weight `item_categories`, so that any item can be scored by its id alone.
+    Item 0 is padding: zeros, and no gradient.
+
+    Args:
+        num_items: number of items M; ids run from 1 to M.
+        embedding_dim: width d of E.
+        num_categories: number of categories; ids run from 1, 0 is "none"
+            and has a vector of its own. Defaults to `0`.
+        category_dim: width of F; 0 leaves categories out. Defaults to `0`.
+        embeddings_initializer: initializer of both tables. Defaults to
+            `"uniform"`.
+        **kwargs: arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        items: int32, any shape.
+
+    Returns:
+        float, the shape of `items` and `output_dim` behind it.
+
+    Raises:
+        ValueError: a size is out of its range, or `category_dim` is given
+            for data without categories.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from mgnm_tf.layers import ItemEmbedding
+    >>> layer = ItemEmbedding(3, 4, num_categories=2, category_dim=2)
+    >>> layer.assign_categories(np.array([0, 1, 2, 1]))
+    >>> layer(np.array([[1, 3], [2, 0]])).shape
+    TensorShape([2, 2, 6])
+    """
+
+    def __init__(
+        self,
+        num_items: int,
+        embedding_dim: int,
+        num_categories: int = 0,
+        category_dim: int = 0,
+        embeddings_initializer="uniform",
+        **kwargs,
+    ):
+        check_positive_int(num_items, "num_items")
+        check_positive_int(embedding_dim, "embedding_dim")
+        check_positive_int(num_categories, "num_categories", 0)
+        check_positive_int(category_dim, "category_dim", 0)
+        if category_dim and not num_categories:
+            raise ValueError(
+                "`category_dim` needs items with categories. Received: "
+                f"category_dim={category_dim}, num_categories=0"
+            )
+        super().__init__(**kwargs)
+        # Only the rows that are read are cast to the compute dtype.
+        self.autocast = False
+        self.num_items = num_items
+        self.embedding_dim = embedding_dim
+        self.num_categories = num_categories
+        self.category_dim = category_dim
+        self.embeddings_initializer = keras.initializers.get(
+            embeddings_initializer
+        )
+        self.output_dim = embedding_dim + category_dim
+        self.build()
+
+    def build(self, items_shape=None):
+        initializer = self.embeddings_initializer
+        self.embeddings = self.add_weight(
+            name="embeddings",
+            shape=(self.num_items + 1, self.embedding_dim),
+            initializer=initializer,
+        )
+        if self.category_dim:
+            self.category_embeddings = self.add_weight(
+                name="category_embeddings",
+                shape=(self.num_categories + 1, self.category_dim),
+                # Keras asks for an initializer of its own for each weight.
+                initializer=initializer.clone(),
+            )
+            self.item_categories = self.add_weight(
+                name="item_categories",
+                shape=(self.num_items + 1,),
+                dtype="int32",
+                initializer="zeros",
+                trainable=False,
+            )
+        self.built = True
+
+    def assign_categories(self, item_categories) -> None:
+        """Sets the category of each item.
+
+        Args:
+            item_categories: integers, (M + 1,), 0 for "none"; entry 0 is
+                that of padding.
+
+        Raises:
+            ValueError: the layer has no categories, or the array has
+                another shape, or an entry is no category.
+        """
+        if not self.category_dim:
+            raise ValueError("The layer was made without categories.")
+        values = np.asarray(item_categories)
+        if values.shape != (self.num_items + 1,):
+            raise ValueError(
+                f"`item_categories` must have the shape "
+                f"({self.num_items + 1},). Received: shape={values.shape}"
+            )
+        wrong = np.flatnonzero((values < 0) | (values > self.num_categories))
+        if len(wrong):
+            raise ValueError(
+                "`item_categories` must hold ids from 0 to "
+                f"{self.num_categories}. Received: {values[wrong[0]]} for "
+                f"item {wrong[0]}"
+            )
+        self.item_categories.assign(values.astype("int32"))
+
+    def call(self, items):
+        vectors = ops.take(self.embeddings, items, axis=0)
+        if self.category_dim:
+            categories = ops.take(self.item_categories, items, axis=0)
+            of_category = ops.take(self.category_embeddings, categories, axis=0)
+            vectors = ops.concatenate([vectors, of_category], axis=-1)
+        vectors = ops.cast(vectors, self.compute_dtype)
+        return zero_invalid(vectors, valid_positions(items))
+
+    def vectors(self):
+        """Returns the vectors of all items, (M + 1, `output_dim`)."""
+        return self(ops.arange(self.num_items + 1, dtype="int32"))
+
+    def compute_output_shape(self, items_shape):
+        return (*items_shape, self.output_dim)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_items": self.num_items,
+            "embedding_dim": self.embedding_dim,
+            "num_categories": self.num_categories,
+            "category_dim": self.category_dim,
+            "embeddings_initializer": keras.initializers.serialize(
+                self.embeddings_initializer
+            ),
+        }

@@ -1,0 +1,98 @@
+"""Item vectors with categories."""
+
+import keras
+import numpy as np
+import pytest
+
+from mgnm_tf.layers import ItemEmbedding
+from tests.testing import run_layer_test
+
+ITEMS = np.array([[1, 3, 0], [2, 2, 0]], "int32")
+
+
+def test_contract():
+    run_layer_test(
+        ItemEmbedding,
+        {"num_items": 3, "embedding_dim": 4},
+        {"items": ITEMS},
+        expected_output_shape=(2, 3, 4),
+        expected_num_trainable_weights=1,
+    )
+
+
+def test_contract_with_categories():
+    run_layer_test(
+        ItemEmbedding,
+        {
+            "num_items": 3,
+            "embedding_dim": 4,
+            "num_categories": 2,
+            "category_dim": 2,
+        },
+        {"items": ITEMS},
+        expected_output_shape=(2, 3, 6),
+        expected_num_trainable_weights=2,
+        expected_num_non_trainable_weights=1,
+    )
+
+
+def test_item_and_its_category_stand_side_by_side():
+    layer = ItemEmbedding(3, 4, num_categories=2, category_dim=2)
+    layer.assign_categories(np.array([0, 2, 0, 1]))
+    items, categories = layer.get_weights()[:2]
+    vectors = np.asarray(layer(ITEMS))
+    np.testing.assert_array_equal(vectors[0, 0, :4], items[1])
+    np.testing.assert_array_equal(vectors[0, 0, 4:], categories[2])
+    np.testing.assert_array_equal(vectors[1, 0, 4:], categories[0])
+    np.testing.assert_array_equal(vectors[:, 2], 0)
+    assert np.ptp(items) and np.ptp(categories)
+    np.testing.assert_array_equal(np.asarray(layer.vectors())[3, :4], items[3])
+    np.testing.assert_array_equal(np.asarray(layer.vectors())[0], 0)
+
+
+def test_float16_casts_no_whole_table():
+    layer = ItemEmbedding(3, 4, dtype="mixed_float16")
+    assert layer(ITEMS).dtype == "float16"
+    assert layer.embeddings.dtype == "float32"
+
+
+def test_categories_are_saved(tmp_path):
+    layer = ItemEmbedding(3, 4, num_categories=2, category_dim=2)
+    layer.assign_categories([0, 2, 0, 1])
+    model = keras.Sequential([keras.Input((3,), dtype="int32"), layer])
+    model.save(tmp_path / "m.keras")
+    restored = keras.models.load_model(tmp_path / "m.keras").layers[0]
+    np.testing.assert_array_equal(restored.item_categories, [0, 2, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("categories", "message"),
+    [
+        ([0, 1, 3, 1], "ids from 0 to 2. Received: 3 for item 2"),
+        ([0, -1, 2, 1], "ids from 0 to 2. Received: -1 for item 1"),
+        ([0, 1, 2], r"shape \(4,\). Received: shape=\(3,\)"),
+    ],
+)
+def test_wrong_categories(categories, message):
+    layer = ItemEmbedding(3, 4, num_categories=2, category_dim=2)
+    with pytest.raises(ValueError, match=message):
+        layer.assign_categories(categories)
+
+
+def test_categories_for_a_layer_without():
+    with pytest.raises(ValueError, match="made without categories"):
+        ItemEmbedding(3, 4).assign_categories([0, 1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_items": 0}, "`num_items` must be at least 1"),
+        ({"embedding_dim": -2}, "`embedding_dim` must be at least 1"),
+        ({"category_dim": 2}, "needs items with categories"),
+        ({"category_dim": -1}, "`category_dim` must be at least 0"),
+    ],
+)
+def test_wrong_arguments(options, message):
+    with pytest.raises(ValueError, match=message):
+        ItemEmbedding(**{"num_items": 3, "embedding_dim": 4, **options})
