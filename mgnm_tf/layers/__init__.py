@@ -1,10 +1,12 @@
 """Keras layers, each usable alone; they know nothing but Keras."""
 
+from mgnm_tf.layers.dynamic_routing import DynamicRouting
 from mgnm_tf.layers.feed_forward import FeedForward
 from mgnm_tf.layers.graph_propagation import GraphPropagation
 from mgnm_tf.layers.interest_attention import InterestAttention
 from mgnm_tf.layers.item_embedding import ItemEmbedding
 from mgnm_tf.layers.level_pooling import LevelPooling
+from mgnm_tf.layers.max_interest import MaxInterest
 from mgnm_tf.layers.sequence_encoder import SequenceEncoder
 from mgnm_tf.layers.sequential_capsule import SequentialCapsule
 from mgnm_tf.layers.squash import Squash
@@ -13,11 +15,13 @@ from mgnm_tf.layers.user_aware_adjacency import UserAwareAdjacency
 from mgnm_tf.layers.user_embedding import UserEmbedding
 
 __all__ = [
+    "DynamicRouting",
     "FeedForward",
     "GraphPropagation",
     "InterestAttention",
     "ItemEmbedding",
     "LevelPooling",
+    "MaxInterest",
     "SequenceEncoder",
     "SequentialCapsule",
     "Squash",

@@ -63,3 +63,18 @@ def last_valid(values: Tensor, valid_mask: Tensor) -> Tensor:
     index = ops.maximum(history_length(valid_mask) - 1, 0)
     picked = ops.take_along_axis(values, index[:, None, None], axis=1)[:, 0]
     return zero_invalid(picked, ops.any(valid_mask, axis=-1))
+
+
+def newest_first(ids: Tensor) -> Tensor:
+    """Turns each history around; its padding stays at the end.
+
+    Args:
+        ids: int (batch, length), oldest first, padded at the end.
+
+    Returns:
+        Like `ids`: position j holds the j-th newest id.
+    """
+    length = history_length(valid_positions(ids))
+    index = length[:, None] - 1 - ops.arange(ops.shape(ids)[1])
+    turned = ops.take_along_axis(ids, ops.maximum(index, 0), axis=1)
+    return ops.where(ops.greater_equal(index, 0), turned, PADDING)

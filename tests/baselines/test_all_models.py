@@ -22,6 +22,10 @@ USERS, ITEMS = 4, 12
 OPTIONS = {
     "mgnm": {"embedding_dim": 8, "num_interests": 2, "num_layers": 1},
     "gru4rec": {"embedding_dim": 8},
+    "caser": {"embedding_dim": 8},
+    "mind": {"embedding_dim": 8},
+    "comirec_dr": {"embedding_dim": 8},
+    "comirec_sa": {"embedding_dim": 8},
 }
 """Small sizes; a model that is not named here has its defaults."""
 

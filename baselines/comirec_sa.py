@@ -1,0 +1,178 @@
+"""ComiRec-SA: interests by self-attention with several heads."""
+
+import keras
+from keras import ops
+
+from mgnm_tf.layers.item_embedding import ItemEmbedding
+from mgnm_tf.layers.max_interest import MaxInterest
+from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.serialization import register
+from mgnm_tf.utils.masking import masked_softmax
+from mgnm_tf.utils.masking import newest_first
+from mgnm_tf.utils.masking import valid_positions
+from mgnm_tf.utils.validation import check_choice
+from mgnm_tf.utils.validation import check_history_length
+from mgnm_tf.utils.validation import check_positive_int
+
+
+@register
+class ComiRecSA(SequentialRecommender):
+    """Weighs a history in K ways; the nearest of K interests scores an item.
+
+    ```
+    a_k = softmax_i(tanh((x_i + p_i) W + w) . s_k + t_k)
+    v_k = sum_i a_ki x_i
+    score(j) = max_k v_k . x_j
+    ```
+
+    with the item vectors x of the history and, if `positions`, vectors p of
+    their places. An interest is a weighted mean of item vectors, without p.
+
+    Without the item table it has `max_length` d + d h + h + h K + K
+    parameters; the K biases t have no effect, for the softmax removes them.
+
+    Args:
+        num_users: number of known users; not used.
+        num_items: number of items M; item 0 is padding.
+        embedding_dim: width d. Defaults to `16`.
+        num_interests: number of interests K. Defaults to `4`.
+        hidden_dim: width h of the attention; `None` for `4 * embedding_dim`.
+            Defaults to `None`.
+        positions: whether the attention knows the places of the items.
+            Defaults to `True`.
+        position_from: `"start"` counts places from the oldest item of the
+            history, `"end"` from the newest. Defaults to `"start"`.
+        max_length: the longest history, if `positions`. Defaults to `100`.
+        **kwargs: arguments of `keras.Model`.
+
+    Call arguments:
+        features: see `SequentialRecommender`; `history` is read.
+        training: not used.
+
+    Returns:
+        Scores (batch, C). Padding scores 0.
+
+    Masking: padding gets no weight; after an empty history all interests
+    are zero.
+
+    Raises:
+        ValueError: with `positions`, a history is longer than `max_length`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from baselines.comirec_sa import ComiRecSA
+    >>> model = ComiRecSA(num_users=10, num_items=50)
+    >>> features = {
+    ...     "user": np.array([1, 2]),
+    ...     "history": np.array([[3, 4, 5], [6, 0, 0]]),
+    ...     "candidates": np.array([[7, 8], [9, 10]]),
+    ... }
+    >>> model.interests(features).shape
+    TensorShape([2, 4, 16])
+
+    Reference: Cen et al., "Controllable Multi-Interest Framework for
+    Recommendation", KDD 2020, https://arxiv.org/abs/2005.09347.
+
+    Differences: the paper has no biases; they are those of THUDM/ComiRec. In
+    training, paper and code score the negatives of a sample with the
+    interest that is nearest to the positive; here each candidate has its own
+    nearest interest, see `MaxInterest`. The re-ranking of the paper, which
+    trades accuracy for diversity, is not part of the model.
+    """
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        embedding_dim: int = 16,
+        num_interests: int = 4,
+        hidden_dim: int | None = None,
+        positions: bool = True,
+        position_from: str = "start",
+        max_length: int = 100,
+        **kwargs,
+    ):
+        check_positive_int(embedding_dim, "embedding_dim")
+        check_positive_int(num_interests, "num_interests")
+        if hidden_dim is not None:
+            check_positive_int(hidden_dim, "hidden_dim")
+        check_choice(position_from, "position_from", ("start", "end"))
+        check_positive_int(max_length, "max_length")
+        super().__init__(num_users, num_items, **kwargs)
+        self.embedding_dim = embedding_dim
+        self.num_interests = num_interests
+        self.hidden_dim = hidden_dim
+        self.positions = positions
+        self.position_from = position_from
+        self.max_length = max_length
+        self._create_layers()
+        self.built = True
+
+    def _create_layers(self):
+        """Creates and builds every layer."""
+        policy = {"dtype": self.dtype_policy}
+        dim = self.embedding_dim
+        units = self.hidden_dim or 4 * dim
+        self.item_embedding = ItemEmbedding(
+            self.num_items, dim, name="item_embedding", **policy
+        )
+        self.position_embedding = None
+        if self.positions:
+            self.position_embedding = keras.layers.Embedding(
+                self.max_length,
+                dim,
+                embeddings_initializer="glorot_uniform",
+                name="position_embedding",
+                **policy,
+            )
+            self.position_embedding.build()
+        self.hidden_layer = keras.layers.Dense(
+            units, activation="tanh", name="hidden_layer", **policy
+        )
+        self.hidden_layer.build((None, None, dim))
+        self.attention = keras.layers.Dense(
+            self.num_interests, name="attention", **policy
+        )
+        self.attention.build((None, None, units))
+        self.readout = MaxInterest(name="readout", **policy)
+
+    def encode(self, features, training=False):
+        """Returns the interests (B, K, d)."""
+        history = ops.convert_to_tensor(features["history"])
+        if self.position_from == "end":
+            history = newest_first(history)
+        items = self.item_embedding(history)
+        placed = items
+        if self.position_embedding is not None:
+            check_history_length(history, self.max_length)
+            places = ops.arange(ops.shape(history)[1])
+            placed = items + self.position_embedding(places)
+        logits = self.attention(self.hidden_layer(placed))  # (batch, m, K)
+        weights = masked_softmax(
+            ops.transpose(logits, (0, 2, 1)),
+            valid_positions(history)[:, None, :],
+        )
+        return ops.matmul(weights, items)
+
+    def score(self, encoded, candidates, training=False):
+        candidates = ops.convert_to_tensor(candidates)
+        return self.readout(encoded, self.item_embedding(candidates))
+
+    def interests(self, features):
+        """Returns the interests (B, K, d)."""
+        return self.encode(features)
+
+    def item_vectors(self):
+        return self.item_embedding.vectors()
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "embedding_dim": self.embedding_dim,
+            "num_interests": self.num_interests,
+            "hidden_dim": self.hidden_dim,
+            "positions": self.positions,
+            "position_from": self.position_from,
+            "max_length": self.max_length,
+        }

@@ -1,0 +1,222 @@
+"""MIND: interests by dynamic routing with one projection for all."""
+
+import keras
+from keras import ops
+
+from mgnm_tf.layers.dynamic_routing import DynamicRouting
+from mgnm_tf.layers.item_embedding import ItemEmbedding
+from mgnm_tf.layers.max_interest import MaxInterest
+from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.serialization import register
+from mgnm_tf.utils.masking import history_length
+from mgnm_tf.utils.masking import newest_first
+from mgnm_tf.utils.masking import valid_positions
+from mgnm_tf.utils.validation import check_positive_int
+
+
+@register
+class MIND(SequentialRecommender):
+    """Routes a history to K interests; the nearest one scores an item.
+
+    ```
+    u_i = x_i S                          x: item vectors of the history
+    v = routing of u from noise logits b        see `DynamicRouting`
+    v_k = ReLU(v_k W + w)                       with `relu_layer`
+    score(j) = max_k v_k . x_j
+    ```
+
+    All interests see an item alike (one S), so nothing but the noise in the
+    first logits tells them apart. Training draws it anew at each step. At
+    inference it is a table that is drawn once and saved with the model, one
+    column for the newest item, one for the one before, and so on: the same
+    history always has the same scores.
+
+    Without the item table it has d^2 trainable parameters, and d^2 + d more
+    with `relu_layer`; the noise table has K `max_length` entries that are not
+    trained.
+
+    Args:
+        num_users: number of known users; not used.
+        num_items: number of items M; item 0 is padding.
+        embedding_dim: width d. Defaults to `16`.
+        num_interests: number of interests K. Defaults to `4`.
+        routing_iterations: how often coupling and interests are computed.
+            Defaults to `3`.
+        relu_layer: whether a dense layer with ReLU stands behind the
+            routing. Defaults to `True`.
+        dynamic_interests: whether a history of n items has no more than
+            log2(n) interests, but at least one. Defaults to `False`.
+        fixed_noise: whether training, too, takes the noise from the table.
+            Defaults to `False`.
+        max_length: columns of the noise table; still older items share the
+            last one. Defaults to `100`.
+        seed: seed of the noise. Defaults to `None`.
+        **kwargs: arguments of `keras.Model`.
+
+    Call arguments:
+        features: see `SequentialRecommender`; `history` is read.
+        training: whether noise is drawn, unless `fixed_noise`.
+
+    Returns:
+        Scores (batch, C). Padding scores 0.
+
+    Masking: padding changes nothing. After an empty history the routing ends
+    in zero vectors.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from baselines.mind import MIND
+    >>> model = MIND(num_users=10, num_items=50)
+    >>> features = {
+    ...     "user": np.array([1, 2]),
+    ...     "history": np.array([[3, 4, 5], [6, 0, 0]]),
+    ...     "candidates": np.array([[7, 8], [9, 10]]),
+    ... }
+    >>> model.interests(features).shape
+    TensorShape([2, 4, 16])
+
+    Reference: Li et al., "Multi-Interest Network with Dynamic Routing for
+    Recommendation at Tmall", CIKM 2019, https://arxiv.org/abs/1904.08030.
+
+    Differences: the paper feeds user profiles to the layers behind the
+    routing; the data here have none. As in THUDM/ComiRec that part is one
+    ReLU layer, which its authors leave out on some data. In training, the
+    paper and that code score the negatives with the interest chosen by the
+    positive (label-aware attention); here each candidate has its own nearest
+    interest, see `MaxInterest`. The code's projection has a bias, drawn as
+    large as a weight, that the paper has not; and the code draws noise at
+    test, so that its scores differ from run to run. In the paper the number
+    of interests follows from the length of the history, in the code not
+    (`dynamic_interests`); interests that a user does not have take no part
+    in the routing and return as copies of the first, so that they never win
+    with a score of 0.
+    """
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        embedding_dim: int = 16,
+        num_interests: int = 4,
+        routing_iterations: int = 3,
+        relu_layer: bool = True,
+        dynamic_interests: bool = False,
+        fixed_noise: bool = False,
+        max_length: int = 100,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        check_positive_int(embedding_dim, "embedding_dim")
+        check_positive_int(num_interests, "num_interests")
+        check_positive_int(routing_iterations, "routing_iterations")
+        check_positive_int(max_length, "max_length")
+        super().__init__(num_users, num_items, **kwargs)
+        self.embedding_dim = embedding_dim
+        self.num_interests = num_interests
+        self.routing_iterations = routing_iterations
+        self.relu_layer = relu_layer
+        self.dynamic_interests = dynamic_interests
+        self.fixed_noise = fixed_noise
+        self.max_length = max_length
+        self.seed = seed
+        self._create_layers()
+        self.built = True
+
+    def _create_layers(self):
+        """Creates and builds every layer."""
+        policy = {"dtype": self.dtype_policy}
+        dim = self.embedding_dim
+        self.item_embedding = ItemEmbedding(
+            self.num_items, dim, name="item_embedding", **policy
+        )
+        self.projection = keras.layers.Dense(
+            dim, use_bias=False, name="projection", **policy
+        )
+        self.projection.build((None, None, dim))
+        self.routing = DynamicRouting(
+            self.num_interests,
+            self.routing_iterations,
+            name="routing",
+            **policy,
+        )
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
+        self.noise = self.add_weight(
+            name="noise",
+            shape=(self.num_interests, self.max_length),
+            initializer=keras.initializers.TruncatedNormal(
+                stddev=1.0, seed=self.seed
+            ),
+            trainable=False,
+        )
+        self.output_layer = None
+        if self.relu_layer:
+            self.output_layer = keras.layers.Dense(
+                dim, activation="relu", name="output_layer", **policy
+            )
+            self.output_layer.build((None, None, dim))
+        self.readout = MaxInterest(name="readout", **policy)
+
+    def encode(self, features, training=False):
+        """Returns the interests (B, K, d)."""
+        history = newest_first(ops.convert_to_tensor(features["history"]))
+        valid_mask = valid_positions(history)
+        active_mask = self._active(valid_mask)
+        interests = self.routing(
+            self.projection(self.item_embedding(history)),
+            valid_mask=valid_mask,
+            logits=self._first_logits(history, training),
+            active_mask=active_mask,
+        )
+        if self.output_layer is not None:
+            interests = self.output_layer(interests)
+        if active_mask is not None:
+            interests = ops.where(
+                active_mask[:, :, None], interests, interests[:, :1]
+            )
+        return interests
+
+    def _active(self, valid_mask):
+        """Returns which of the K interests each row has, (B, K)."""
+        if not self.dynamic_interests:
+            return None
+        # Interest k exists from 2^k items on, the first one always.
+        needed = [0] + [2**k for k in range(2, self.num_interests + 1)]
+        lengths = history_length(valid_mask)
+        return ops.greater_equal(lengths[:, None], ops.array(needed, "int32"))
+
+    def _first_logits(self, history, training):
+        """Returns noise (B, K, m), or (K, m) from the table."""
+        length = ops.shape(history)[1]
+        if training and not self.fixed_noise:
+            return keras.random.truncated_normal(
+                (ops.shape(history)[0], self.num_interests, length),
+                dtype="float32",
+                seed=self.seed_generator,
+            )
+        columns = ops.minimum(ops.arange(length), self.max_length - 1)
+        return ops.take(self.noise, columns, axis=1)
+
+    def score(self, encoded, candidates, training=False):
+        candidates = ops.convert_to_tensor(candidates)
+        return self.readout(encoded, self.item_embedding(candidates))
+
+    def interests(self, features):
+        """Returns the interests (B, K, d)."""
+        return self.encode(features)
+
+    def item_vectors(self):
+        return self.item_embedding.vectors()
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "embedding_dim": self.embedding_dim,
+            "num_interests": self.num_interests,
+            "routing_iterations": self.routing_iterations,
+            "relu_layer": self.relu_layer,
+            "dynamic_interests": self.dynamic_interests,
+            "fixed_noise": self.fixed_noise,
+            "max_length": self.max_length,
+            "seed": self.seed,
+        }
