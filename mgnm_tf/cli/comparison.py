@@ -47,6 +47,10 @@ def compare(
     test_negatives: Annotated[
         str, typer.Option(help="Number of items to rank among, or all.")
     ] = "1000",
+    test_exclude: Annotated[
+        str,
+        typer.Option(help="What is no negative: history, user or none."),
+    ] = "history",
     **settings,
 ) -> None:
     """Train and evaluate models alike, write a table and a report.
@@ -67,6 +71,7 @@ def compare(
     with values_of_the_user():
         protocol = Protocol(
             negatives=read_negatives(test_negatives, "--test-negatives"),
+            exclude=test_exclude,
             max_length=settings["max_length"],
         )
     # The comparison tells of each run in a line of its own.

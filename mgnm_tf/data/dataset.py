@@ -92,6 +92,11 @@ class SequenceDataset:
         """The number of categories; 0 if the log has none."""
         return len(self.category_ids)
 
+    @property
+    def has_times(self) -> bool:
+        """Whether the times are times, and not positions in a sequence."""
+        return not self.metadata.get("order_only", False)
+
     @cached_property
     def fingerprint(self) -> str:
         """A hash of arrays and vocabularies, 64 hexadecimal digits."""

@@ -36,6 +36,8 @@ class InteractionLog:
         categories: int32 (N,), codes into `category_ids`, -1 for none; or
             `None` if the log has no categories.
         category_ids: code -> raw id.
+        order_only: whether the times are but positions, 0 or 1 and upwards,
+            in the sequence of each user.
         parts: int8 (N,), a given split (0 train, 1 validation, 2 test), or
             `None`.
         steps: what each filter did, in order: dicts with the name of the
@@ -52,6 +54,7 @@ class InteractionLog:
     categories: np.ndarray | None = None
     category_ids: Sequence[str] = ()
     parts: np.ndarray | None = None
+    order_only: bool = False
     steps: tuple[dict[str, Any], ...] = ()
 
     def __len__(self) -> int:
@@ -164,7 +167,20 @@ def read_log(
         categories=categories,
         category_ids=category_ids,
         parts=parts,
+        order_only=_is_order_only(users, times),
     )
+
+
+def _is_order_only(users: np.ndarray, times: np.ndarray) -> bool:
+    """Whether the times of each user are 0 to n - 1, or 1 to n."""
+    sizes = np.bincount(users)
+    if times.max() > sizes.max():
+        return False
+    order = np.lexsort((times, users))
+    starts = np.cumsum(sizes) - sizes
+    ranks = np.arange(len(users)) - np.repeat(starts, sizes)
+    first = np.repeat(times[order][starts[sizes > 0]], sizes[sizes > 0])
+    return bool(np.all(first <= 1) and np.all(times[order] == ranks + first))
 
 
 def _from_pandas(frame: pd.DataFrame, wanted: list[str]) -> pa.Table:

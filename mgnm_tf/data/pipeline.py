@@ -111,7 +111,8 @@ def make_dataset(
         A `tf.data.Dataset` of (features, labels).
 
     Raises:
-        DataError: the part has no sample, or the data lack a feature.
+        DataError: the part has no sample, or the data lack a feature: they
+            have no categories, or their times are but positions.
         UserError: the catalogue is too small for negatives.
         ValueError: an argument is out of its range.
     """
@@ -219,5 +220,10 @@ def _check_features(
             raise DataError(
                 f"`{key}` is asked for, but the data have no item "
                 "categories; prepare them with a category column."
+            )
+        if key.endswith("_time") and not data.has_times:
+            raise DataError(
+                f"`{key}` is asked for, but the data know only the order of "
+                "the events of a user; prepare a log whose times are times."
             )
     return tuple(features)

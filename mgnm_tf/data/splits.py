@@ -61,6 +61,7 @@ def split_log(
         "name": name,
         "source": log.source,
         "filters": list(log.steps),
+        "order_only": log.order_only,
         "split": {"method": method, **note},
     }
     data = index_events(log, events, parts, metadata)

@@ -141,7 +141,8 @@ def evaluate(
         data: the split data.
         protocol: what is ranked against what. Defaults to `None`, which
             stands for `Protocol()`.
-        batch_size: histories at a time; changes no figure. Defaults to 256.
+        batch_size: the most histories at a time; changes no figure. Fewer
+            for models with `max_pairs`. Defaults to 256.
         chunk_size: items at a time when the whole catalogue is ranked.
             Defaults to 2048.
         verbose: 1 shows a progress bar. Defaults to 0.
@@ -164,10 +165,15 @@ def evaluate(
             )
     everything = protocol.negatives == "all"
     features = tuple(model.required_features)
+    if everything:
+        chunk_size = min(chunk_size, data.num_items + 1)
+        candidates = chunk_size
+    else:
+        candidates = 1 + protocol.negatives
     dataset = make_dataset(
         data,
         protocol.part,
-        batch_size=batch_size,
+        batch_size=model.histories_at_a_time(batch_size, candidates),
         max_length=protocol.max_length,
         negatives=0 if everything else protocol.negatives,
         exclude=protocol.exclude,

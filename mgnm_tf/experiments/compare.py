@@ -89,7 +89,7 @@ def compare(
     shared = _shared_settings(dataset, settings, protocol)
     _check_same_comparison(out, shared)
     _check_same_runs(out, runs)
-    check_models(runs)
+    check_models(runs, dataset)
     _open(out, shared)
     console = console or Console(stderr=True)
     failed = _run_all(runs, data, out, protocol, console)

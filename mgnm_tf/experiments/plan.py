@@ -9,9 +9,11 @@ from typing import Any
 
 import keras
 
+from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.errors import UserError
 from mgnm_tf.models.registry import create_model
 from mgnm_tf.training.config import TrainConfig
+from mgnm_tf.training.fit import arguments_of_the_run
 from mgnm_tf.utils.options import parse_options
 from mgnm_tf.utils.validation import unknown_name
 
@@ -77,14 +79,25 @@ def plan_runs(
     ]
 
 
-def check_models(runs: Sequence[PlannedRun]) -> None:
+def check_models(runs: Sequence[PlannedRun], data: SequenceDataset) -> None:
     """Makes each model once, tiny, to find wrong names before any training.
+
+    Args:
+        runs: the runs.
+        data: the data set that they are for.
 
     Raises:
         UserError: a model, a preset or an option cannot be used.
     """
     for config in {run.label: run.config for run in runs}.values():
-        create_model(config.model, config.preset, 1, 2, config.options)
+        create_model(
+            config.model,
+            config.preset,
+            1,
+            2,
+            config.options,
+            arguments_of_the_run(data, config),
+        )
     keras.backend.clear_session()
 
 

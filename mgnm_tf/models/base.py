@@ -1,5 +1,8 @@
 """The contract that every model keeps."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -57,6 +60,16 @@ class SequentialRecommender(keras.Model):
 
     required_features: tuple[str, ...] = ()
     """The keys of `OPTIONAL_FEATURES` that the model reads."""
+
+    required_tables: tuple[str, ...] = ()
+    """The tables of the data that the model holds, see `load_tables`."""
+
+    max_pairs: int | None = None
+    """How many (history, candidate) pairs the model scores at a time.
+
+    `None` for models whose scores cost little memory. Evaluation chooses its
+    batches by it, and training refuses more.
+    """
 
     presets: dict[str, dict] = {"default": {}}
     """Named sets of constructor arguments; the first one is the default."""
@@ -116,6 +129,17 @@ class SequentialRecommender(keras.Model):
         """
         raise NotImplementedError
 
+    def load_tables(self, tables: Mapping[str, Any]) -> None:
+        """Takes the tables of the data that `required_tables` names.
+
+        They are constants of the data that do not fit into a batch and are
+        kept in weights that do not train. Called once, before training.
+
+        Args:
+            tables: the result of `mgnm_tf.data.tables.make_tables`.
+        """
+        raise AttributeError(f"{type(self).__name__} has no tables.")
+
     def interests(self, features: Features) -> Tensor:
         """Returns the (B, n, d) interest vectors of the histories.
 
@@ -133,6 +157,17 @@ class SequentialRecommender(keras.Model):
         raise AttributeError(f"{type(self).__name__} has no levels.")
 
     # === Shared ===
+
+    def histories_at_a_time(self, batch_size: int, candidates: int) -> int:
+        """Returns the batch size whose pairs the model can score at a time.
+
+        Args:
+            batch_size: the most histories of a batch.
+            candidates: number of candidates of each history.
+        """
+        if self.max_pairs is None:
+            return batch_size
+        return max(1, min(batch_size, self.max_pairs // candidates))
 
     def __call__(self, features, *args, **kwargs):
         self._check(features)

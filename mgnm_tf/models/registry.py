@@ -47,6 +47,7 @@ def create_model(
     num_users: int,
     num_items: int,
     options: Mapping[str, Any] | None = None,
+    of_the_data: Mapping[str, Any] | None = None,
 ):
     """Creates a model from its name, a preset and options.
 
@@ -58,6 +59,8 @@ def create_model(
         num_items: number of items, see `SequentialRecommender`.
         options: constructor arguments that win over the preset. Text is read
             by the declared type of the argument.
+        of_the_data: constructor arguments that follow from the data or the
+            run, such as `num_categories`; a model gets those that it takes.
 
     Returns:
         A model with its weights made.
@@ -70,9 +73,15 @@ def create_model(
     if preset is not None and preset not in cls.presets:
         raise UserError(unknown_name(f"preset of {name}", preset, cls.presets))
     chosen = cls.presets[preset] if preset is not None else {}
-    given = parse_options(options or {}, _declared_options(cls), name)
+    declared = _declared_options(cls)
+    given = parse_options(options or {}, declared, name)
+    derived = {
+        key: value
+        for key, value in (of_the_data or {}).items()
+        if key in declared
+    }
     try:
-        return cls(num_users, num_items, **{**chosen, **given})
+        return cls(num_users, num_items, **{**derived, **chosen, **given})
     except (TypeError, ValueError) as error:
         raise UserError(f"Model {name}: {error}") from error
 

@@ -1,6 +1,5 @@
 """Training of one model into a run folder."""
 
-import inspect
 import logging
 import math
 import os
@@ -14,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.pipeline import make_dataset
 from mgnm_tf.data.pipeline import num_batches
+from mgnm_tf.data.tables import make_tables
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.losses import get_loss
@@ -27,7 +29,6 @@ from mgnm_tf.metrics import GroupAUC
 from mgnm_tf.metrics import HitRate
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.registry import create_model
-from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.statistical import StatisticalRecommender
 from mgnm_tf.optimizers import LazyAdam
 from mgnm_tf.training import run_folder
@@ -88,13 +89,7 @@ def train(
     run_folder.check_free(out)
     keras.utils.set_random_seed(config.seed)
     with _precision(config):
-        model = create_model(
-            config.model,
-            config.preset,
-            data.num_users,
-            data.num_items,
-            _model_options(config),
-        )
+        model = make_model(data, config)
         environment = describe_environment(data, path, model.count_params())
         with run_folder.open_run(out, config, environment) as folder:
             logger.info("Device: %s", environment["device"])
@@ -121,8 +116,46 @@ def _precision(config: TrainConfig) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _model_options(config: TrainConfig) -> dict[str, Any]:
-    """Returns the options of the model, with the history length of the run.
+def make_model(
+    data: SequenceDataset, config: TrainConfig
+) -> SequentialRecommender:
+    """Creates the model of a run and gives it the tables of the data.
+
+    Args:
+        data: the data set.
+        config: the configuration of the run.
+
+    Raises:
+        UserError: a name is unknown, or a value is refused.
+        DataError: the data lack what the model reads.
+    """
+    model = create_model(
+        config.model,
+        config.preset,
+        data.num_users,
+        data.num_items,
+        config.options,
+        arguments_of_the_run(data, config),
+    )
+    if getattr(model, "use_time", None) is False and not data.has_times:
+        logger.warning(
+            "%s reads times, but the data know only the order of events: it "
+            "is trained without them.",
+            config.model,
+        )
+    if model.required_tables:
+        model.load_tables(make_tables(data, model.required_tables))
+    return model
+
+
+def arguments_of_the_run(
+    data: SequenceDataset, config: TrainConfig
+) -> dict[str, Any]:
+    """Returns the constructor arguments that follow from data and run.
+
+    Args:
+        data: the data set.
+        config: the configuration of the run.
 
     Raises:
         UserError: the options name a history length of their own.
@@ -132,10 +165,12 @@ def _model_options(config: TrainConfig) -> dict[str, Any]:
             "The history length is an option of the training, not of "
             f"{config.model} alone: give `max_length` there."
         )
-    arguments = inspect.signature(model_class(config.model)).parameters
-    if "max_length" not in arguments:
-        return config.options
-    return {**config.options, "max_length": config.max_length}
+    return {
+        "max_length": config.max_length,
+        "num_categories": data.num_categories,
+        "num_events": int(np.count_nonzero(np.asarray(data.parts) == 0)),
+        "use_time": data.has_times,
+    }
 
 
 def _count(
@@ -182,7 +217,7 @@ def _descend(
     cut_history(history, epoch)
     BestWeights.cut(backup, epoch)
     values = [row[config.monitor] for row in read_history(history)]
-    _compile(model, data, config)
+    compile_model(model, data, config)
     if not _is_finished(values, config):
         if epoch:
             logger.info("Continuing after epoch %d.", epoch)
@@ -200,10 +235,24 @@ def _descend(
     )
 
 
-def _compile(
+def compile_model(
     model: SequentialRecommender, data: SequenceDataset, config: TrainConfig
 ) -> None:
-    """Sets the objective, the optimizer and what is measured."""
+    """Sets the objective, the optimizer and what is measured.
+
+    Raises:
+        UserError: a batch has more pairs than the model can hold.
+    """
+    candidates = 1 + config.negatives + config.shared_negatives
+    pairs = config.batch_size * candidates
+    if model.max_pairs is not None and pairs > model.max_pairs:
+        raise UserError(
+            f"{config.model} scores each pair of history and candidate by "
+            f"itself, at most {model.max_pairs:,} at a time; a batch of "
+            f"{config.batch_size} with {candidates:,} candidates each has "
+            f"{pairs:,}. Give it negatives of its own instead of shared "
+            f"ones, for example shared_negatives=0 and negatives=10."
+        )
     batches = num_batches(data, "train", batch_size=config.batch_size)
     model.compile(
         optimizer=LazyAdam(config.learning_rate),
@@ -226,26 +275,8 @@ def _fit(
     """Runs `model.fit` from epoch `len(values)` on."""
     batches = num_batches(data, "train", batch_size=config.batch_size)
     _, steps = _steps(batches, config.steps_per_execution)
-    common = {
-        "batch_size": config.batch_size,
-        "max_length": config.max_length,
-        "features": model.required_features,
-    }
-    training = make_dataset(
-        data,
-        "train",
-        **common,
-        negatives=config.negatives,
-        shared_negatives=config.shared_negatives,
-        sampling=config.sampling,
-        correct_sampling=config.correct_sampling,
-        seed=config.seed,
-        first_step=len(values) * steps,
-    )
-    # The seed of the lists is that of `Protocol()`, not of the run, so that
-    # runs with different seeds are measured alike.
-    validation = make_dataset(
-        data, "validation", **common, negatives=config.validation_negatives
+    training, validation = make_batches(
+        model, data, config, first_step=len(values) * steps
     )
     model.fit(
         training,
@@ -261,6 +292,54 @@ def _fit(
             ),
         ],
     )
+
+
+def make_batches(
+    model: SequentialRecommender,
+    data: SequenceDataset,
+    config: TrainConfig,
+    first_step: int = 0,
+) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+    """Makes the batches that a run trains on and is validated on.
+
+    Args:
+        model: the model of the run.
+        data: the data set.
+        config: the configuration of the run.
+        first_step: where the endless stream of training batches begins.
+            Defaults to 0.
+
+    Returns:
+        Training and validation batches.
+    """
+    common = {
+        "max_length": config.max_length,
+        "features": tuple(model.required_features),
+    }
+    training = make_dataset(
+        data,
+        "train",
+        **common,
+        batch_size=config.batch_size,
+        negatives=config.negatives,
+        shared_negatives=config.shared_negatives,
+        sampling=config.sampling,
+        correct_sampling=config.correct_sampling,
+        seed=config.seed,
+        first_step=first_step,
+    )
+    # The seed of the lists is that of `Protocol()`, not of the run, so that
+    # runs with different seeds are measured alike.
+    validation = make_dataset(
+        data,
+        "validation",
+        **common,
+        batch_size=model.histories_at_a_time(
+            config.batch_size, 1 + config.validation_negatives
+        ),
+        negatives=config.validation_negatives,
+    )
+    return training, validation
 
 
 def _own_callbacks(

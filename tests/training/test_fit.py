@@ -273,7 +273,12 @@ def test_a_model_gets_the_history_length(data, tmp_path, monkeypatch):
     config = TrainConfig("mgnm", options={"l2": 0.0}, max_length=7)
     with pytest.raises(Killed):
         fit.train(data, config, tmp_path / "run")
-    assert given == {"l2": 0.0, "max_length": 7}
+    assert given == {
+        "max_length": 7,
+        "num_categories": data.num_categories,
+        "num_events": int((data.parts == 0).sum()),
+        "use_time": True,
+    }
 
 
 def test_mixed_precision_is_over_after_the_run(data, tmp_path):
