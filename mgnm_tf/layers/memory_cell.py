@@ -1,0 +1,424 @@
+"""A fixed-size memory of a history, written step by step."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from mgnm_tf.serialization import register
+from mgnm_tf.utils.validation import check_positive_int
+
+LIMIT = 20.0
+"""Bound of what the controller asks of the memory, and of the output."""
+
+USAGE_UNIT = 400.0
+"""How many writes to a slot the controller sees as 1."""
+
+
+@register
+class MemoryCell(keras.layers.Layer):
+    """A Neural Turing Machine with few slots, for `keras.layers.RNN`.
+
+    With N slots of width D, x an item, one head that reads and one that
+    writes, one step is
+
+    ```
+    h <- GRU([x ; r], h)
+    (k, beta), (k', beta', s, gamma), e, a = [h ; u / 400] W + b
+    w_i = softmax_i(beta (cos(k, Q_i) + cos(k, M_i)) / 2)     reading
+    v_i = likewise with k', beta', then shifted by s and sharpened by gamma
+    r <- sum_i w_i M_i
+    S_j <- GRU([x ; M_j], S_j)       j: the slot that is read most
+    M <- M (1 - v e^T) + v a^T
+    u <- u + v,   c <- c + a
+    ```
+
+    with k through tanh, beta = 2 (softplus + 1), gamma = 4 (softplus + 1),
+    the shift through a softmax over three neighbours, e through sigmoid and
+    a through tanh. Nothing is learned through u where the controller reads
+    it, through M where S reads it, or through j.
+
+    The states are, in this order: h (batch, H), the vector read r (batch,
+    D), the memory M (batch, N, D), the usage u (batch, N), the sum of all
+    that was written c (batch, D), and, with `miu`, the channels S (batch, N,
+    D).
+
+    Computed in float32. The products with x are the same for all steps at
+    once: give the layer what `project` makes of a sequence, not the sequence.
+
+    Args:
+        item_dim: width D of the items and of the memory.
+        hidden_dim: width H of the controller and of the output.
+        num_slots: number N of slots. Defaults to `4`.
+        util: utilisation: the controller sees the usage, and weights of
+            writing are shifted and sharpened. Defaults to `True`.
+        miu: memory induction: the channels S. Defaults to `True`.
+        **kwargs: arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: float, (batch, D) or, from `project`, (batch, 3H + 3D + 1).
+        states: list of float tensors, see above.
+        training: whether u is to have a gradient, which reaches shift and
+            gamma alone. Its value is the same.
+
+    Returns:
+        h, and the list of new states.
+
+    Masking: an invalid step, by the `valid_mask` of `project` or the `mask`
+    of `keras.layers.RNN`, leaves all states as they are. The former is
+    cheaper.
+
+    Example:
+
+    >>> import keras
+    >>> import numpy as np
+    >>> from mgnm_tf.layers import MemoryCell
+    >>> cell = MemoryCell(item_dim=6, hidden_dim=5)
+    >>> items, valid_mask = np.ones((2, 7, 6)), np.ones((2, 7), bool)
+    >>> read = keras.layers.RNN(cell, return_state=True)
+    >>> output, *states = read(cell.project(items, valid_mask))
+    >>> [tuple(state.shape[1:]) for state in states]
+    [(5,), (6,), (4, 6), (4,), (6,), (4, 6)]
+    >>> cell.look_up(np.ones((2, 9, 6)), states).shape
+    TensorShape([2, 9, 5])
+
+    Reference: Pi et al., "Practice on long sequential user behavior modeling
+    for click-through rate prediction", KDD 2019, sections 4.2 and 4.3; the
+    arithmetic is that of the released code, https://github.com/UIC-Paper/MIMN.
+
+    Differences: the paper balances the slots by a learned transfer matrix;
+    here, as in the released code, by shift and sharpening. Sharpening is
+    computed through logarithms and the cosine has 1e-12 under its root, so
+    that neither can divide zero by zero. The initial weights of the heads,
+    which the released code creates and never reads, are left out. That code
+    accumulates what was written slot by slot and takes the mean over slots,
+    which is c / N. Its GRUs have the gate 1 - z. Six columns of W are read
+    by nobody, there and here.
+    """
+
+    def __init__(
+        self,
+        item_dim: int,
+        hidden_dim: int,
+        num_slots: int = 4,
+        util: bool = True,
+        miu: bool = True,
+        **kwargs,
+    ):
+        check_positive_int(item_dim, "item_dim")
+        check_positive_int(hidden_dim, "hidden_dim")
+        check_positive_int(num_slots, "num_slots")
+        super().__init__(**kwargs)
+        self.item_dim = item_dim
+        self.hidden_dim = hidden_dim
+        self.num_slots = num_slots
+        self.util = util
+        self.miu = miu
+        slots = (num_slots, item_dim)
+        self.state_size = [hidden_dim, item_dim, slots, num_slots, item_dim]
+        if miu:
+            self.state_size.append(slots)
+        self.output_size = hidden_dim
+        # Row 0 leaves the slots in place, row 1 moves each to the next, row
+        # 2 to the one before.
+        self._moves = np.stack(
+            [np.roll(np.eye(num_slots), move, axis=1) for move in (0, 1, -1)]
+        ).reshape(3, -1)
+        self.build()
+
+    def build(self, input_shape=None):
+        dim, units, slots = self.item_dim, self.hidden_dim, self.num_slots
+        self.controller = self._add_gru("controller", units, dim)
+        self.channel = None
+        if self.miu:
+            self.channel = self._add_gru("channel", dim, dim)
+        seen = units + slots * self.util
+        # Columns: key to read, key to write, add, erase (D each), beta to
+        # read, beta to write, gamma, shift (3), and 6 that are not read.
+        self.head_kernel = self.add_weight(
+            name="head_kernel",
+            shape=(seen, 4 * dim + 12),
+            initializer=_linear_initializer(units),
+        )
+        self.head_bias = self.add_weight(
+            name="head_bias", shape=(4 * dim + 12,), initializer="zeros"
+        )
+        self.output_kernel = self.add_weight(
+            name="output_kernel",
+            shape=(units + dim, units),
+            initializer=_linear_initializer(units + dim),
+        )
+        self.output_bias = self.add_weight(
+            name="output_bias", shape=(units,), initializer="zeros"
+        )
+        self.initial_read = self.add_weight(
+            name="initial_read", shape=(dim,), initializer="glorot_uniform"
+        )
+        self.slot_keys = self.add_weight(
+            name="slot_keys",
+            shape=(slots, dim),
+            initializer=keras.initializers.RandomNormal(stddev=0.5),
+        )
+        self.initial_memory = self.add_weight(
+            name="initial_memory",
+            shape=(slots, dim),
+            initializer=keras.initializers.RandomNormal(stddev=1e-5),
+            trainable=False,
+        )
+        self.built = True
+
+    def _add_gru(self, name, units, context_dim):
+        """Adds the weights of a GRU over [x ; context].
+
+        Returns:
+            Kernel of x, bias and kernel of the context (columns: reset,
+            renewal, candidate), kernels of the state to the gates and to
+            the candidate.
+        """
+
+        def add(part, rows, columns):
+            return self.add_weight(
+                name=f"{name}_{part}",
+                shape=(rows, columns * units),
+                initializer="glorot_uniform",
+            )
+
+        bias = self.add_weight(
+            name=f"{name}_bias",
+            shape=(3 * units,),
+            # At first it keeps much: as much of the state in the candidate
+            # as after the step.
+            initializer=lambda shape, dtype=None: ops.cast(
+                np.repeat([1.0, -1.0, 0.0], units), dtype
+            ),
+        )
+        return (
+            add("input_kernel", self.item_dim, 3),
+            bias,
+            add("context_kernel", context_dim, 3),
+            add("gate_kernel", units, 2),
+            add("candidate_kernel", units, 1),
+        )
+
+    def project(self, items, valid_mask=None):
+        """Computes, for all steps at once, what needs the items alone.
+
+        Args:
+            items: float, (..., D).
+            valid_mask: bool, (...); `None` for all.
+
+        Returns:
+            float32, (..., 3H + 3D + 1), without `miu` (..., 3H + 1).
+        """
+        if valid_mask is None:
+            valid_mask = ops.ones(ops.shape(items)[:-1], "bool")
+        valid = ops.cast(ops.expand_dims(valid_mask, -1), "float32")
+        # The renewal of an invalid step is 0 to the last bit.
+        gates = np.array([0.0, -1e4, 0.0], "float32")
+        grus = (
+            [self.controller, self.channel] if self.miu else [self.controller]
+        )
+        parts = [
+            _project(items, gru)
+            + (1.0 - valid) * np.repeat(gates, gru[1].shape[0] // 3)
+            for gru in grus
+        ]
+        return ops.concatenate([*parts, valid], axis=-1)
+
+    def get_initial_state(self, batch_size=None):
+        """Returns the states before the first step, as a list."""
+
+        def repeat(values):
+            shape = (batch_size, *values.shape)
+            return ops.broadcast_to(ops.tanh(ops.cast(values, dtype)), shape)
+
+        dtype = self.compute_dtype
+        sizes = (self.hidden_dim, self.num_slots, self.item_dim)
+        hidden, usage, added = (
+            ops.zeros((batch_size, size), dtype) for size in sizes
+        )
+        memory = repeat(self.initial_memory)
+        states = [hidden, repeat(self.initial_read), memory, usage, added]
+        if self.miu:
+            states.append(ops.zeros_like(memory))
+        return states
+
+    def call(self, inputs, states, training=False):
+        if inputs.shape[-1] == self.item_dim:
+            inputs = self.project(inputs)
+        inputs = ops.cast(inputs, "float32")
+        hidden, read, memory, usage, added, *channels = (
+            ops.cast(state, "float32") for state in states
+        )
+        width = 3 * self.hidden_dim
+        projected, valid = inputs[:, :width], inputs[:, -1:]
+        hidden = _gru(projected, read, hidden, self.controller)
+        keys, erase, add, scalars, shift = self._ask(hidden, usage)
+        weights = self._address(keys, scalars[:, :2], memory)  # (B, 2, N)
+        if self.miu:
+            projected = inputs[:, width:-1]
+            channels = [
+                self._induce(projected, weights[:, 0], memory, *channels)
+            ]
+        writing = counted = weights[:, 1]
+        if self.util:
+            writing, counted = self._balance(
+                writing, shift, scalars[:, 2:], training
+            )
+        new_read = ops.matmul(weights[:, :1], memory)[:, 0]
+        read = ops.where(valid > 0, new_read, read)
+        writing = ops.expand_dims(writing * valid, -1)
+        memory = memory - writing * (memory * erase[:, None] - add[:, None])
+        usage = usage + counted * valid
+        added = added + add * valid
+        new_states = [
+            ops.cast(state, self.compute_dtype)
+            for state in (hidden, read, memory, usage, added, *channels)
+        ]
+        return new_states[0], new_states
+
+    def _ask(self, hidden, usage):
+        """Returns what the controller asks of the memory.
+
+        Returns:
+            Keys (batch, 2, D), erase and add (batch, D), (beta / 2, beta' /
+            2, gamma / 4) (batch, 3), shift (batch, 3).
+        """
+        dim = self.item_dim
+        if self.util:
+            seen = ops.stop_gradient(usage) / USAGE_UNIT
+            hidden = ops.concatenate([hidden, seen], axis=-1)
+        asked = ops.matmul(hidden, self.head_kernel) + self.head_bias
+        asked = ops.clip(ops.cast(asked, "float32"), -LIMIT, LIMIT)
+        vectors, erase, scalars, shift, _ = ops.split(
+            asked, [3 * dim, 4 * dim, 4 * dim + 3, 4 * dim + 6], axis=-1
+        )
+        vectors = ops.reshape(ops.tanh(vectors), (-1, 3, dim))
+        return (
+            vectors[:, :2],
+            ops.sigmoid(erase),
+            vectors[:, 2],
+            ops.softplus(scalars) + 1.0,
+            ops.softmax(shift, axis=-1),
+        )
+
+    def _address(self, keys, sharpness, memory):
+        """Returns weights (batch, n, N) of n keys (batch, n, D) on slots."""
+        slots = _unit(ops.tanh(ops.cast(self.slot_keys, "float32")))
+        slots = slots + _unit(memory)
+        products = ops.matmul(keys, ops.swapaxes(slots, 1, 2))
+        scale = sharpness[..., None] * _inverse_norm(keys)
+        return ops.softmax(scale * products, axis=-1)
+
+    def _balance(self, weights, shift, sharpness, training):
+        """Returns the weights of writing, for M and for the usage.
+
+        Both have the same value; of the latter only shift and sharpness have
+        a gradient.
+        """
+        slots = self.num_slots
+        moves = ops.matmul(shift, self._moves.astype("float32"))
+        moves = ops.reshape(moves, (-1, slots, slots))
+        both = weights[:, None]
+        if training:
+            both = ops.stack([weights, ops.stop_gradient(weights)], axis=1)
+        moved = ops.log(ops.matmul(both, moves) + 1e-30)
+        both = ops.softmax(4.0 * sharpness[..., None] * moved, axis=-1)
+        return both[:, 0], both[:, -1]
+
+    def _induce(self, projected, weights, memory, channels):
+        """Renews the channel of the slot with the highest weight."""
+        chosen = ops.one_hot(
+            ops.argmax(weights, axis=-1), self.num_slots, dtype="float32"
+        )
+        both = ops.concatenate([ops.stop_gradient(memory), channels], axis=-1)
+        both = ops.matmul(chosen[:, None], both)[:, 0]
+        context, state = ops.split(both, 2, axis=-1)
+        change = _gru(projected, context, state, self.channel) - state
+        return channels + chosen[..., None] * change[:, None]
+
+    def look_up(self, items, states):
+        """Reads the memory for candidates, each as if it were the next item.
+
+        Args:
+            items: float, (batch or 1, C, D).
+            states: the states after the history; they stay as they are.
+
+        Returns:
+            float32, (batch, C, H): `[h ; r] W_o + b_o`, between -20 and 20.
+        """
+        dim, units = self.item_dim, self.hidden_dim
+        hidden, read, memory, usage = (
+            ops.cast(state, "float32") for state in states[:4]
+        )
+        projected = _project(items, self.controller)
+        # The products with the state are the same for all candidates.
+        hidden = _gru(
+            projected, read[:, None], hidden[:, None], self.controller
+        )
+        kernel, bias = _float32(self.head_kernel, self.head_bias)
+        # Key and beta of the head that reads.
+        kernel, bias = (
+            ops.concatenate([x[..., :dim], x[..., 4 * dim : 4 * dim + 1]], -1)
+            for x in (kernel, bias)
+        )
+        asked = ops.matmul(hidden, kernel[:units]) + bias
+        if self.util:
+            seen = ops.matmul(usage / USAGE_UNIT, kernel[units:])
+            asked = asked + seen[:, None]
+        asked = ops.clip(asked, -LIMIT, LIMIT)
+        weights = self._address(
+            ops.tanh(asked[..., :-1]), ops.softplus(asked[..., -1]) + 1, memory
+        )
+        kernel, bias = _float32(self.output_kernel, self.output_bias)
+        both = [hidden, ops.matmul(weights, memory)]
+        output = ops.matmul(ops.concatenate(both, -1), kernel) + bias
+        return ops.clip(output, -LIMIT, LIMIT)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "item_dim": self.item_dim,
+            "hidden_dim": self.hidden_dim,
+            "num_slots": self.num_slots,
+            "util": self.util,
+            "miu": self.miu,
+        }
+
+
+def _project(items, weights):
+    """Returns the product of a GRU with its inputs, and the bias."""
+    kernel, bias = _float32(*weights[:2])
+    return ops.matmul(ops.cast(items, "float32"), kernel) + bias
+
+
+def _gru(projected, context, state, weights):
+    """One step of a GRU whose product with the input is `projected`."""
+    units = state.shape[-1]
+    context_kernel, gate_kernel, candidate_kernel = _float32(*weights[2:])
+    projected = projected + ops.matmul(context, context_kernel)
+    gates = ops.sigmoid(
+        projected[..., : 2 * units] + ops.matmul(state, gate_kernel)
+    )
+    reset, renewal = ops.split(gates, 2, axis=-1)
+    candidate = ops.tanh(
+        projected[..., 2 * units :]
+        + ops.matmul(reset * state, candidate_kernel)
+    )
+    return state + renewal * (candidate - state)
+
+
+def _float32(*weights):
+    return [ops.cast(weight, "float32") for weight in weights]
+
+
+def _inverse_norm(vectors):
+    square = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
+    return ops.rsqrt(square + 1e-12)
+
+
+def _unit(vectors):
+    return vectors * _inverse_norm(vectors)
+
+
+def _linear_initializer(fan_in):
+    return keras.initializers.TruncatedNormal(stddev=fan_in**-0.5)
