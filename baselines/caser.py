@@ -143,6 +143,7 @@ class Caser(SequentialRecommender):
         self.tied = tied
         self.use_user = use_user
         self.max_length = max_length
+        self.normalizes_scores = variant == "deeprec"
         self._sizes = tuple(
             default if size is None else size
             for size, default in zip(

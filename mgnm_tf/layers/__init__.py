@@ -1,5 +1,6 @@
 """Keras layers, each usable alone; they know nothing but Keras."""
 
+from mgnm_tf.layers.attentive_pooling import AttentivePooling
 from mgnm_tf.layers.augru_cell import AUGRUCell
 from mgnm_tf.layers.dynamic_routing import DynamicRouting
 from mgnm_tf.layers.feed_forward import FeedForward
@@ -23,6 +24,7 @@ from mgnm_tf.layers.user_embedding import UserEmbedding
 
 __all__ = [
     "AUGRUCell",
+    "AttentivePooling",
     "DynamicRouting",
     "FeedForward",
     "GraphPooling",

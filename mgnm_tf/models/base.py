@@ -71,6 +71,13 @@ class SequentialRecommender(keras.Model):
     batches by it, and training refuses more.
     """
 
+    normalizes_scores: bool = False
+    """Whether `score` normalises over the batch while the model trains.
+
+    Then shared negatives are scored in one call with the candidates. With
+    statistics of their own, positives and negatives would look alike.
+    """
+
     presets: dict[str, dict] = {"default": {}}
     """Named sets of constructor arguments; the first one is the default."""
 
@@ -193,13 +200,22 @@ class SequentialRecommender(keras.Model):
 
     def call(self, features, training=False):
         encoded = self.encode(features, training=training)
-        scores = self.score(encoded, features["candidates"], training=training)
+        candidates = ops.convert_to_tensor(features["candidates"])
         if "shared_negatives" not in features:
-            return scores
-        shared = self.score(
-            encoded, features["shared_negatives"], training=training
+            return self.score(encoded, candidates, training=training)
+        shared = ops.convert_to_tensor(features["shared_negatives"])
+        if self.normalizes_scores:
+            shared = ops.broadcast_to(
+                ops.cast(shared, candidates.dtype),
+                (ops.shape(candidates)[0], ops.shape(shared)[0]),
+            )
+            candidates = ops.concatenate([candidates, shared], axis=1)
+            return self.score(encoded, candidates, training=training)
+        parts = [candidates, shared]
+        return ops.concatenate(
+            [self.score(encoded, part, training=training) for part in parts],
+            axis=-1,
         )
-        return ops.concatenate([scores, shared], axis=-1)
 
     def compile(self, optimizer=None, loss=None, **kwargs):
         """Configures training; without arguments as in the MGNM paper.

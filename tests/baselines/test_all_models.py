@@ -30,15 +30,18 @@ OPTIONS = {
     "mgnm": {"embedding_dim": 8, "num_interests": 2, "num_layers": 1},
     "gru4rec": {"embedding_dim": 8},
     "caser": {"embedding_dim": 8},
+    "a2svd": {"embedding_dim": 8},
     "mind": {"embedding_dim": 8},
     "comirec_dr": {"embedding_dim": 8},
     "comirec_sa": {"embedding_dim": 8},
     "surge": {"embedding_dim": 8, "max_length": 5},
     "mimn": {"embedding_dim": 8},
+    "tgsrec": {"embedding_dim": 8, "time_dim": 8, "num_neighbors": 4},
 }
 """Small sizes; a model that is not named here has its defaults."""
 
 INERT = {
+    "a2svd": ("network/bias", "hidden_1/bias"),
     "comirec_sa": ("attention/bias",),
     "surge": ("network/bias", "hidden_1/bias", "attention/network/output/bias"),
     "mimn": ("channel_2/bias",),
