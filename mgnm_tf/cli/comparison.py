@@ -28,7 +28,8 @@ def compare(
     models: Annotated[
         str,
         typer.Option(
-            help="Names from `mgnm models`, or name:preset, with commas."
+            help="Names from `mgnm models`, or name:preset, with commas; "
+            "or all."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the comparison.")],
@@ -66,6 +67,7 @@ def compare(
     load_tensorflow()
     from mgnm_tf.evaluation.protocol import Protocol
     from mgnm_tf.experiments import compare as comparison
+    from mgnm_tf.models.registry import model_names
     from mgnm_tf.report.tables import terminal_table
 
     with values_of_the_user():
@@ -78,7 +80,7 @@ def compare(
     logging.getLogger("mgnm_tf.training").setLevel(logging.WARNING)
     summary = comparison.compare(
         data,
-        models.split(","),
+        model_names() if models == "all" else models.split(","),
         read_numbers(seeds, int, "--seeds"),
         out,
         settings=settings,

@@ -11,18 +11,20 @@ from typing import Any
 
 import keras
 from rich.console import Console
+from rich.progress import Progress
 
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
+from mgnm_tf.experiments.estimate import Estimate
+from mgnm_tf.experiments.estimate import estimate_run
 from mgnm_tf.experiments.plan import PlannedRun
 from mgnm_tf.experiments.plan import check_models
 from mgnm_tf.experiments.plan import plan_runs
 from mgnm_tf.experiments.progress import EpochProgress
+from mgnm_tf.experiments.progress import duration
 from mgnm_tf.experiments.progress import make_progress
 from mgnm_tf.experiments.summary import summarise
-from mgnm_tf.models.registry import model_class
-from mgnm_tf.models.statistical import StatisticalRecommender
 from mgnm_tf.report.html import write_report
 from mgnm_tf.training import run_folder
 from mgnm_tf.training.config import TrainConfig
@@ -92,7 +94,7 @@ def compare(
     check_models(runs, dataset)
     _open(out, shared)
     console = console or Console(stderr=True)
-    failed = _run_all(runs, data, out, protocol, console)
+    failed = _run_all(runs, dataset, data, out, protocol, console)
     summary = summarise(out, runs, failed)
     write_report(out, summary, protocol.describe())
     return summary
@@ -167,6 +169,7 @@ def _open(out: Path, shared: dict[str, Any]) -> None:
 
 def _run_all(
     runs: Sequence[PlannedRun],
+    dataset: SequenceDataset,
     data: str | os.PathLike,
     out: Path,
     protocol: Protocol,
@@ -175,18 +178,20 @@ def _run_all(
     """Makes the runs that are not finished; returns those that failed."""
     failed = []
     logger.info("Device: %s", device_name())
-    missing = {
-        run.folder: _most_epochs(run)
-        for run in runs
-        if not (out / run.folder).exists()
-    }
+    missing = [run for run in runs if not (out / run.folder).exists()]
     with make_progress(console) as progress:
         progress.add_task("Starting", total=None)
+        estimates = _estimate(missing, dataset, progress)
         for run in runs:
-            epochs = missing.pop(run.folder, 0)
-            name = f"{run.label}, seed {run.config.seed}"
-            later = sum(missing.values())
-            bar = EpochProgress(progress, name, epochs, later)
+            bar = None
+            if run in missing:
+                missing.remove(run)
+                bar = EpochProgress(
+                    progress,
+                    f"{run.label}, seed {run.config.seed}",
+                    estimates[run.label],
+                    sum(estimates[one.label].seconds for one in missing),
+                )
             try:
                 _run(run, data, out / run.folder, protocol, bar)
             except UserError as error:
@@ -202,10 +207,41 @@ def _run_all(
     return failed
 
 
-def _most_epochs(run: PlannedRun) -> int:
-    """Returns the most epochs of a run; models that count take one pass."""
-    counts = issubclass(model_class(run.config.model), StatisticalRecommender)
-    return 1 if counts else run.config.epochs
+def _estimate(
+    runs: Sequence[PlannedRun], data: SequenceDataset, progress: Progress
+) -> dict[str, Estimate]:
+    """Measures a few steps of each model and tells how long all may take."""
+    estimates: dict[str, Estimate] = {}
+    for run in runs:
+        if run.label in estimates:
+            continue
+        progress.update(
+            progress.task_ids[0],
+            description=f"Measuring a few steps of {run.label}",
+        )
+        try:
+            one = estimate_run(data, run.config)
+        except Exception as error:
+            # The run itself will fail, and is told in the table.
+            logger.debug("%s cannot be measured: %s", run.label, error)
+            one = Estimate(start=0.0, epoch=0.0, epochs=0)
+        estimates[run.label] = one
+        if one.epoch:
+            logger.info(
+                "%s: about %s an epoch, at most %s for %d epochs",
+                run.label,
+                duration(one.epoch),
+                duration(one.seconds),
+                one.epochs,
+            )
+        keras.backend.clear_session()
+    if any(one.epoch for one in estimates.values()):
+        logger.info(
+            "All %d runs together: at most about %s",
+            len(runs),
+            duration(sum(estimates[run.label].seconds for run in runs)),
+        )
+    return estimates
 
 
 def _failure(run: PlannedRun, error: Exception) -> dict[str, Any]:
@@ -221,7 +257,7 @@ def _run(
     data: str | os.PathLike,
     folder: Path,
     protocol: Protocol,
-    bar: EpochProgress,
+    bar: EpochProgress | None,
 ) -> None:
     """Makes one run, or evaluates a finished one by the protocol."""
     if not folder.exists():

@@ -32,11 +32,12 @@ def summarise(
     - `protocol`;
     - `models`: for each model its `test` (mean over the seeds), `std`
       (standard deviation over the seeds, 0 for one seed), `seeds`,
-      `positives_per_second` (mean), `parameters`, and `pvalues`: the paired
-      t-test, two-sided and corrected by Holm, of the best model of each
-      metric against this one, over users' values averaged over the seeds;
-    - `best`: the best model of each metric, and `significant`: whether it
-      differs from every other model with p < 0.05;
+      `positives_per_second` (mean), `seconds_per_epoch` (mean),
+      `peak_memory` (the highest, MiB), `parameters`, and `pvalues`: the
+      paired t-test, two-sided and corrected by Holm, of the best model of
+      each metric against this one, over users' values averaged over the
+      seeds;
+    - `best`: the best model of each metric;
     - `failed`: model, seed and error of each run that failed.
 
     Args:
@@ -81,7 +82,9 @@ def _row(run: PlannedRun, folder: Path) -> dict[str, Any]:
         "epochs": len(timing["epochs"]),
         "best_epoch": best,
         "seconds": timing["seconds"],
+        "seconds_per_epoch": timing["seconds_per_epoch"],
         "positives_per_second": timing["positives_per_second"],
+        "peak_memory": timing["peak_memory"],
         "parameters": environment["parameters"],
         "device": environment["device"],
         "folder": run.folder,
@@ -117,11 +120,6 @@ def _summary(
         "protocol": protocol.to_dict(),
         "models": models,
         "best": best,
-        "significant": {
-            name: bool(tests)
-            and all(p[name] < 0.05 for p in tests.values() if name in p)
-            for name in names
-        },
         "failed": failed,
     }
 
@@ -132,7 +130,9 @@ def _of_model(rows: pd.DataFrame, names: list[str], part: str):
         part: rows[names].mean().to_dict(),
         "std": rows[names].std().fillna(0.0).to_dict(),
         "seeds": rows["seed"].tolist(),
+        "seconds_per_epoch": float(rows["seconds_per_epoch"].mean()),
         "positives_per_second": float(rows["positives_per_second"].mean()),
+        "peak_memory": float(rows["peak_memory"].max()),
         "parameters": int(rows["parameters"].iloc[0]),
     }
 

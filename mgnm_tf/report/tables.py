@@ -10,8 +10,9 @@ from rich.text import Text
 STYLES = {"best": "bold", "second": "underline", "": ""}
 
 FOOTNOTE = (
-    "Best in bold, second underlined. * differs from every other model: "
-    "paired t-test over users, corrected by Holm, p < 0.05."
+    "Best in bold, second underlined. * differs from the best: paired t-test "
+    "over users, corrected by Holm, p < 0.05. Seconds an epoch with its "
+    "validation; MiB: the most memory of a run."
 )
 
 
@@ -43,7 +44,7 @@ def comparison_cells(
     """
     metrics = list(summary["best"])
     headings = ["Model", *(name.upper() for name in metrics)]
-    headings += ["positives/s", "parameters"]
+    headings += ["positives/s", "s/epoch", "MiB", "parameters"]
     lost: dict[str, list[str]] = {}
     for run in summary["failed"]:
         lost.setdefault(run["model"], []).append(str(run["seed"]))
@@ -56,6 +57,8 @@ def comparison_cells(
         ]
         row += [
             Cell(f"{entry['positives_per_second']:,.0f}"),
+            Cell(f"{entry['seconds_per_epoch']:,.1f}"),
+            Cell(f"{entry['peak_memory']:,.0f}"),
             Cell(f"{entry['parameters']:,}"),
         ]
         rows.append(row)
@@ -70,13 +73,15 @@ def terminal_table(summary: dict[str, Any]) -> Table:
     headings, rows = comparison_cells(summary, deviations=False)
     table = Table(
         box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
+        padding=0,
         pad_edge=False,
         caption=FOOTNOTE,
         caption_justify="left",
     )
-    table.add_column(headings[0], overflow="fold")
+    table.add_column(headings[0], overflow="fold", min_width=10)
     for heading in headings[1:]:
+        # Units on a line of their own: the table fits into 80 columns.
+        heading = heading.replace("/", "\n/")
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*(Text(cell.text, STYLES[cell.mark]) for cell in row))
@@ -94,6 +99,6 @@ def _metric_cell(
         text += f" ± {models[label]['std'][name]:.4f}"
     distinct = sorted(set(values.values()), reverse=True)
     place = distinct.index(values[label])
-    if place == 0 and summary["significant"][name]:
+    if models[label]["pvalues"].get(name, 1.0) < 0.05:
         text += "*"
     return Cell(text, {0: "best", 1: "second"}.get(place, ""))

@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import keras
@@ -203,11 +204,16 @@ class Timing(keras.callbacks.Callback):
 
 
 def timing(epochs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Returns the content of `timing.json` from its entries per epoch."""
+    """Returns the content of `timing.json` from its entries per epoch.
+
+    An epoch's `seconds` include its validation; `seconds_per_epoch` is their
+    median. Training adds `peak_memory` in MiB at its end.
+    """
     positives = sum(entry["steady_positives"] for entry in epochs)
     seconds = sum(entry["steady_seconds"] for entry in epochs)
     return {
         "positives_per_second": positives / max(seconds, 1e-9),
         "seconds": sum(entry["seconds"] for entry in epochs),
+        "seconds_per_epoch": median(entry["seconds"] for entry in epochs),
         "epochs": epochs,
     }

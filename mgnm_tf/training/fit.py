@@ -44,6 +44,9 @@ from mgnm_tf.training.evaluate_run import write_evaluation
 from mgnm_tf.training.history import best_epoch
 from mgnm_tf.training.history import cut_history
 from mgnm_tf.training.history import read_history
+from mgnm_tf.training.memory import peak_memory
+from mgnm_tf.training.memory import reset_peak_memory
+from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import write_json
 
 logger = logging.getLogger(__name__)
@@ -87,6 +90,7 @@ def train(
         path = str(Path(data).absolute())
         data = SequenceDataset.load(data)
     run_folder.check_free(out)
+    reset_peak_memory()
     keras.utils.set_random_seed(config.seed)
     with _precision(config):
         model = make_model(data, config)
@@ -101,7 +105,13 @@ def train(
             if protocol is None:
                 protocol = Protocol(max_length=config.max_length)
             write_evaluation(folder, model, data, protocol, verbose == 1)
+            _note_memory(folder / run_folder.TIMING)
     return Path(out)
+
+
+def _note_memory(path: Path) -> None:
+    """Adds the peak since the start, or since it was resumed, in MiB."""
+    write_json(path, {**read_json(path), "peak_memory": peak_memory()})
 
 
 @contextmanager
@@ -236,9 +246,19 @@ def _descend(
 
 
 def compile_model(
-    model: SequentialRecommender, data: SequenceDataset, config: TrainConfig
+    model: SequentialRecommender,
+    data: SequenceDataset,
+    config: TrainConfig,
+    steps_per_execution: int | None = None,
 ) -> None:
     """Sets the objective, the optimizer and what is measured.
+
+    Args:
+        model: the model of the run.
+        data: the data set.
+        config: the configuration of the run.
+        steps_per_execution: replaces that of `config` if given. Defaults to
+            `None`.
 
     Raises:
         UserError: a batch has more pairs than the model can hold.
@@ -253,12 +273,14 @@ def compile_model(
             f"{pairs:,}. Give it negatives of its own instead of shared "
             f"ones, for example shared_negatives=0 and negatives=10."
         )
-    batches = num_batches(data, "train", batch_size=config.batch_size)
+    if steps_per_execution is None:
+        batches = num_batches(data, "train", batch_size=config.batch_size)
+        steps_per_execution, _ = _steps(batches, config.steps_per_execution)
     model.compile(
         optimizer=LazyAdam(config.learning_rate),
         loss=get_loss(config.objective),
         metrics=[NDCG(5), HitRate(5), MRR(5), GroupAUC()],
-        steps_per_execution=_steps(batches, config.steps_per_execution)[0],
+        steps_per_execution=steps_per_execution,
         jit_compile=config.jit_compile,
     )
 

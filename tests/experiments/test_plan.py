@@ -3,6 +3,7 @@ import pytest
 from mgnm_tf.errors import UserError
 from mgnm_tf.experiments.plan import check_models
 from mgnm_tf.experiments.plan import plan_runs
+from tests.training.worlds import small_data
 
 
 def test_runs_are_listed_seed_by_seed():
@@ -63,4 +64,4 @@ def test_unusable_plans(models, seeds, options, message):
 def test_names_are_checked_before_anything_is_trained(label, options, message):
     runs = plan_runs([label], [0], {}, {label: options})
     with pytest.raises(UserError, match=message):
-        check_models(runs)
+        check_models(runs, small_data())

@@ -7,14 +7,16 @@ from mgnm_tf.report.tables import comparison_cells
 from mgnm_tf.report.tables import terminal_table
 
 
-def entry(gauc, ndcg, seeds=(0,), std=0.0):
+def entry(gauc, ndcg, seeds=(0,), std=0.0, pvalues=()):
     return {
         "test": {"gauc": gauc, "ndcg@5": ndcg},
         "std": {"gauc": std, "ndcg@5": std},
         "seeds": list(seeds),
         "positives_per_second": 12345.6,
+        "seconds_per_epoch": 4.56,
+        "peak_memory": 1234.5,
         "parameters": 7890,
-        "pvalues": {},
+        "pvalues": dict(pvalues),
     }
 
 
@@ -23,11 +25,12 @@ SUMMARY = {
     "protocol": {"part": "test"},
     "models": {
         "popularity": entry(0.5, 0.0123),
-        "item_knn": entry(0.7, 0.02),
-        "mgnm": entry(0.6, 0.03, seeds=(0, 1), std=0.004),
+        "item_knn": entry(0.7, 0.02, pvalues={"ndcg@5": 0.04}),
+        "mgnm": entry(
+            0.6, 0.03, seeds=(0, 1), std=0.004, pvalues={"gauc": 0.06}
+        ),
     },
     "best": {"gauc": "item_knn", "ndcg@5": "mgnm"},
-    "significant": {"gauc": False, "ndcg@5": True},
     "failed": [
         {"model": "gru4rec", "seed": 0, "error": "x"},
         {"model": "popularity", "seed": 1, "error": "x"},
@@ -42,17 +45,26 @@ def cells():
 
 def test_headings():
     headings, _ = cells()
-    assert headings == ["Model", "GAUC", "NDCG@5", "positives/s", "parameters"]
+    assert headings == [
+        "Model",
+        "GAUC",
+        "NDCG@5",
+        "positives/s",
+        "s/epoch",
+        "MiB",
+        "parameters",
+    ]
 
 
 def test_best_second_and_star():
     _, rows = cells()
     mgnm, knn = rows["mgnm"], rows["item_knn"]
-    assert (mgnm[2].text, mgnm[2].mark) == ("0.0300 ± 0.0040*", "best")
+    assert (mgnm[2].text, mgnm[2].mark) == ("0.0300 ± 0.0040", "best")
     assert (mgnm[1].text, mgnm[1].mark) == ("0.6000 ± 0.0040", "second")
     assert (knn[1].text, knn[1].mark) == ("0.7000", "best")
-    assert (knn[2].text, knn[2].mark) == ("0.0200", "second")
-    assert [cell.text for cell in knn[3:]] == ["12,346", "7,890"]
+    assert (knn[2].text, knn[2].mark) == ("0.0200*", "second")
+    figures = ["12,346", "4.6", "1,234", "7,890"]
+    assert [cell.text for cell in knn[3:]] == figures
 
 
 def test_failures_are_told():
@@ -71,13 +83,13 @@ def test_equal_values_are_equally_good():
 def test_nothing_but_failures():
     summary = {"models": {}, "best": {}, "failed": SUMMARY["failed"][:1]}
     _, rows = comparison_cells(summary)
-    assert [cell.text for cell in rows[0]] == ["gru4rec (failed)", "-", "-"]
+    assert [cell.text for cell in rows[0]] == ["gru4rec (failed)", "-", "-", "-", "-"]
 
 
 def test_terminal_table_is_plain_in_a_file_and_styled_on_a_terminal():
     file = io.StringIO()
     Console(file=file, width=80).print(terminal_table(SUMMARY))
-    assert "0.0300*" in file.getvalue()
+    assert "0.0200*" in file.getvalue()
     assert "\x1b" not in file.getvalue()
     assert max(map(len, file.getvalue().splitlines())) <= 80
     terminal = io.StringIO()
