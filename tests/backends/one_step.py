@@ -61,6 +61,23 @@ def layer_cases():
         {"items": items, "valid_mask": MASK},
     )
     yield (
+        "DynamicRouting",
+        layers.DynamicRouting(2),
+        {
+            "items": items,
+            "valid_mask": MASK,
+            "logits": numbers(3, 2, 4, seed=1),
+        },
+    )
+    yield (
+        "MaxInterest",
+        layers.MaxInterest(),
+        {
+            "interests": numbers(3, 4, 6),
+            "candidates": numbers(3, 5, 6, seed=1),
+        },
+    )
+    yield (
         "InterestAttention",
         layers.InterestAttention(),
         {
