@@ -113,21 +113,36 @@ class InterestGraph(keras.layers.Layer):
         return ops.where(pairs, (cosine - low) / spread, 0.0)
 
     def _threshold(self, similarity):
-        """Returns tau, (batch,)."""
-        count = ops.sum(ops.cast(similarity > TOLERANCE, "float32"), (1, 2))
-        kept = ops.cast(ops.ceil(self.edge_ratio * count), "int32")
-        flat = ops.reshape(similarity, (ops.shape(similarity)[0], -1))
-        # All of the sort is needed: where to look differs from row to row.
-        index = ops.shape(flat)[1] - 1 - kept
-        ordered = ops.sort(flat, axis=-1)
-        index = ops.maximum(index, 0)[:, None]
-        return ops.take_along_axis(ordered, index, axis=-1)[:, 0]
+        """Returns tau, (batch,), at most `TOLERANCE` too large.
+
+        Halving the interval that holds it takes 20 passes, which is less
+        than sorting: where to look differs from row to row, so all length^2
+        numbers would have to be sorted.
+        """
+        count = _above(
+            similarity, ops.full_like(similarity[:, 0, 0], TOLERANCE)
+        )
+        entry = ops.ceil(self.edge_ratio * count)
+        low = ops.zeros_like(count)
+        high = ops.ones_like(count)
+        for _ in range(20):
+            middle = 0.5 * (low + high)
+            below = _above(similarity, middle) > entry
+            low = ops.where(below, middle, low)
+            high = ops.where(below, high, middle)
+        return high
 
     def compute_output_shape(self, items_shape, valid_mask_shape=None):
         return (items_shape[0], items_shape[1], items_shape[1])
 
     def get_config(self):
         return {**super().get_config(), "edge_ratio": self.edge_ratio}
+
+
+def _above(similarity, threshold):
+    """Returns how many similarities are above the threshold, (batch,)."""
+    above = similarity > threshold[:, None, None]
+    return ops.sum(ops.cast(above, "float32"), axis=(1, 2))
 
 
 def cluster_means(adjacency: Tensor, items: Tensor) -> Tensor:
