@@ -42,7 +42,7 @@ class MIMN(SequentialRecommender):
         embedding_dim: width d of the item vectors. Defaults to `16`.
         hidden_dim: width H of the controller; `None` for D. Defaults to
             `None`.
-        num_slots: number N of slots. Defaults to `4`.
+        num_slots: number N of slots, at least 2. Defaults to `4`.
         util: whether writing is balanced between the slots (utilisation).
             Defaults to `True`.
         miu: whether the slots have channels S (memory induction unit); if
@@ -115,7 +115,7 @@ class MIMN(SequentialRecommender):
         check_range(util_weight, "util_weight")
         if hidden_dim is not None:
             check_positive_int(hidden_dim, "hidden_dim")
-        check_positive_int(num_slots, "num_slots")
+        check_positive_int(num_slots, "num_slots", 2)
         super().__init__(num_users, num_items, **kwargs)
         self.embedding_dim = embedding_dim
         self.hidden_dim = hidden_dim

@@ -48,7 +48,7 @@ class MemoryCell(keras.layers.Layer):
     Args:
         item_dim: width D of the items and of the memory.
         hidden_dim: width H of the controller and of the output.
-        num_slots: number N of slots. Defaults to `4`.
+        num_slots: number N of slots, at least 2. Defaults to `4`.
         util: utilisation: the controller sees the usage, and weights of
             writing are shifted and sharpened. Defaults to `True`.
         miu: memory induction: the channels S. Defaults to `True`.
@@ -106,7 +106,7 @@ class MemoryCell(keras.layers.Layer):
     ):
         check_positive_int(item_dim, "item_dim")
         check_positive_int(hidden_dim, "hidden_dim")
-        check_positive_int(num_slots, "num_slots")
+        check_positive_int(num_slots, "num_slots", 2)
         super().__init__(**kwargs)
         self.item_dim = item_dim
         self.hidden_dim = hidden_dim
@@ -287,8 +287,8 @@ class MemoryCell(keras.layers.Layer):
         if self.util:
             seen = ops.stop_gradient(usage) / USAGE_UNIT
             hidden = ops.concatenate([hidden, seen], axis=-1)
-        asked = ops.matmul(hidden, self.head_kernel) + self.head_bias
-        asked = ops.clip(ops.cast(asked, "float32"), -LIMIT, LIMIT)
+        kernel, bias = _float32(self.head_kernel, self.head_bias)
+        asked = ops.clip(ops.matmul(hidden, kernel) + bias, -LIMIT, LIMIT)
         vectors, erase, scalars, shift, _ = ops.split(
             asked, [3 * dim, 4 * dim, 4 * dim + 3, 4 * dim + 6], axis=-1
         )
