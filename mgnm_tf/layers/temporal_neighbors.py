@@ -40,8 +40,8 @@ class TemporalNeighbors(keras.layers.Layer):
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
-        nodes: int32, (...).
-        times: int32, (...), seconds since the origin of the graph.
+        nodes: int, (...).
+        times: int, (...), seconds since the origin of the graph.
         training: whether to draw.
 
     Returns:
@@ -154,6 +154,7 @@ class TemporalNeighbors(keras.layers.Layer):
         return ops.cast(times - ops.convert_to_tensor(self.origin), "int32")
 
     def call(self, nodes, times, training=False):
+        nodes, times = ops.cast(nodes, "int32"), ops.cast(times, "int32")
         first = ops.take(self.offsets, nodes, axis=0)
         count = self._count_before(first, nodes, times)
         places, valid_mask = self.sample(count, training)
@@ -182,7 +183,7 @@ class TemporalNeighbors(keras.layers.Layer):
         """Picks S places among the first `count` of a list.
 
         Args:
-            count: int32, (...).
+            count: int, (...).
             training: whether to draw.
 
         Returns:
@@ -191,7 +192,7 @@ class TemporalNeighbors(keras.layers.Layer):
         """
         size = self.num_neighbors
         column = ops.arange(size, dtype="int32")
-        count = ops.expand_dims(count, -1)
+        count = ops.expand_dims(ops.cast(count, "int32"), -1)
         if self.sampling == "uniform" and training:
             drawn = keras.random.uniform(
                 (*ops.shape(count)[:-1], size),
@@ -210,9 +211,12 @@ class TemporalNeighbors(keras.layers.Layer):
             spread = count - size + column
         return ops.where(count > size, spread, column), column < count
 
-    def compute_output_shape(self, nodes_shape, times_shape=None):
-        shape = (*nodes_shape, self.num_neighbors)
-        return shape, shape, shape
+    def compute_output_spec(self, nodes, times, training=False):
+        shape = (*nodes.shape, self.num_neighbors)
+        return tuple(
+            keras.KerasTensor(shape, dtype=dtype)
+            for dtype in ("int32", "int32", "bool")
+        )
 
     def get_config(self):
         return {

@@ -21,9 +21,10 @@ class TimeEncoding(keras.layers.Layer):
 
     Args:
         time_dim: width d_T.
-        time_scale: the unit of x, in seconds: 1, or 86400 for days. With
-            seconds, the gradient of a frequency is as large as the span.
-            Defaults to `1.0`.
+        time_scale: the unit of x, in seconds: 1, or 86400 for days. The
+            gradient of a frequency is as large as the span, and float32 knows
+            an angle to 7 digits: from spans of 10^6 units on, the highest
+            frequency differs from device to device. Defaults to `1.0`.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
