@@ -90,7 +90,49 @@ def layer_cases():
         layers.UserEmbedding(3, 6),
         {"users": np.array([0, 3, 1], "int32")},
     )
+    cell = layers.MemoryCell(item_dim=6, hidden_dim=5)
+    cell.initial_memory.assign(0.5 * numbers(4, 6))
+    yield "MemoryCell", keras.layers.RNN(cell), {"sequences": items}
     yield "LevelPooling", layers.LevelPooling(), {"scores": numbers(3, 2, 5)}
+    yield from temporal_cases()
+
+
+def temporal_cases():
+    """Yields the cases of layers that read a temporal graph."""
+    neighbors = layers.TemporalNeighbors(4, num_events=2, num_neighbors=3)
+    graph = {
+        "offsets": np.array([0, 0, 2, 3, 4], "int32"),
+        "neighbors": np.array([2, 3, 1, 1], "int32"),
+        "times": np.array([0, 10, 0, 10], "int32"),
+        "origin": np.array(1_600_000_000),
+    }
+    neighbors.assign(graph)
+    yield (
+        "TemporalNeighbors",
+        neighbors,
+        {
+            "nodes": np.array([1, 1, 3], "int32"),
+            "times": np.array([10, 11, 9], "int32"),
+        },
+    )
+    yield (
+        "TimeEncoding",
+        layers.TimeEncoding(4),
+        {"gaps": np.array([0, 3, 2000], "int32")},
+    )
+    attention = layers.TemporalAttention()
+    attention.build((3, 6), (3, 2))
+    yield (
+        "TemporalAttention",
+        attention,
+        {
+            "nodes": numbers(3, 6),
+            "query_codes": numbers(3, 2),
+            "neighbors": numbers(3, 4, 6),
+            "time_codes": numbers(3, 4, 2),
+            "valid_mask": MASK,
+        },
+    )
 
 
 def set_weights(model):
@@ -116,7 +158,12 @@ class Harness(keras.Model):
         if keras.backend.is_float_dtype(values[self.first].dtype):
             values[self.first] = values[self.first] * self.scale
             return self.layer(**values)
-        return self.layer(**values) * self.scale
+        outputs = self.layer(**values)
+        if isinstance(outputs, tuple):
+            outputs = keras.ops.concatenate(
+                [keras.ops.cast(x, "float32") for x in outputs], axis=-1
+            )
+        return outputs * self.scale
 
 
 def run_model(model, features, loss, labels=None):
