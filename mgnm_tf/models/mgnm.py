@@ -19,6 +19,7 @@ from mgnm_tf.utils.masking import last_valid
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.masking import zero_invalid
 from mgnm_tf.utils.validation import check_choice
+from mgnm_tf.utils.validation import check_history_length
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
 
@@ -300,12 +301,7 @@ class MGNM(SequentialRecommender):
         `interest_extractor="self_attention"`, where K is the history length.
         """
         history = ops.convert_to_tensor(features["history"])
-        length = history.shape[1]
-        if length is not None and length > self.max_length:
-            raise ValueError(
-                "`history` must be at most `max_length` long. Received: "
-                f"length {length}, max_length={self.max_length}"
-            )
+        check_history_length(history, self.max_length)
         valid_mask = valid_positions(history)
         items = self._look_up_items(history)
         users = None
