@@ -19,6 +19,8 @@ from mgnm_tf.layers.target_attention import TargetAttention
 from mgnm_tf.layers.temporal_attention import TemporalAttention
 from mgnm_tf.layers.temporal_neighbors import TemporalNeighbors
 from mgnm_tf.layers.time_encoding import TimeEncoding
+from mgnm_tf.layers.time_lstm import TimeLSTM
+from mgnm_tf.layers.time_lstm_cell import TimeLSTMCell
 from mgnm_tf.layers.user_aware_adjacency import UserAwareAdjacency
 from mgnm_tf.layers.user_embedding import UserEmbedding
 
@@ -42,6 +44,8 @@ __all__ = [
     "TemporalAttention",
     "TemporalNeighbors",
     "TimeEncoding",
+    "TimeLSTM",
+    "TimeLSTMCell",
     "UserAwareAdjacency",
     "UserEmbedding",
 ]

@@ -31,6 +31,8 @@ OPTIONS = {
     "gru4rec": {"embedding_dim": 8},
     "caser": {"embedding_dim": 8},
     "a2svd": {"embedding_dim": 8},
+    # The events of the world are a day apart, whose logarithm is 0.
+    "slirec": {"embedding_dim": 8, "time_scale": 3600},
     "mind": {"embedding_dim": 8},
     "comirec_dr": {"embedding_dim": 8},
     "comirec_sa": {"embedding_dim": 8},
@@ -42,6 +44,12 @@ OPTIONS = {
 
 INERT = {
     "a2svd": ("network/bias", "hidden_1/bias"),
+    "slirec": (
+        "network/bias",
+        "blend/bias",
+        "hidden_1/bias",
+        "attention/network/output/bias",
+    ),
     "comirec_sa": ("attention/bias",),
     "surge": ("network/bias", "hidden_1/bias", "attention/network/output/bias"),
     "mimn": ("channel_2/bias",),
