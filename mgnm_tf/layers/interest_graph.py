@@ -50,13 +50,13 @@ class InterestGraph(keras.layers.Layer):
 
     Masking: an invalid position is linked with itself alone.
 
-    Example: items 1 and 2 are alike, item 3 is not.
+    Example: items 1 and 2 are alike, item 3 is their opposite.
 
     >>> import numpy as np
     >>> from mgnm_tf.layers import InterestGraph
-    >>> items = np.array([[[1.0, 0.0], [0.9, 0.1], [-1.0, 0.5]]])
-    >>> mask = np.ones((1, 3), "bool")
-    >>> np.asarray(InterestGraph()(items, valid_mask=mask))[0].astype(int)
+    >>> items = np.array([[[1.0, 2.0], [1.0, 2.0], [-1.0, -2.0]]])
+    >>> layer = InterestGraph(edge_ratio=1.0)
+    >>> np.asarray(layer(items, np.ones((1, 3), "bool")))[0].astype(int)
     array([[1, 1, 0],
            [1, 1, 0],
            [0, 0, 1]])
