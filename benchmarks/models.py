@@ -25,9 +25,10 @@ from mgnm_tf.data.splits import split_log
 from mgnm_tf.evaluation.ranking import RankingModel
 from mgnm_tf.models.registry import model_names
 from mgnm_tf.models.statistical import StatisticalRecommender
+from mgnm_tf.training.build import count_numbers
+from mgnm_tf.training.build import make_batches
+from mgnm_tf.training.build import make_model
 from mgnm_tf.training.config import TrainConfig
-from mgnm_tf.training.fit import make_batches
-from mgnm_tf.training.fit import make_model
 from mgnm_tf.training.memory import peak_memory
 from mgnm_tf.training.memory import reset_peak_memory
 
@@ -93,7 +94,7 @@ def benchmark(label, data, arguments):
     keras.utils.set_random_seed(0)
     reset_peak_memory()
     model = make_model(data, config)
-    report = {"parameters": model.count_params()}
+    report = {"parameters": count_numbers(model)}
     if isinstance(model, StatisticalRecommender):
         batches = make_dataset(data, max_length=config.max_length, negatives=0)
         model.fit(batches, verbose=0)

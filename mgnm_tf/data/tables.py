@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.temporal_graph import temporal_graph
 from mgnm_tf.errors import DataError
 from mgnm_tf.utils.validation import unknown_name
 
@@ -64,8 +65,6 @@ def _temporal_graph(data: SequenceDataset) -> dict[str, np.ndarray]:
             "The model reads times, but the data know only the order of the "
             "events of a user; prepare a log whose times are times."
         )
-    from mgnm_tf.data.temporal_graph import temporal_graph
-
     return temporal_graph(data)
 
 

@@ -9,10 +9,10 @@ import keras
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.pipeline import num_batches
 from mgnm_tf.models.statistical import StatisticalRecommender
+from mgnm_tf.training.build import compile_model
+from mgnm_tf.training.build import make_batches
+from mgnm_tf.training.build import make_model
 from mgnm_tf.training.config import TrainConfig
-from mgnm_tf.training.fit import compile_model
-from mgnm_tf.training.fit import make_batches
-from mgnm_tf.training.fit import make_model
 
 TRAINING_STEPS, VALIDATION_STEPS = 6, 3
 

@@ -12,8 +12,8 @@ import keras
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.errors import UserError
 from mgnm_tf.models.registry import create_model
+from mgnm_tf.training.build import arguments_of_the_run
 from mgnm_tf.training.config import TrainConfig
-from mgnm_tf.training.fit import arguments_of_the_run
 from mgnm_tf.utils.options import parse_options
 from mgnm_tf.utils.validation import unknown_name
 

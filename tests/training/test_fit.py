@@ -209,21 +209,6 @@ def test_timing_covers_every_epoch_of_a_resumed_run(data, whole):
     assert timing["epochs"][0]["steady_positives"] == pytest.approx(positives)
 
 
-@pytest.mark.parametrize(
-    "batches, execution, expected",
-    [
-        (100, None, (5, 100)),
-        (5000, None, (20, 5000)),
-        (7, None, (1, 7)),
-        (16, 3, (3, 15)),
-        (17, 3, (3, 18)),
-        (2, 10, (2, 2)),
-    ],
-)
-def test_steps_are_whole_executions(batches, execution, expected):
-    assert fit._steps(batches, execution) == expected
-
-
 def test_nothing_is_left_by_an_unusable_request(data, tmp_path):
     out = tmp_path / "run"
     for change, message in [
@@ -263,22 +248,6 @@ def test_a_counting_model_leaves_the_same_kind_of_run(data, tmp_path):
     assert timing["epochs"][0]["steady_positives"] == len(
         data.positions("train")
     )
-
-
-def test_a_model_gets_the_history_length(data, tmp_path, monkeypatch):
-    given = {}
-    monkeypatch.setattr(
-        fit, "create_model", lambda *args: given.update(args[-1]) or die()
-    )
-    config = TrainConfig("mgnm", options={"l2": 0.0}, max_length=7)
-    with pytest.raises(Killed):
-        fit.train(data, config, tmp_path / "run")
-    assert given == {
-        "max_length": 7,
-        "num_categories": data.num_categories,
-        "num_events": int((data.parts == 0).sum()),
-        "use_time": True,
-    }
 
 
 def test_mixed_precision_is_over_after_the_run(data, tmp_path):

@@ -1,0 +1,196 @@
+"""What a run is built from: the model, the objective, the batches."""
+
+import logging
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.pipeline import make_dataset
+from mgnm_tf.data.pipeline import num_batches
+from mgnm_tf.data.tables import make_tables
+from mgnm_tf.errors import UserError
+from mgnm_tf.losses import get_loss
+from mgnm_tf.metrics import MRR
+from mgnm_tf.metrics import NDCG
+from mgnm_tf.metrics import GroupAUC
+from mgnm_tf.metrics import HitRate
+from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.models.registry import create_model
+from mgnm_tf.optimizers import LazyAdam
+from mgnm_tf.training.config import TrainConfig
+
+logger = logging.getLogger(__name__)
+
+
+def make_model(
+    data: SequenceDataset, config: TrainConfig
+) -> SequentialRecommender:
+    """Creates the model of a run and gives it the tables of the data.
+
+    Args:
+        data: the data set.
+        config: the configuration of the run.
+
+    Raises:
+        UserError: a name is unknown, or a value is refused.
+        DataError: the data lack what the model reads.
+    """
+    model = create_model(
+        config.model,
+        config.preset,
+        data.num_users,
+        data.num_items,
+        config.options,
+        arguments_of_the_run(data, config),
+    )
+    if getattr(model, "use_time", None) is False and not data.has_times:
+        logger.warning(
+            "%s reads times, but the data know only the order of events: it "
+            "is trained without them.",
+            config.model,
+        )
+    if model.required_tables:
+        model.load_tables(make_tables(data, model.required_tables))
+    return model
+
+
+def arguments_of_the_run(
+    data: SequenceDataset, config: TrainConfig
+) -> dict[str, Any]:
+    """Returns the constructor arguments that follow from data and run.
+
+    Args:
+        data: the data set.
+        config: the configuration of the run.
+
+    Raises:
+        UserError: the options name a history length of their own.
+    """
+    if "max_length" in config.options:
+        raise UserError(
+            "The history length is an option of the training, not of "
+            f"{config.model} alone: give `max_length` there."
+        )
+    return {
+        "max_length": config.max_length,
+        "num_categories": data.num_categories,
+        "num_events": int(np.count_nonzero(np.asarray(data.parts) == 0)),
+        "use_time": data.has_times,
+    }
+
+
+def count_numbers(model: keras.Model) -> int:
+    """Returns the number of learned numbers, those that are counted too.
+
+    Integers are left out: tables of the data, states of seeds.
+    """
+    return sum(
+        math.prod(weight.shape)
+        for weight in model.weights
+        if keras.backend.is_float_dtype(weight.dtype)
+    )
+
+
+def compile_model(
+    model: SequentialRecommender,
+    data: SequenceDataset,
+    config: TrainConfig,
+    steps_per_execution: int | None = None,
+) -> None:
+    """Sets the objective, the optimizer and what is measured.
+
+    Args:
+        model: the model of the run.
+        data: the data set.
+        config: the configuration of the run.
+        steps_per_execution: replaces that of `config` if given. Defaults to
+            `None`.
+
+    Raises:
+        UserError: a batch has more pairs than the model can hold.
+    """
+    candidates = 1 + config.negatives + config.shared_negatives
+    pairs = config.batch_size * candidates
+    if model.max_pairs is not None and pairs > model.max_pairs:
+        raise UserError(
+            f"{config.model} scores each pair of history and candidate by "
+            f"itself, at most {model.max_pairs:,} at a time; a batch of "
+            f"{config.batch_size} with {candidates:,} candidates each has "
+            f"{pairs:,}. Give it negatives of its own instead of shared "
+            f"ones, for example shared_negatives=0 and negatives=10."
+        )
+    if steps_per_execution is None:
+        batches = num_batches(data, "train", batch_size=config.batch_size)
+        steps_per_execution, _ = steps_of(batches, config.steps_per_execution)
+    model.compile(
+        optimizer=LazyAdam(config.learning_rate),
+        loss=get_loss(config.objective),
+        metrics=[NDCG(5), HitRate(5), MRR(5), GroupAUC()],
+        steps_per_execution=steps_per_execution,
+        jit_compile=config.jit_compile,
+    )
+
+
+def make_batches(
+    model: SequentialRecommender,
+    data: SequenceDataset,
+    config: TrainConfig,
+    first_step: int = 0,
+) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+    """Makes the batches that a run trains on and is validated on.
+
+    Args:
+        model: the model of the run.
+        data: the data set.
+        config: the configuration of the run.
+        first_step: where the endless stream of training batches begins.
+            Defaults to 0.
+
+    Returns:
+        Training and validation batches.
+    """
+    common = {
+        "max_length": config.max_length,
+        "features": tuple(model.required_features),
+    }
+    training = make_dataset(
+        data,
+        "train",
+        **common,
+        batch_size=config.batch_size,
+        negatives=config.negatives,
+        shared_negatives=config.shared_negatives,
+        sampling=config.sampling,
+        correct_sampling=config.correct_sampling,
+        seed=config.seed,
+        first_step=first_step,
+    )
+    # The seed of the lists is that of `Protocol()`, not of the run, so that
+    # runs with different seeds are measured alike.
+    validation = make_dataset(
+        data,
+        "validation",
+        **common,
+        batch_size=model.histories_at_a_time(
+            config.batch_size, 1 + config.validation_negatives
+        ),
+        negatives=config.validation_negatives,
+    )
+    return training, validation
+
+
+def steps_of(batches: int, execution: int | None) -> tuple[int, int]:
+    """Returns steps per execution and per epoch.
+
+    Keras always runs whole executions, so the second is the multiple of the
+    first that is nearest to `batches`. The stream of batches goes on across
+    epochs; no batch is left out or repeated.
+    """
+    if execution is None:
+        execution = min(20, math.ceil(batches / 20))
+    execution = min(execution, batches)
+    return execution, max(1, round(batches / execution)) * execution

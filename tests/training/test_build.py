@@ -1,0 +1,121 @@
+import logging
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from mgnm_tf.data.log import read_log
+from mgnm_tf.data.splits import split_log
+from mgnm_tf.errors import DataError
+from mgnm_tf.errors import UserError
+from mgnm_tf.training import build
+from mgnm_tf.training.config import TrainConfig
+from tests.training.worlds import small_data
+
+
+@pytest.fixture(scope="module")
+def data():
+    return small_data()
+
+
+@pytest.fixture(scope="module")
+def order():
+    """The same events of which only the order is known."""
+    small = small_data()
+    ranks = np.arange(len(small.items)) - small.offsets[small.sequences]
+    table = {
+        "user_id": np.asarray(small.sequences),
+        "item_id": np.asarray(small.items),
+        "timestamp": ranks + 1,
+    }
+    return split_log(read_log(pd.DataFrame(table)))
+
+
+@pytest.mark.parametrize(
+    "batches, execution, expected",
+    [
+        (100, None, (5, 100)),
+        (5000, None, (20, 5000)),
+        (7, None, (1, 7)),
+        (16, 3, (3, 15)),
+        (17, 3, (3, 18)),
+        (2, 10, (2, 2)),
+    ],
+)
+def test_steps_are_whole_executions(batches, execution, expected):
+    assert build.steps_of(batches, execution) == expected
+
+
+def test_a_model_gets_what_follows_from_data_and_run(data):
+    config = TrainConfig("mgnm", options={"l2": 0.0}, max_length=7)
+    assert build.arguments_of_the_run(data, config) == {
+        "max_length": 7,
+        "num_categories": data.num_categories,
+        "num_events": int((data.parts == 0).sum()),
+        "use_time": True,
+    }
+    model = build.make_model(data, config)
+    assert (model.max_length, model.l2) == (7, 0.0)
+    assert (model.num_users, model.num_items) == (60, data.num_items)
+
+
+def test_the_history_length_is_that_of_the_training(data):
+    config = TrainConfig("mgnm", options={"max_length": 7})
+    with pytest.raises(UserError, match="an option of the training"):
+        build.make_model(data, config)
+
+
+def test_a_model_holds_the_categories_of_the_data(data):
+    config = TrainConfig("surge", options={"category_dim": 4})
+    model = build.make_model(data, config)
+    np.testing.assert_array_equal(
+        model.item_embedding.item_categories, data.item_categories
+    )
+    plain = build.make_model(data, TrainConfig("surge"))
+    assert plain.required_tables == ()
+
+
+def test_categories_are_asked_of_data_without(order):
+    config = TrainConfig("surge", options={"category_dim": 4})
+    with pytest.raises(UserError, match="Model surge: `category_dim` needs"):
+        build.make_model(order, config)
+
+
+def test_slirec_does_without_times_and_says_so(order, data, caplog):
+    with caplog.at_level(logging.WARNING):
+        model = build.make_model(order, TrainConfig("slirec"))
+    assert "only the order of events: it is trained without" in caplog.text
+    assert not model.use_time
+    assert model.required_features == ()
+    assert build.make_model(data, TrainConfig("slirec")).use_time
+
+
+def test_tgsrec_needs_times(order):
+    with pytest.raises(DataError, match="know only the order of the events"):
+        build.make_model(order, TrainConfig("tgsrec"))
+
+
+def test_shared_negatives_for_a_model_of_pairs_are_refused(data):
+    config = TrainConfig("surge", objective="sampled_softmax")
+    model = build.make_model(data, config)
+    with pytest.raises(UserError, match="a batch of 256 with 1,001 cand"):
+        build.compile_model(model, data, config)
+
+
+def test_learned_numbers_are_counted_without_tables(data):
+    model = build.make_model(data, TrainConfig("tgsrec"))
+    learned = sum(np.prod(w.shape) for w in model.trainable_weights)
+    assert build.count_numbers(model) == learned < model.count_params()
+    gru = build.make_model(data, TrainConfig("gru4rec"))
+    assert build.count_numbers(gru) == gru.count_params()
+
+
+def test_validation_has_as_many_pairs_as_the_model_can_hold(data):
+    config = TrainConfig("surge", validation_negatives=900)
+    model = build.make_model(data, config)
+    training, validation = build.make_batches(model, data, config)
+    rows = next(iter(validation))[1].shape[0]
+    assert rows == max(1, min(60, model.max_pairs // 901)) < 60
+    assert next(iter(training))[1].shape == (256, 6)
+    keras.backend.clear_session()
