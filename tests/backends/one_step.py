@@ -93,13 +93,86 @@ def layer_cases():
     cell = layers.MemoryCell(item_dim=6, hidden_dim=5)
     cell.initial_memory.assign(0.5 * numbers(4, 6))
     yield "MemoryCell", keras.layers.RNN(cell), {"sequences": items}
+    graph = layers.InterestGraph()
+    graph.build((3, 4, 6))
+    graph.metric.assign(numbers(1, 6, seed=1))
+    # The mask stands first: the scale of items does not change the graph.
+    yield "InterestGraph", graph, {"valid_mask": MASK, "items": items}
+    yield (
+        "GraphPooling",
+        layers.GraphPooling(2),
+        {"fitness": numbers(3, 2, 4), "valid_mask": MASK},
+    )
+    cell = layers.AUGRUCell(4)
+    steps = numbers(3, 4, 13, seed=1)
+    yield "AUGRUCell", keras.layers.RNN(cell), {"sequences": steps}
     yield "LevelPooling", layers.LevelPooling(), {"scores": numbers(3, 2, 5)}
     yield from temporal_cases()
+    yield from target_cases()
+
+
+def target_cases():
+    """Yields the cases of layers that ask a history about a candidate."""
+    items = numbers(3, 4, 6) * MASK[..., None]
+    yield (
+        "ItemEmbedding",
+        layers.ItemEmbedding(9, 6),
+        {"items": np.array([[1, 9, 0]], "int32")},
+    )
+    yield (
+        "AttentivePooling",
+        layers.AttentivePooling("tanh"),
+        {"items": items, "valid_mask": MASK},
+    )
+    yield (
+        "TimeLSTM",
+        layers.TimeLSTM(5),
+        {
+            "items": items,
+            "times": numbers(3, 4, 2, seed=1),
+            "valid_mask": MASK,
+        },
+    )
+    yield (
+        "TimeLSTMCell",
+        keras.layers.RNN(layers.TimeLSTMCell(2)),
+        {"sequences": numbers(3, 4, 12)},
+    )
+    attention = layers.TargetAttention()
+    attention.build((3, 4, 6), (3, 1, 5))
+    yield (
+        "TargetAttention",
+        attention,
+        {
+            "keys": items,
+            "queries": numbers(3, 1, 5, seed=1),
+            "valid_mask": MASK,
+        },
+    )
+    yield (
+        "FeedForward",
+        Parts(layers.FeedForward()),
+        {"users": numbers(3, 1, 6), "items": numbers(3, 4, 5, seed=1)},
+    )
+
+
+class Parts(keras.layers.Layer):
+    """Gives a layer its inputs as one list."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def build(self, *shapes):
+        self.layer.build(list(shapes))
+
+    def call(self, users, items):
+        return self.layer([users, items])
 
 
 def temporal_cases():
     """Yields the cases of layers that read a temporal graph."""
-    neighbors = layers.TemporalNeighbors(4, num_events=2, num_neighbors=3)
+    neighbors = layers.TemporalNeighbors(4, 2, 3, sampling="recent")
     graph = {
         "offsets": np.array([0, 0, 2, 3, 4], "int32"),
         "neighbors": np.array([2, 3, 1, 1], "int32"),
@@ -118,7 +191,7 @@ def temporal_cases():
     yield (
         "TimeEncoding",
         layers.TimeEncoding(4),
-        {"gaps": np.array([0, 3, 2000], "int32")},
+        {"gaps": np.array([0, 3, 20], "int32")},
     )
     attention = layers.TemporalAttention()
     attention.build((3, 6), (3, 2))
