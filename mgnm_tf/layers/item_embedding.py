@@ -1,7 +1,6 @@
 """Item vectors, with or without the category of the item."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from mgnm_tf.serialization import register
@@ -119,13 +118,14 @@ class ItemEmbedding(keras.layers.Layer):
         """
         if not self.category_dim:
             raise ValueError("The layer was made without categories.")
-        values = np.asarray(item_categories)
+        values = ops.convert_to_numpy(item_categories)
         if values.shape != (self.num_items + 1,):
             raise ValueError(
                 f"`item_categories` must have the shape "
                 f"({self.num_items + 1},). Received: shape={values.shape}"
             )
-        wrong = np.flatnonzero((values < 0) | (values > self.num_categories))
+        wrong = (values < 0) | (values > self.num_categories)
+        (wrong,) = wrong.nonzero()
         if len(wrong):
             raise ValueError(
                 "`item_categories` must hold ids from 0 to "
