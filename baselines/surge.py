@@ -41,7 +41,7 @@ class SURGE(SequentialRecommender):
     All up to y does not depend on the candidate and is done once.
 
     Without the item table, with D = `embedding_dim + category_dim` and H =
-    `hidden_dim`, it has `3 (321 D^2 + 3601)` parameters in T_1, T_2, T_3,
+    `hidden_dim`, it has `3 (D^2 + 320 D + 3601)` parameters in T_1 to T_3,
     `D^2` in W, `3 H (D + H) + 3 H` in the AUGRU, `100 (H + 3 D) + 6957` in
     the network, and D numbers in the graph that do not train.
 

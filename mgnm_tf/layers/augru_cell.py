@@ -56,7 +56,8 @@ class AUGRUCell(keras.layers.Layer):
     of it and of SURGE is `"surge"`.
 
     Differences: u keeps the state where it is 1, in both variants, as in
-    TensorFlow 1; the paper writes 1 - u for it.
+    TensorFlow 1; the paper writes 1 - u for it. W and U are drawn each by
+    itself, there as one matrix.
     """
 
     def __init__(self, units: int, variant: str = "surge", **kwargs):
