@@ -209,7 +209,7 @@ class MIMN(SequentialRecommender):
         history = ops.convert_to_tensor(features["history"])
         items = self.item_embedding(history)
         inputs = self.cell.project(items, valid_positions(history))
-        _, *states = self.memory(inputs, training=training)
+        _, *states = self.memory(inputs)
         encoded = dict(zip(STATES, states, strict=False))
         if training and self.util:
             self.add_loss(self._usage_loss(encoded["usage"]))

@@ -29,13 +29,14 @@ class MemoryCell(keras.layers.Layer):
     r <- sum_i w_i M_i
     S_j <- GRU([x ; M_j], S_j)       j: the slot that is read most
     M <- M (1 - v e^T) + v a^T
-    u <- u + v,   c <- c + a
+    u <- u + v',  c <- c + a         v': v, shifted and sharpened again
     ```
 
     with k through tanh, beta = 2 (softplus + 1), gamma = 4 (softplus + 1),
     the shift through a softmax over three neighbours, e through sigmoid and
     a through tanh. Nothing is learned through u where the controller reads
-    it, through M where S reads it, or through j.
+    it, through v where v' is made of it, through M where S reads it, or
+    through j.
 
     The states are, in this order: h (batch, H), the vector read r (batch,
     D), the memory M (batch, N, D), the usage u (batch, N), the sum of all
@@ -57,8 +58,6 @@ class MemoryCell(keras.layers.Layer):
     Call arguments:
         inputs: float, (batch, D) or, from `project`, (batch, 3H + 3D + 1).
         states: list of float tensors, see above.
-        training: whether u is to have a gradient, which reaches shift and
-            gamma alone. Its value is the same.
 
     Returns:
         h, and the list of new states.
@@ -242,7 +241,7 @@ class MemoryCell(keras.layers.Layer):
             states.append(ops.zeros_like(memory))
         return states
 
-    def call(self, inputs, states, training=False):
+    def call(self, inputs, states):
         if inputs.shape[-1] == self.item_dim:
             inputs = self.project(inputs)
         inputs = ops.cast(inputs, "float32")
@@ -261,9 +260,7 @@ class MemoryCell(keras.layers.Layer):
             ]
         writing = counted = weights[:, 1]
         if self.util:
-            writing, counted = self._balance(
-                writing, shift, scalars[:, 2:], training
-            )
+            writing, counted = self._balance(writing, shift, scalars[:, 2:])
         new_read = ops.matmul(weights[:, :1], memory)[:, 0]
         read = ops.where(valid > 0, new_read, read)
         writing = ops.expand_dims(writing * valid, -1)
@@ -309,21 +306,24 @@ class MemoryCell(keras.layers.Layer):
         scale = sharpness[..., None] * _inverse_norm(keys)
         return ops.softmax(scale * products, axis=-1)
 
-    def _balance(self, weights, shift, sharpness, training):
-        """Returns the weights of writing, for M and for the usage.
+    def _balance(self, weights, shift, sharpness):
+        """Shifts and sharpens weights of writing, once and twice.
 
-        Both have the same value; of the latter only shift and sharpness have
-        a gradient.
+        The second time is what counts as usage. Only shift and sharpness
+        learn from it.
         """
         slots = self.num_slots
         moves = ops.matmul(shift, self._moves.astype("float32"))
         moves = ops.reshape(moves, (-1, slots, slots))
-        both = weights[:, None]
-        if training:
-            both = ops.stack([weights, ops.stop_gradient(weights)], axis=1)
-        moved = ops.log(ops.matmul(both, moves) + 1e-30)
-        both = ops.softmax(4.0 * sharpness[..., None] * moved, axis=-1)
-        return both[:, 0], both[:, -1]
+        power = 4.0 * sharpness[..., None]
+
+        def balance(values):
+            moved = ops.log(ops.matmul(values, moves) + 1e-30)
+            return ops.softmax(power * moved, axis=-1)
+
+        once = balance(weights[:, None])
+        twice = balance(ops.stop_gradient(once))
+        return once[:, 0], twice[:, 0]
 
     def _induce(self, projected, weights, memory, channels):
         """Renews the channel of the slot with the highest weight."""

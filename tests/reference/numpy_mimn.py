@@ -108,8 +108,10 @@ def step(w, x, state, util=True, miu=True):
     M, S = state["M"], state["S"].copy()
     reading = address(w, asked["read_key"], asked["read_beta"], M)
     writing = address(w, asked["write_key"], asked["write_beta"], M)
+    counted = writing
     if util:
         writing = balance(writing, asked["shift"], asked["gamma"])
+        counted = balance(writing, asked["shift"], asked["gamma"])
     if miu:
         chosen = np.argmax(reading)
         S[chosen] = gru(w, "channel", x, M[chosen], S[chosen])
@@ -118,7 +120,7 @@ def step(w, x, state, util=True, miu=True):
         "h": h,
         "r": reading @ M,
         "M": M * (1.0 - np.outer(writing, erase)) + np.outer(writing, add),
-        "u": state["u"] + writing,
+        "u": state["u"] + counted,
         "c": state["c"] + add,
         "S": S,
     }
