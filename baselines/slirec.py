@@ -12,7 +12,6 @@ from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import last_valid
 from mgnm_tf.utils.masking import valid_positions
-from mgnm_tf.utils.masking import zero_invalid
 from mgnm_tf.utils.validation import check_positive_int
 
 
@@ -182,7 +181,7 @@ class SLiRec(SequentialRecommender):
         history = ops.convert_to_tensor(features["history"])
         valid_mask = valid_positions(history)
         items = self.item_embedding(history)
-        times = self._times(features, valid_mask)
+        times = self._times(features)
         states = self.recurrence(
             items, ops.cast(times, items.dtype), valid_mask=valid_mask
         )
@@ -193,10 +192,13 @@ class SLiRec(SequentialRecommender):
             "last_age": last_valid(times[..., :1], valid_mask),
         }
 
-    def _times(self, features, valid_mask):
-        """Returns age and interval of the events, float32 (B, m, 2)."""
+    def _times(self, features):
+        """Returns age and interval of the events, float32 (B, m, 2).
+
+        What stands at padding is not read.
+        """
         if not self.use_time:
-            zeros = ops.zeros_like(valid_mask, dtype="float32")
+            zeros = ops.zeros_like(features["history"], dtype="float32")
             return ops.stack([zeros, zeros], axis=-1)
         times = ops.convert_to_tensor(features["history_time"])
         now = ops.convert_to_tensor(features["candidate_time"])[:, :1]
@@ -208,7 +210,7 @@ class SLiRec(SequentialRecommender):
             for x in (ages, intervals)
         )
         intervals = ops.pad(intervals, [(0, 0), (1, 0)])
-        return zero_invalid(ops.stack([ages, intervals], axis=-1), valid_mask)
+        return ops.stack([ages, intervals], axis=-1)
 
     def score(self, encoded, candidates, training=False):
         items = self.item_embedding(ops.convert_to_tensor(candidates))

@@ -4,6 +4,7 @@ Run as a script, it does so on the backend named by KERAS_BACKEND and writes
 all numbers into an `.npz`: `python -m tests.backends.one_step OUT`.
 """
 
+import inspect
 import sys
 
 import keras
@@ -119,14 +120,18 @@ def target_cases():
         layers.ItemEmbedding(9, 6),
         {"items": np.array([[1, 9, 0]], "int32")},
     )
+    pooling = layers.AttentivePooling("tanh")
+    pooling.build(items.shape)
     yield (
         "AttentivePooling",
-        layers.AttentivePooling("tanh"),
+        pooling,
         {"items": items, "valid_mask": MASK},
     )
+    recurrence = layers.TimeLSTM(5)
+    recurrence.build(items.shape)
     yield (
         "TimeLSTM",
-        layers.TimeLSTM(5),
+        recurrence,
         {
             "items": items,
             "times": numbers(3, 4, 2, seed=1),
@@ -166,8 +171,8 @@ class Parts(keras.layers.Layer):
     def build(self, *shapes):
         self.layer.build(list(shapes))
 
-    def call(self, users, items):
-        return self.layer([users, items])
+    def call(self, users, items, training=False):
+        return self.layer([users, items], training=training)
 
 
 def temporal_cases():
@@ -228,6 +233,9 @@ class Harness(keras.Model):
 
     def call(self, inputs, training=False):
         values = dict(inputs)
+        if "training" in inspect.signature(self.layer.call).parameters:
+            # The JAX trainer calls `call` itself, so this is not handed on.
+            values["training"] = training
         if keras.backend.is_float_dtype(values[self.first].dtype):
             values[self.first] = values[self.first] * self.scale
             return self.layer(**values)
