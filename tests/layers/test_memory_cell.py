@@ -139,17 +139,39 @@ def test_every_step_renews_one_channel():
     assert len(renewed) > 1
 
 
-def test_huge_requests_stay_finite():
-    cell = make(scale=100.0)
+def assert_finite(cell):
+    """Values and gradients of a history are finite."""
+    layer = keras.layers.RNN(cell, return_state=True)
     with tf.GradientTape() as tape:
-        layer = keras.layers.RNN(cell, return_state=True)
         _, *states = layer(cell.project(ITEMS, MASK))
-        loss = sum(ops.sum(state) for state in states)
+        loss = sum(ops.sum(ops.square(state)) for state in states)
     assert np.isfinite(loss)
     weights = [weight.value for weight in cell.trainable_weights]
     for gradient in tape.gradient(loss, weights):
         # Nothing is looked up, so the output has no gradient.
         assert gradient is None or np.all(np.isfinite(gradient))
+
+
+def test_huge_requests_stay_finite():
+    assert_finite(make(scale=100.0))
+
+
+def test_weights_that_sharpening_sends_to_zero_stay_finite():
+    cell = make()
+    bias = np.asarray(cell.head_bias).copy()
+    # Sharpest addressing and sharpening, and no shift.
+    bias[4 * DIM : 4 * DIM + 6] = [19.0, 19.0, 19.0, 19.0, -19.0, -19.0]
+    cell.head_bias.assign(bias)
+    assert_finite(cell)
+    usage = run(cell, ITEMS)["u"]
+    assert np.any(usage == 0)
+
+
+def test_a_memory_of_zeros_is_finite():
+    cell = make()
+    cell.initial_memory.assign(np.zeros((SLOTS, DIM)))
+    cell.slot_keys.assign(np.zeros((SLOTS, DIM)))
+    assert_finite(cell)
 
 
 @pytest.mark.parametrize("util", [True, False])
@@ -198,18 +220,6 @@ def test_nothing_is_learned_through_what_the_controller_sees_of_usage():
     assert all(x is None for x in tape.gradient(others, [usage]))
     _, unused = cell(cell.project(ITEMS[:, 0]), states)
     assert np.abs(new_states[2] - unused[2]).max() > 1e-3
-
-
-def test_a_memory_of_zeros_is_finite():
-    cell = make()
-    cell.initial_memory.assign(np.zeros((SLOTS, DIM)))
-    cell.slot_keys.assign(np.zeros((SLOTS, DIM)))
-    layer = keras.layers.RNN(cell, return_state=True)
-    with tf.GradientTape() as tape:
-        _, *states = layer(cell.project(ITEMS, MASK))
-        loss = sum(ops.sum(state) for state in states)
-    assert np.isfinite(loss)
-    assert np.all(np.isfinite(tape.gradient(loss, cell.slot_keys.value)))
 
 
 @pytest.mark.parametrize("policy", POLICIES)
