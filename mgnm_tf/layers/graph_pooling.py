@@ -74,7 +74,6 @@ class GraphPooling(keras.layers.Layer):
         if isinstance(length, int) and length <= self.pool_length:
             return ops.cast(weights, self.compute_dtype)
         kept = self._kept(ops.where(valid_mask, fitness, -3.0e38))
-        kept = ops.logical_and(kept, valid_mask)
         return ops.cast(ops.where(kept, weights, 0.0), self.compute_dtype)
 
     def _kept(self, fitness):
@@ -84,7 +83,7 @@ class GraphPooling(keras.layers.Layer):
         count = ops.minimum(self.pool_length, length)
         if isinstance(length, int):
             count = min(self.pool_length, length)
-        last = ops.top_k(ops.stop_gradient(fitness), count)[0][..., -1:]
+        last = ops.top_k(fitness, count)[0][..., -1:]
         better = fitness > last + TOLERANCE
         tied = ops.logical_and(
             fitness >= last - TOLERANCE, ops.logical_not(better)

@@ -86,7 +86,7 @@ class InterestGraph(keras.layers.Layer):
         self.built = True
 
     def call(self, items, valid_mask=None):
-        items = ops.stop_gradient(ops.cast(items, "float32"))
+        items = ops.cast(items, "float32")
         if valid_mask is None:
             valid_mask = ops.ones(ops.shape(items)[:2], "bool")
         similarity = self._similarity(items, valid_mask)

@@ -58,9 +58,12 @@ def test_keeps_the_share_of_links():
 
 
 def test_items_that_are_all_alike_have_no_links():
-    items = np.full((1, 5, 3), 0.3, "float32")
-    linked = graph(items, np.ones((1, 5), "bool"))
+    items = np.full((2, 5, 3), 0.3, "float32")
+    # Cosines of the second graph differ in their last digits.
+    items[1] += 2e-4 * RANDOM.normal(size=(5, 3))
+    linked = graph(items, np.ones((2, 5), "bool"))
     np.testing.assert_array_equal(linked[0], np.eye(5))
+    np.testing.assert_array_equal(linked[1], np.eye(5))
 
 
 def test_repeated_items_have_the_same_links_at_any_width():
