@@ -95,8 +95,8 @@ class MIMN(SequentialRecommender):
     asynchronous update of the paper's server do not exist here.
     """
 
-    # The network over slots keeps about 6 kB of each pair.
-    max_pairs = 2**17
+    # The network over slots holds about 4 kB of each pair.
+    max_pairs = 2**18
 
     def __init__(
         self,

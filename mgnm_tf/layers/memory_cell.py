@@ -1,9 +1,9 @@
 """A fixed-size memory of a history, written step by step."""
 
 import keras
-import numpy as np
 from keras import ops
 
+from mgnm_tf.layers.context_gru import ContextGRU
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.validation import check_positive_int
 
@@ -90,8 +90,7 @@ class MemoryCell(keras.layers.Layer):
     that neither can divide zero by zero. The initial weights of the heads,
     which the released code creates and never reads, are left out. That code
     accumulates what was written slot by slot and takes the mean over slots,
-    which is c / N. Its GRUs have the gate 1 - z. Six columns of W are read
-    by nobody, there and here.
+    which is c / N. Six columns of W are read by nobody, there and here.
     """
 
     def __init__(
@@ -117,86 +116,74 @@ class MemoryCell(keras.layers.Layer):
         if miu:
             self.state_size.append(slots)
         self.output_size = hidden_dim
-        # Row 0 leaves the slots in place, row 1 moves each to the next, row
-        # 2 to the one before.
-        self._moves = np.stack(
-            [np.roll(np.eye(num_slots), move, axis=1) for move in (0, 1, -1)]
-        ).reshape(3, -1)
+        # To each slot from itself, from the one before, from the next.
+        self._moves = [
+            [
+                float((i + move) % num_slots == j)
+                for i in range(num_slots)
+                for j in range(num_slots)
+            ]
+            for move in (0, 1, -1)
+        ]
         self.build()
 
     def build(self, input_shape=None):
         dim, units, slots = self.item_dim, self.hidden_dim, self.num_slots
-        self.controller = self._add_gru("controller", units, dim)
+        initializers = keras.initializers
+
+        def add(name, *shape, initializer="zeros", trainable=True):
+            return self.add_weight(
+                name=name,
+                shape=shape,
+                initializer=initializer,
+                trainable=trainable,
+                dtype="float32",
+                autocast=False,
+            )
+
+        self.controller = ContextGRU(
+            units, dim, dim, name="controller", dtype="float32"
+        )
         self.channel = None
         if self.miu:
-            self.channel = self._add_gru("channel", dim, dim)
-        seen = units + slots * self.util
+            self.channel = ContextGRU(
+                dim, dim, dim, name="channel", dtype="float32"
+            )
         # Columns: key to read, key to write, add, erase (D each), beta to
         # read, beta to write, gamma, shift (3), and 6 that are not read.
-        self.head_kernel = self.add_weight(
-            name="head_kernel",
-            shape=(seen, 4 * dim + 12),
-            initializer=_linear_initializer(units),
+        self.head_kernel = add(
+            "head_kernel",
+            units + slots * self.util,
+            4 * dim + 12,
+            initializer=initializers.TruncatedNormal(stddev=units**-0.5),
         )
-        self.head_bias = self.add_weight(
-            name="head_bias", shape=(4 * dim + 12,), initializer="zeros"
+        self.head_bias = add("head_bias", 4 * dim + 12)
+        self.output_kernel = add(
+            "output_kernel",
+            units + dim,
+            units,
+            initializer=initializers.TruncatedNormal(
+                stddev=(units + dim) ** -0.5
+            ),
         )
-        self.output_kernel = self.add_weight(
-            name="output_kernel",
-            shape=(units + dim, units),
-            initializer=_linear_initializer(units + dim),
+        self.output_bias = add("output_bias", units)
+        self.initial_read = add(
+            "initial_read", dim, initializer="glorot_uniform"
         )
-        self.output_bias = self.add_weight(
-            name="output_bias", shape=(units,), initializer="zeros"
+        self.slot_keys = add(
+            "slot_keys",
+            slots,
+            dim,
+            initializer=initializers.RandomNormal(stddev=0.5),
         )
-        self.initial_read = self.add_weight(
-            name="initial_read", shape=(dim,), initializer="glorot_uniform"
-        )
-        self.slot_keys = self.add_weight(
-            name="slot_keys",
-            shape=(slots, dim),
-            initializer=keras.initializers.RandomNormal(stddev=0.5),
-        )
-        self.initial_memory = self.add_weight(
-            name="initial_memory",
-            shape=(slots, dim),
-            initializer=keras.initializers.RandomNormal(stddev=1e-5),
+        self.initial_memory = add(
+            "initial_memory",
+            slots,
+            dim,
+            initializer=initializers.RandomNormal(stddev=1e-5),
             trainable=False,
         )
         self.built = True
-
-    def _add_gru(self, name, units, context_dim):
-        """Adds the weights of a GRU over [x ; context].
-
-        Returns:
-            Kernel of x, bias and kernel of the context (columns: reset,
-            renewal, candidate), kernels of the state to the gates and to
-            the candidate.
-        """
-
-        def add(part, rows, columns):
-            return self.add_weight(
-                name=f"{name}_{part}",
-                shape=(rows, columns * units),
-                initializer="glorot_uniform",
-            )
-
-        bias = self.add_weight(
-            name=f"{name}_bias",
-            shape=(3 * units,),
-            # At first it keeps much: as much of the state in the candidate
-            # as after the step.
-            initializer=lambda shape, dtype=None: ops.cast(
-                np.repeat([1.0, -1.0, 0.0], units), dtype
-            ),
-        )
-        return (
-            add("input_kernel", self.item_dim, 3),
-            bias,
-            add("context_kernel", context_dim, 3),
-            add("gate_kernel", units, 2),
-            add("candidate_kernel", units, 1),
-        )
 
     def project(self, items, valid_mask=None):
         """Computes, for all steps at once, what needs the items alone.
@@ -206,29 +193,29 @@ class MemoryCell(keras.layers.Layer):
             valid_mask: bool, (...); `None` for all.
 
         Returns:
-            float32, (..., 3H + 3D + 1), without `miu` (..., 3H + 1).
+            float32, (..., 3H + 3D + 1).
         """
+        shape = ops.shape(items)[:-1]
         if valid_mask is None:
-            valid_mask = ops.ones(ops.shape(items)[:-1], "bool")
-        valid = ops.cast(ops.expand_dims(valid_mask, -1), "float32")
-        # The renewal of an invalid step is 0 to the last bit.
-        gates = np.array([0.0, -1e4, 0.0], "float32")
-        grus = (
-            [self.controller, self.channel] if self.miu else [self.controller]
+            valid_mask = ops.ones(shape, "bool")
+        channel = ops.zeros((*shape, 3 * self.item_dim))
+        if self.miu:
+            channel = self.channel.project(items, valid_mask)
+        return ops.concatenate(
+            [
+                self.controller.project(items, valid_mask),
+                channel,
+                ops.cast(valid_mask[..., None], "float32"),
+            ],
+            axis=-1,
         )
-        parts = [
-            _project(items, gru)
-            + (1.0 - valid) * np.repeat(gates, gru[1].shape[0] // 3)
-            for gru in grus
-        ]
-        return ops.concatenate([*parts, valid], axis=-1)
 
     def get_initial_state(self, batch_size=None):
         """Returns the states before the first step, as a list."""
 
         def repeat(values):
             shape = (batch_size, *values.shape)
-            return ops.broadcast_to(ops.tanh(ops.cast(values, dtype)), shape)
+            return ops.broadcast_to(ops.cast(ops.tanh(values), dtype), shape)
 
         dtype = self.compute_dtype
         sizes = (self.hidden_dim, self.num_slots, self.item_dim)
@@ -250,7 +237,7 @@ class MemoryCell(keras.layers.Layer):
         )
         width = 3 * self.hidden_dim
         projected, valid = inputs[:, :width], inputs[:, -1:]
-        hidden = _gru(projected, read, hidden, self.controller)
+        hidden = self.controller(projected, read, hidden)
         keys, erase, add, scalars, shift = self._ask(hidden, usage)
         weights = self._address(keys, scalars[:, :2], memory)  # (B, 2, N)
         if self.miu:
@@ -284,8 +271,8 @@ class MemoryCell(keras.layers.Layer):
         if self.util:
             seen = ops.stop_gradient(usage) / USAGE_UNIT
             hidden = ops.concatenate([hidden, seen], axis=-1)
-        kernel, bias = _float32(self.head_kernel, self.head_bias)
-        asked = ops.clip(ops.matmul(hidden, kernel) + bias, -LIMIT, LIMIT)
+        asked = ops.matmul(hidden, self.head_kernel) + self.head_bias
+        asked = ops.clip(asked, -LIMIT, LIMIT)
         vectors, erase, scalars, shift, _ = ops.split(
             asked, [3 * dim, 4 * dim, 4 * dim + 3, 4 * dim + 6], axis=-1
         )
@@ -300,7 +287,7 @@ class MemoryCell(keras.layers.Layer):
 
     def _address(self, keys, sharpness, memory):
         """Returns weights (batch, n, N) of n keys (batch, n, D) on slots."""
-        slots = _unit(ops.tanh(ops.cast(self.slot_keys, "float32")))
+        slots = _unit(ops.tanh(self.slot_keys))
         slots = slots + _unit(memory)
         products = ops.matmul(keys, ops.swapaxes(slots, 1, 2))
         scale = sharpness[..., None] * _inverse_norm(keys)
@@ -313,7 +300,7 @@ class MemoryCell(keras.layers.Layer):
         learn from it.
         """
         slots = self.num_slots
-        moves = ops.matmul(shift, self._moves.astype("float32"))
+        moves = ops.matmul(shift, ops.convert_to_tensor(self._moves))
         moves = ops.reshape(moves, (-1, slots, slots))
         power = 4.0 * sharpness[..., None]
 
@@ -333,7 +320,7 @@ class MemoryCell(keras.layers.Layer):
         both = ops.concatenate([ops.stop_gradient(memory), channels], axis=-1)
         both = ops.matmul(chosen[:, None], both)[:, 0]
         context, state = ops.split(both, 2, axis=-1)
-        change = _gru(projected, context, state, self.channel) - state
+        change = self.channel(projected, context, state) - state
         return channels + chosen[..., None] * change[:, None]
 
     def look_up(self, items, states):
@@ -350,28 +337,29 @@ class MemoryCell(keras.layers.Layer):
         hidden, read, memory, usage = (
             ops.cast(state, "float32") for state in states[:4]
         )
-        projected = _project(items, self.controller)
         # The products with the state are the same for all candidates.
-        hidden = _gru(
-            projected, read[:, None], hidden[:, None], self.controller
+        hidden = self.controller(
+            self.controller.project(items), read[:, None], hidden[:, None]
         )
-        kernel, bias = _float32(self.head_kernel, self.head_bias)
         # Key and beta of the head that reads.
         kernel, bias = (
             ops.concatenate([x[..., :dim], x[..., 4 * dim : 4 * dim + 1]], -1)
-            for x in (kernel, bias)
+            for x in (
+                ops.convert_to_tensor(self.head_kernel),
+                ops.convert_to_tensor(self.head_bias),
+            )
         )
         asked = ops.matmul(hidden, kernel[:units]) + bias
         if self.util:
-            seen = ops.matmul(usage / USAGE_UNIT, kernel[units:])
+            seen = ops.stop_gradient(usage) / USAGE_UNIT
+            seen = ops.matmul(seen, kernel[units:])
             asked = asked + seen[:, None]
         asked = ops.clip(asked, -LIMIT, LIMIT)
         weights = self._address(
             ops.tanh(asked[..., :-1]), ops.softplus(asked[..., -1]) + 1, memory
         )
-        kernel, bias = _float32(self.output_kernel, self.output_bias)
-        both = [hidden, ops.matmul(weights, memory)]
-        output = ops.matmul(ops.concatenate(both, -1), kernel) + bias
+        both = ops.concatenate([hidden, ops.matmul(weights, memory)], axis=-1)
+        output = ops.matmul(both, self.output_kernel) + self.output_bias
         return ops.clip(output, -LIMIT, LIMIT)
 
     def get_config(self):
@@ -385,32 +373,6 @@ class MemoryCell(keras.layers.Layer):
         }
 
 
-def _project(items, weights):
-    """Returns the product of a GRU with its inputs, and the bias."""
-    kernel, bias = _float32(*weights[:2])
-    return ops.matmul(ops.cast(items, "float32"), kernel) + bias
-
-
-def _gru(projected, context, state, weights):
-    """One step of a GRU whose product with the input is `projected`."""
-    units = state.shape[-1]
-    context_kernel, gate_kernel, candidate_kernel = _float32(*weights[2:])
-    projected = projected + ops.matmul(context, context_kernel)
-    gates = ops.sigmoid(
-        projected[..., : 2 * units] + ops.matmul(state, gate_kernel)
-    )
-    reset, renewal = ops.split(gates, 2, axis=-1)
-    candidate = ops.tanh(
-        projected[..., 2 * units :]
-        + ops.matmul(reset * state, candidate_kernel)
-    )
-    return state + renewal * (candidate - state)
-
-
-def _float32(*weights):
-    return [ops.cast(weight, "float32") for weight in weights]
-
-
 def _inverse_norm(vectors):
     square = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
     return ops.rsqrt(square + 1e-12)
@@ -418,7 +380,3 @@ def _inverse_norm(vectors):
 
 def _unit(vectors):
     return vectors * _inverse_norm(vectors)
-
-
-def _linear_initializer(fan_in):
-    return keras.initializers.TruncatedNormal(stddev=fan_in**-0.5)

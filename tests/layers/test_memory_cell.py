@@ -111,6 +111,17 @@ def test_an_invalid_step_changes_no_bit():
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.parametrize("miu", [True, False])
+def test_items_may_be_as_wide_as_anything(miu):
+    # As wide as the controller's part of a projection.
+    cell = MemoryCell(10, 3, miu=miu)
+    items = RANDOM.normal(size=(2, 3, 10)).astype("float32")
+    layer = keras.layers.RNN(cell)
+    np.testing.assert_allclose(
+        layer(cell.project(items)), layer(items), **TOLERANCE
+    )
+
+
 def test_a_history_can_be_continued():
     cell = make()
     first = run(cell, ITEMS[:, :3])
@@ -163,8 +174,7 @@ def test_weights_that_sharpening_sends_to_zero_stay_finite():
     bias[4 * DIM : 4 * DIM + 6] = [19.0, 19.0, 19.0, 19.0, -19.0, -19.0]
     cell.head_bias.assign(bias)
     assert_finite(cell)
-    usage = run(cell, ITEMS)["u"]
-    assert np.any(usage == 0)
+    assert np.any(run(cell, ITEMS[:, :1])["u"] == 0)
 
 
 def test_a_memory_of_zeros_is_finite():
@@ -217,6 +227,7 @@ def test_nothing_is_learned_through_what_the_controller_sees_of_usage():
             cell.project(ITEMS[:, 0]), [*states[:3], usage, *states[4:]]
         )
         others = [x for i, x in enumerate(new_states) if i != 3]
+        others.append(cell.look_up(ITEMS, [*states[:3], usage, *states[4:]]))
     assert all(x is None for x in tape.gradient(others, [usage]))
     _, unused = cell(cell.project(ITEMS[:, 0]), states)
     assert np.abs(new_states[2] - unused[2]).max() > 1e-3

@@ -36,13 +36,13 @@ def cosine(x, y):
 
 def gru(w, name, x, context, state):
     units = len(state)
-    outer = x @ w[f"{name}_input_kernel"] + w[f"{name}_bias"]
-    outer = outer + context @ w[f"{name}_context_kernel"]
-    inner = state @ w[f"{name}_gate_kernel"]
+    outer = x @ w[f"{name}/input_kernel"] + w[f"{name}/bias"]
+    outer = outer + context @ w[f"{name}/context_kernel"]
+    inner = state @ w[f"{name}/gate_kernel"]
     reset = sigmoid(outer[:units] + inner[:units])
     keep = 1.0 - sigmoid(outer[units : 2 * units] + inner[units:])
     candidate = np.tanh(
-        outer[2 * units :] + (reset * state) @ w[f"{name}_candidate_kernel"]
+        outer[2 * units :] + (reset * state) @ w[f"{name}/state_kernel"]
     )
     return keep * state + (1.0 - keep) * candidate
 

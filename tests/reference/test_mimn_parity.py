@@ -45,7 +45,7 @@ def gru_weights(weights, prefix, dim):
         "bias": np.r_[bias * sign, weights[f"{prefix}/candidate/bias"]],
         "context_kernel": both[dim : 2 * dim],
         "gate_kernel": both[2 * dim :, : 2 * units],
-        "candidate_kernel": candidate[2 * dim :],
+        "state_kernel": candidate[2 * dim :],
     }
 
 
@@ -107,8 +107,11 @@ def load(name):
     prefixes = {"controller": "controller/gru_cell", "channel": "gru_cell"}
     for gru in ("controller", "channel") if full else ("controller",):
         parts = gru_weights(weights, prefixes[gru], dim)
-        values.update({f"{gru}_{key}": part for key, part in parts.items()})
-    by_name = {weight.name: weight for weight in model.cell.weights}
+        values.update({f"{gru}/{key}": part for key, part in parts.items()})
+    by_name = {
+        weight.path.removeprefix("memory_cell/"): weight
+        for weight in model.cell.weights
+    }
     assert set(by_name) == set(values)
     for key, value in values.items():
         by_name[key].assign(value)
