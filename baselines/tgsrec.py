@@ -237,13 +237,13 @@ class TGSRec(SequentialRecommender):
         self.temporal_neighbors.assign(tables["temporal_graph"])
 
     def encode(self, features, training=False):
-        """Returns a dict: `user` (B, d) and `now` (B,), int32.
+        """Returns a dict: `user` (B, d) and `now` (B,), int.
 
         `now` is in seconds since the first training event. With
         `head="mlp"`, `user` has met its half of the first kernel.
         """
         relative = self.temporal_neighbors.relative
-        users = ops.cast(features["user"], "int32")
+        users = ops.convert_to_tensor(features["user"])
         now = relative(ops.convert_to_tensor(features["candidate_time"])[:, 0])
         vectors = self._infer(
             users, now, self._history_events(features, now, training), training
@@ -256,10 +256,8 @@ class TGSRec(SequentialRecommender):
         """Picks S events of each history; results as `TemporalNeighbors`."""
         if not self.num_layers:
             return None
-        history = ops.cast(features["history"], "int32")
-        times = self.temporal_neighbors.relative(
-            ops.convert_to_tensor(features["history_time"])
-        )
+        history = ops.convert_to_tensor(features["history"])
+        times = self.temporal_neighbors.relative(features["history_time"])
         past = ops.logical_and(valid_positions(history), times <= now[:, None])
         places, valid_mask = self.temporal_neighbors.sample(
             ops.sum(ops.cast(past, "int32"), axis=-1), training
@@ -280,8 +278,8 @@ class TGSRec(SequentialRecommender):
         k are rows S k to S k + S - 1 of the next.
 
         Args:
-            nodes: int32 (n,).
-            times: int32 (n,).
+            nodes: int (n,).
+            times: int (n,), since the origin of the graph.
             events: neighbours, gaps and mask of the first hop, or `None`:
                 they are those of the graph.
             training: whether the step trains.
@@ -321,7 +319,7 @@ class TGSRec(SequentialRecommender):
         return zero_invalid(self.node_embedding(nodes), valid_positions(nodes))
 
     def score(self, encoded, candidates, training=False):
-        candidates = ops.cast(candidates, "int32")
+        candidates = ops.convert_to_tensor(candidates)
         now = encoded["now"]
         if len(candidates.shape) == 1:
             candidates = ops.broadcast_to(

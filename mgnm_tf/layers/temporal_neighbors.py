@@ -12,6 +12,9 @@ from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_positive_int
 
 SAMPLINGS = ("uniform", "recent")
+INTEGER = "int"
+"""int64 on TensorFlow, which keeps int32 variables and the arithmetic of
+int32 on the CPU even where there is a GPU, and int32 on other backends."""
 
 
 @register
@@ -20,7 +23,8 @@ class TemporalNeighbors(keras.layers.Layer):
 
     The layer holds the graph: for each node its events, sorted by time, in
     weights that do not train. How many of them are strictly earlier than the
-    query is found by a binary search for all queries at once, in int32.
+    query is found by a binary search for all queries at once. All numbers fit
+    into int32.
 
     Which S of the n earlier events are picked:
 
@@ -45,8 +49,8 @@ class TemporalNeighbors(keras.layers.Layer):
         training: whether to draw.
 
     Returns:
-        neighbors: int32, (..., S), nodes; 0 where there is none.
-        gaps: int32, (..., S), seconds from the event to the query, above 0;
+        neighbors: int, (..., S), nodes; 0 where there is none.
+        gaps: int, (..., S), seconds from the event to the query, above 0;
             0 where there is none.
         valid_mask: bool, (..., S).
 
@@ -106,14 +110,14 @@ class TemporalNeighbors(keras.layers.Layer):
         self.offsets = self._table("offsets", (self.num_nodes + 1,))
         self.neighbors = self._table("neighbors", (rows,))
         self.times = self._table("times", (rows,))
-        self.origin = self._table("origin", (), dtype="int64")
+        self.origin = self._table("origin", ())
         self.built = True
 
-    def _table(self, name, shape, dtype="int32"):
+    def _table(self, name, shape):
         return self.add_weight(
             name=name,
             shape=shape,
-            dtype=dtype,
+            dtype=INTEGER,
             initializer="zeros",
             trainable=False,
         )
@@ -150,11 +154,11 @@ class TemporalNeighbors(keras.layers.Layer):
                 getattr(self, name).assign(graph[name])
 
     def relative(self, times: Tensor) -> Tensor:
-        """Turns int64 seconds since 1970 into int32 since the origin."""
-        return ops.cast(times - ops.convert_to_tensor(self.origin), "int32")
+        """Turns seconds since 1970 into seconds since the origin."""
+        return ops.cast(times, INTEGER) - ops.convert_to_tensor(self.origin)
 
     def call(self, nodes, times, training=False):
-        nodes, times = ops.cast(nodes, "int32"), ops.cast(times, "int32")
+        nodes, times = ops.cast(nodes, INTEGER), ops.cast(times, INTEGER)
         first = ops.take(self.offsets, nodes, axis=0)
         count = self._count_before(first, nodes, times)
         places, valid_mask = self.sample(count, training)
@@ -168,7 +172,7 @@ class TemporalNeighbors(keras.layers.Layer):
         )
 
     def _count_before(self, first, nodes, times):
-        """Returns how many events of each node are earlier, int32 (...)."""
+        """Returns how many events of each node are earlier, int (...)."""
         end = ops.take(self.offsets, nodes + 1, axis=0)
         newest = first - 1  # the newest event that is known to be earlier
         for power in reversed(range((2 * self.num_events).bit_length())):
@@ -187,12 +191,12 @@ class TemporalNeighbors(keras.layers.Layer):
             training: whether to draw.
 
         Returns:
-            places: int32, (..., S), from 0 to `count` - 1 where valid.
+            places: int, (..., S), from 0 to `count` - 1 where valid.
             valid_mask: bool, (..., S).
         """
         size = self.num_neighbors
-        column = ops.arange(size, dtype="int32")
-        count = ops.expand_dims(ops.cast(count, "int32"), -1)
+        column = ops.arange(size, dtype=INTEGER)
+        count = ops.expand_dims(ops.cast(count, INTEGER), -1)
         if self.sampling == "uniform" and training:
             drawn = keras.random.uniform(
                 (*ops.shape(count)[:-1], size),
@@ -201,7 +205,7 @@ class TemporalNeighbors(keras.layers.Layer):
             )
             places = ops.floor(drawn * ops.cast(count, "float32"))
             # Rounding may reach the end.
-            places = ops.minimum(ops.cast(places, "int32"), count - 1)
+            places = ops.minimum(ops.cast(places, INTEGER), count - 1)
             return places, ops.broadcast_to(count > 0, ops.shape(places))
         if self.sampling == "uniform":
             # In two terms, because (column + 1) * count may overflow.
@@ -215,7 +219,7 @@ class TemporalNeighbors(keras.layers.Layer):
         shape = (*nodes.shape, self.num_neighbors)
         return tuple(
             keras.KerasTensor(shape, dtype=dtype)
-            for dtype in ("int32", "int32", "bool")
+            for dtype in (INTEGER, INTEGER, "bool")
         )
 
     def get_config(self):

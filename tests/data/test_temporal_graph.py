@@ -29,7 +29,15 @@ def with_ties(data):
     return dataclasses.replace(data, times=data.times // 500 * 500)
 
 
-@pytest.mark.parametrize("change", [lambda data: data, with_ties])
+def side_by_side(data):
+    """Lets all users begin at the same time, so that items are shared."""
+    begin = data.times[np.minimum(data.offsets, len(data.times) - 1)]
+    return dataclasses.replace(
+        data, times=data.times - begin[data.sequences] + 1_500_000_000
+    )
+
+
+@pytest.mark.parametrize("change", [side_by_side, with_ties])
 def test_equals_a_loop(change):
     data = change(toy_data())
     graph = temporal_graph(data)

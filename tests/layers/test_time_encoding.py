@@ -37,11 +37,12 @@ def test_frequencies_at_the_start():
     assert np.asarray(TimeEncoding(1).frequencies).tolist() == [1.0]
 
 
-def test_float16_keeps_integers():
-    """In float16 the span 2049 would be 2048."""
-    half = TimeEncoding(3, dtype="mixed_float16")(np.array([2049]))
+@pytest.mark.parametrize("gap", [2049, 10**9])
+def test_float16_keeps_integers_and_frequencies(gap):
+    """In float16, 2049 would be 2048 and the frequency 1e-9 would be 0."""
+    half = TimeEncoding(3, dtype="mixed_float16")(np.array([gap]))
     assert half.dtype == "float16"
-    full = TimeEncoding(3)(np.array([2049]))
+    full = TimeEncoding(3)(np.array([gap]))
     np.testing.assert_allclose(half, full, atol=1e-3)
 
 
