@@ -104,6 +104,7 @@ class SURGE(SequentialRecommender):
     """
 
     max_pairs = 8192
+    normalizes_scores = True
 
     def __init__(
         self,
