@@ -29,9 +29,9 @@ class ContextGRU(keras.layers.Layer):
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
-        projected: float32, (..., 3u), from `project`.
-        context: float32, (..., context width).
-        state: float32, (..., u).
+        projected: float, (..., 3u), from `project`.
+        context: float, (..., context width).
+        state: float, (..., u).
 
     Returns:
         float32, (..., u): the new state.
@@ -109,6 +109,9 @@ class ContextGRU(keras.layers.Layer):
 
     def call(self, projected, context, state):
         units = self.units
+        projected, context, state = (
+            ops.cast(x, "float32") for x in (projected, context, state)
+        )
         projected = projected + ops.matmul(context, self.context_kernel)
         gates = ops.sigmoid(
             projected[..., : 2 * units] + ops.matmul(state, self.gate_kernel)
