@@ -5,15 +5,14 @@ from keras import ops
 
 from mgnm_tf.layers.attentive_pooling import AttentivePooling
 from mgnm_tf.layers.feed_forward import FeedForward
-from mgnm_tf.layers.item_embedding import ItemEmbedding
-from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.models.categories import CategoryRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.validation import check_choice
 
 
 @register
-class A2SVD(SequentialRecommender):
+class A2SVD(CategoryRecommender):
     """Scores an item by a network of it and the sum of the history.
 
     ```
@@ -93,29 +92,23 @@ class A2SVD(SequentialRecommender):
         check_choice(
             attention_activation, "attention_activation", (None, "tanh")
         )
-        super().__init__(num_users, num_items, **kwargs)
-        self.embedding_dim = embedding_dim
+        super().__init__(
+            num_users,
+            num_items,
+            embedding_dim,
+            num_categories,
+            category_dim,
+            keras.initializers.TruncatedNormal(stddev=0.01),
+            **kwargs,
+        )
         self.attention_activation = attention_activation
         self.dropout = dropout
-        self.num_categories = num_categories
-        self.category_dim = category_dim
         self._create_layers()
         self.built = True
 
     def _create_layers(self):
         """Creates and builds every layer."""
         policy = {"dtype": self.dtype_policy}
-        self.item_embedding = ItemEmbedding(
-            self.num_items,
-            self.embedding_dim,
-            num_categories=self.num_categories,
-            category_dim=self.category_dim,
-            embeddings_initializer=keras.initializers.TruncatedNormal(
-                stddev=0.01
-            ),
-            name="item_embedding",
-            **policy,
-        )
         dim = self.item_embedding.output_dim
         self.pooling = AttentivePooling(
             self.attention_activation, name="pooling", **policy
@@ -125,14 +118,6 @@ class A2SVD(SequentialRecommender):
             dropout=self.dropout, name="network", **policy
         )
         self.network.build([(None, None, dim), (None, None, dim)])
-
-    @property
-    def required_tables(self):
-        return ("item_categories",) if self.category_dim else ()
-
-    def load_tables(self, tables):
-        if self.category_dim:
-            self.item_embedding.assign_categories(tables["item_categories"])
 
     def encode(self, features, training=False):
         """Returns the user vectors (B, D)."""
@@ -152,9 +137,6 @@ class A2SVD(SequentialRecommender):
     def get_config(self):
         return {
             **super().get_config(),
-            "embedding_dim": self.embedding_dim,
             "attention_activation": self.attention_activation,
             "dropout": self.dropout,
-            "num_categories": self.num_categories,
-            "category_dim": self.category_dim,
         }

@@ -4,9 +4,7 @@ import keras
 from keras import ops
 
 from mgnm_tf.layers.dynamic_routing import DynamicRouting
-from mgnm_tf.layers.item_embedding import ItemEmbedding
-from mgnm_tf.layers.max_interest import MaxInterest
-from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.models.multi_interest import MultiInterestRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import newest_first
 from mgnm_tf.utils.masking import valid_positions
@@ -16,7 +14,7 @@ from mgnm_tf.utils.validation import check_positive_int
 
 
 @register
-class ComiRecDR(SequentialRecommender):
+class ComiRecDR(MultiInterestRecommender):
     """Routes a history to K interests; the nearest one scores an item.
 
     ```
@@ -90,17 +88,18 @@ class ComiRecDR(SequentialRecommender):
         max_length: int = 100,
         **kwargs,
     ):
-        check_positive_int(embedding_dim, "embedding_dim")
-        check_positive_int(num_interests, "num_interests")
         check_positive_int(routing_iterations, "routing_iterations")
         check_choice(position_from, "position_from", ("start", "end"))
-        check_positive_int(max_length, "max_length")
-        super().__init__(num_users, num_items, **kwargs)
-        self.embedding_dim = embedding_dim
-        self.num_interests = num_interests
+        super().__init__(
+            num_users,
+            num_items,
+            embedding_dim,
+            num_interests,
+            max_length,
+            **kwargs,
+        )
         self.routing_iterations = routing_iterations
         self.position_from = position_from
-        self.max_length = max_length
         self._create_layers()
         self.built = True
 
@@ -108,9 +107,6 @@ class ComiRecDR(SequentialRecommender):
         """Creates and builds every layer."""
         policy = {"dtype": self.dtype_policy}
         dim = self.embedding_dim
-        self.item_embedding = ItemEmbedding(
-            self.num_items, dim, name="item_embedding", **policy
-        )
         self.kernel = self.add_weight(
             name="kernel",
             shape=(self.max_length, self.num_interests, dim, dim),
@@ -122,7 +118,6 @@ class ComiRecDR(SequentialRecommender):
             name="routing",
             **policy,
         )
-        self.readout = MaxInterest(name="readout", **policy)
 
     def encode(self, features, training=False):
         """Returns the interests (B, K, d)."""
@@ -137,23 +132,9 @@ class ComiRecDR(SequentialRecommender):
             valid_mask=valid_positions(history),
         )
 
-    def score(self, encoded, candidates, training=False):
-        candidates = ops.convert_to_tensor(candidates)
-        return self.readout(encoded, self.item_embedding(candidates))
-
-    def interests(self, features):
-        """Returns the interests (B, K, d)."""
-        return self.encode(features)
-
-    def item_vectors(self):
-        return self.item_embedding.vectors()
-
     def get_config(self):
         return {
             **super().get_config(),
-            "embedding_dim": self.embedding_dim,
-            "num_interests": self.num_interests,
             "routing_iterations": self.routing_iterations,
             "position_from": self.position_from,
-            "max_length": self.max_length,
         }

@@ -3,9 +3,7 @@
 import keras
 from keras import ops
 
-from mgnm_tf.layers.item_embedding import ItemEmbedding
-from mgnm_tf.layers.max_interest import MaxInterest
-from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.models.multi_interest import MultiInterestRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import masked_softmax
 from mgnm_tf.utils.masking import newest_first
@@ -16,7 +14,7 @@ from mgnm_tf.utils.validation import check_positive_int
 
 
 @register
-class ComiRecSA(SequentialRecommender):
+class ComiRecSA(MultiInterestRecommender):
     """Weighs a history in K ways; the nearest of K interests scores an item.
 
     ```
@@ -93,19 +91,20 @@ class ComiRecSA(SequentialRecommender):
         max_length: int = 100,
         **kwargs,
     ):
-        check_positive_int(embedding_dim, "embedding_dim")
-        check_positive_int(num_interests, "num_interests")
         if hidden_dim is not None:
             check_positive_int(hidden_dim, "hidden_dim")
         check_choice(position_from, "position_from", ("start", "end"))
-        check_positive_int(max_length, "max_length")
-        super().__init__(num_users, num_items, **kwargs)
-        self.embedding_dim = embedding_dim
-        self.num_interests = num_interests
+        super().__init__(
+            num_users,
+            num_items,
+            embedding_dim,
+            num_interests,
+            max_length,
+            **kwargs,
+        )
         self.hidden_dim = hidden_dim
         self.positions = positions
         self.position_from = position_from
-        self.max_length = max_length
         self._create_layers()
         self.built = True
 
@@ -114,9 +113,6 @@ class ComiRecSA(SequentialRecommender):
         policy = {"dtype": self.dtype_policy}
         dim = self.embedding_dim
         units = self.hidden_dim or 4 * dim
-        self.item_embedding = ItemEmbedding(
-            self.num_items, dim, name="item_embedding", **policy
-        )
         self.position_embedding = None
         if self.positions:
             self.position_embedding = keras.layers.Embedding(
@@ -135,7 +131,6 @@ class ComiRecSA(SequentialRecommender):
             self.num_interests, name="attention", **policy
         )
         self.attention.build((None, None, units))
-        self.readout = MaxInterest(name="readout", **policy)
 
     def encode(self, features, training=False):
         """Returns the interests (B, K, d)."""
@@ -155,24 +150,10 @@ class ComiRecSA(SequentialRecommender):
         )
         return ops.matmul(weights, items)
 
-    def score(self, encoded, candidates, training=False):
-        candidates = ops.convert_to_tensor(candidates)
-        return self.readout(encoded, self.item_embedding(candidates))
-
-    def interests(self, features):
-        """Returns the interests (B, K, d)."""
-        return self.encode(features)
-
-    def item_vectors(self):
-        return self.item_embedding.vectors()
-
     def get_config(self):
         return {
             **super().get_config(),
-            "embedding_dim": self.embedding_dim,
-            "num_interests": self.num_interests,
             "hidden_dim": self.hidden_dim,
             "positions": self.positions,
             "position_from": self.position_from,
-            "max_length": self.max_length,
         }

@@ -3,9 +3,8 @@
 import keras
 from keras import ops
 
-from mgnm_tf.layers import ItemEmbedding
 from mgnm_tf.layers import MemoryCell
-from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.models.categories import CategoryRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.validation import check_positive_int
@@ -16,7 +15,7 @@ STATES = ("hidden", "read", "memory", "usage", "added", "channels")
 
 
 @register
-class MIMN(SequentialRecommender):
+class MIMN(CategoryRecommender):
     """Writes the history into a memory; candidates look things up in it.
 
     ```
@@ -116,29 +115,25 @@ class MIMN(SequentialRecommender):
         if hidden_dim is not None:
             check_positive_int(hidden_dim, "hidden_dim")
         check_positive_int(num_slots, "num_slots", 2)
-        super().__init__(num_users, num_items, **kwargs)
-        self.embedding_dim = embedding_dim
+        super().__init__(
+            num_users,
+            num_items,
+            embedding_dim,
+            num_categories,
+            category_dim,
+            **kwargs,
+        )
         self.hidden_dim = hidden_dim
         self.num_slots = num_slots
         self.util = util
         self.miu = miu
         self.util_weight = util_weight
-        self.num_categories = num_categories
-        self.category_dim = category_dim
         self._create_layers()
         self.built = True
 
     def _create_layers(self):
         """Creates and builds every layer."""
         policy = {"dtype": self.dtype_policy}
-        self.item_embedding = ItemEmbedding(
-            self.num_items,
-            self.embedding_dim,
-            self.num_categories,
-            self.category_dim,
-            name="item_embedding",
-            **policy,
-        )
         dim = self.item_embedding.output_dim
         units = self.hidden_dim or dim
         # Errors of half precision would add up along the history.
@@ -192,13 +187,6 @@ class MIMN(SequentialRecommender):
             layers.append(layer)
             width = units
         return layers
-
-    @property
-    def required_tables(self):
-        return ("item_categories",) if self.category_dim else ()
-
-    def load_tables(self, tables):
-        self.item_embedding.assign_categories(tables["item_categories"])
 
     def encode(self, features, training=False):
         """Returns the states of the cell, float32, and `total` (B, D).
@@ -287,12 +275,9 @@ class MIMN(SequentialRecommender):
     def get_config(self):
         return {
             **super().get_config(),
-            "embedding_dim": self.embedding_dim,
             "hidden_dim": self.hidden_dim,
             "num_slots": self.num_slots,
             "util": self.util,
             "miu": self.miu,
             "util_weight": self.util_weight,
-            "num_categories": self.num_categories,
-            "category_dim": self.category_dim,
         }

@@ -4,9 +4,7 @@ import keras
 from keras import ops
 
 from mgnm_tf.layers.dynamic_routing import DynamicRouting
-from mgnm_tf.layers.item_embedding import ItemEmbedding
-from mgnm_tf.layers.max_interest import MaxInterest
-from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.models.multi_interest import MultiInterestRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import history_length
 from mgnm_tf.utils.masking import newest_first
@@ -15,7 +13,7 @@ from mgnm_tf.utils.validation import check_positive_int
 
 
 @register
-class MIND(SequentialRecommender):
+class MIND(MultiInterestRecommender):
     """Routes a history to K interests; the nearest one scores an item.
 
     ```
@@ -107,18 +105,19 @@ class MIND(SequentialRecommender):
         seed: int | None = None,
         **kwargs,
     ):
-        check_positive_int(embedding_dim, "embedding_dim")
-        check_positive_int(num_interests, "num_interests")
         check_positive_int(routing_iterations, "routing_iterations")
-        check_positive_int(max_length, "max_length")
-        super().__init__(num_users, num_items, **kwargs)
-        self.embedding_dim = embedding_dim
-        self.num_interests = num_interests
+        super().__init__(
+            num_users,
+            num_items,
+            embedding_dim,
+            num_interests,
+            max_length,
+            **kwargs,
+        )
         self.routing_iterations = routing_iterations
         self.relu_layer = relu_layer
         self.dynamic_interests = dynamic_interests
         self.fixed_noise = fixed_noise
-        self.max_length = max_length
         self.seed = seed
         self._create_layers()
         self.built = True
@@ -127,9 +126,6 @@ class MIND(SequentialRecommender):
         """Creates and builds every layer."""
         policy = {"dtype": self.dtype_policy}
         dim = self.embedding_dim
-        self.item_embedding = ItemEmbedding(
-            self.num_items, dim, name="item_embedding", **policy
-        )
         self.projection = keras.layers.Dense(
             dim, use_bias=False, name="projection", **policy
         )
@@ -155,7 +151,6 @@ class MIND(SequentialRecommender):
                 dim, activation="relu", name="output_layer", **policy
             )
             self.output_layer.build((None, None, dim))
-        self.readout = MaxInterest(name="readout", **policy)
 
     def encode(self, features, training=False):
         """Returns the interests (B, K, d)."""
@@ -197,26 +192,12 @@ class MIND(SequentialRecommender):
         columns = ops.minimum(ops.arange(length), self.max_length - 1)
         return ops.take(self.noise, columns, axis=1)
 
-    def score(self, encoded, candidates, training=False):
-        candidates = ops.convert_to_tensor(candidates)
-        return self.readout(encoded, self.item_embedding(candidates))
-
-    def interests(self, features):
-        """Returns the interests (B, K, d)."""
-        return self.encode(features)
-
-    def item_vectors(self):
-        return self.item_embedding.vectors()
-
     def get_config(self):
         return {
             **super().get_config(),
-            "embedding_dim": self.embedding_dim,
-            "num_interests": self.num_interests,
             "routing_iterations": self.routing_iterations,
             "relu_layer": self.relu_layer,
             "dynamic_interests": self.dynamic_interests,
             "fixed_noise": self.fixed_noise,
-            "max_length": self.max_length,
             "seed": self.seed,
         }

@@ -5,10 +5,9 @@ from keras import ops
 
 from mgnm_tf.layers.attentive_pooling import AttentivePooling
 from mgnm_tf.layers.feed_forward import FeedForward
-from mgnm_tf.layers.item_embedding import ItemEmbedding
 from mgnm_tf.layers.target_attention import TargetAttention
 from mgnm_tf.layers.time_lstm import TimeLSTM
-from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.models.categories import CategoryRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import last_valid
 from mgnm_tf.utils.masking import valid_positions
@@ -16,7 +15,7 @@ from mgnm_tf.utils.validation import check_positive_int
 
 
 @register
-class SLiRec(SequentialRecommender):
+class SLiRec(CategoryRecommender):
     """Scores an item by two views of the history, weighed by a third.
 
     For a history x_1, ..., x_n at times t_1, ..., t_n, the present t and a
@@ -118,30 +117,24 @@ class SLiRec(SequentialRecommender):
         **kwargs,
     ):
         check_positive_int(time_scale, "time_scale")
-        super().__init__(num_users, num_items, **kwargs)
-        self.embedding_dim = embedding_dim
+        super().__init__(
+            num_users,
+            num_items,
+            embedding_dim,
+            num_categories,
+            category_dim,
+            keras.initializers.TruncatedNormal(stddev=0.01),
+            **kwargs,
+        )
         self.dropout = dropout
         self.use_time = use_time
         self.time_scale = time_scale
-        self.num_categories = num_categories
-        self.category_dim = category_dim
         self._create_layers()
         self.built = True
 
     def _create_layers(self):
         """Creates and builds every layer."""
         policy = {"dtype": self.dtype_policy}
-        self.item_embedding = ItemEmbedding(
-            self.num_items,
-            self.embedding_dim,
-            num_categories=self.num_categories,
-            category_dim=self.category_dim,
-            embeddings_initializer=keras.initializers.TruncatedNormal(
-                stddev=0.01
-            ),
-            name="item_embedding",
-            **policy,
-        )
         dim = self.item_embedding.output_dim
         self.pooling = AttentivePooling(name="pooling", **policy)
         self.pooling.build((None, None, dim))
@@ -162,14 +155,6 @@ class SLiRec(SequentialRecommender):
     @property
     def required_features(self):
         return ("history_time", "candidate_time") if self.use_time else ()
-
-    @property
-    def required_tables(self):
-        return ("item_categories",) if self.category_dim else ()
-
-    def load_tables(self, tables):
-        if self.category_dim:
-            self.item_embedding.assign_categories(tables["item_categories"])
 
     def encode(self, features, training=False):
         """Computes both views as far as they need no candidate.
@@ -236,10 +221,7 @@ class SLiRec(SequentialRecommender):
     def get_config(self):
         return {
             **super().get_config(),
-            "embedding_dim": self.embedding_dim,
             "dropout": self.dropout,
             "use_time": self.use_time,
             "time_scale": self.time_scale,
-            "num_categories": self.num_categories,
-            "category_dim": self.category_dim,
         }

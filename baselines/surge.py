@@ -9,9 +9,8 @@ from mgnm_tf.layers.feed_forward import FeedForward
 from mgnm_tf.layers.graph_pooling import GraphPooling
 from mgnm_tf.layers.interest_graph import InterestGraph
 from mgnm_tf.layers.interest_graph import cluster_means
-from mgnm_tf.layers.item_embedding import ItemEmbedding
 from mgnm_tf.layers.target_attention import TargetAttention
-from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.models.categories import CategoryRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import masked_softmax
 from mgnm_tf.utils.masking import valid_positions
@@ -20,7 +19,7 @@ from mgnm_tf.utils.validation import check_positive_int
 
 
 @register
-class SURGE(SequentialRecommender):
+class SURGE(CategoryRecommender):
     """Scores an item by the core interests that a graph gathers for it.
 
     For a history x and a candidate t, with T_1, T_2, T_3 `TargetAttention`
@@ -125,31 +124,25 @@ class SURGE(SequentialRecommender):
         if pool_length is not None:
             check_positive_int(pool_length, "pool_length")
         check_choice(augru, "augru", VARIANTS)
-        super().__init__(num_users, num_items, **kwargs)
-        self.embedding_dim = embedding_dim
+        super().__init__(
+            num_users,
+            num_items,
+            embedding_dim,
+            num_categories,
+            category_dim,
+            keras.initializers.TruncatedNormal(stddev=0.01),
+            **kwargs,
+        )
         self.hidden_dim = hidden_dim
         self.max_length = max_length
         self.pool_length = pool_length
         self.augru = augru
-        self.num_categories = num_categories
-        self.category_dim = category_dim
         self._create_layers()
         self.built = True
 
     def _create_layers(self):
         """Creates and builds every layer."""
         policy = {"dtype": self.dtype_policy}
-        self.item_embedding = ItemEmbedding(
-            self.num_items,
-            self.embedding_dim,
-            num_categories=self.num_categories,
-            category_dim=self.category_dim,
-            embeddings_initializer=keras.initializers.TruncatedNormal(
-                stddev=0.01
-            ),
-            name="item_embedding",
-            **policy,
-        )
         dim = self.item_embedding.output_dim
         units = self.hidden_dim or dim
         self.graph = InterestGraph(name="graph", **policy)
@@ -180,14 +173,6 @@ class SURGE(SequentialRecommender):
         self.recurrence.build((None, None, 3 * units + 1))
         self.network = FeedForward(name="network", **policy)
         self.network.build([(None, units), *[(None, dim)] * 3])
-
-    @property
-    def required_tables(self):
-        return ("item_categories",) if self.category_dim else ()
-
-    def load_tables(self, tables):
-        if self.category_dim:
-            self.item_embedding.assign_categories(tables["item_categories"])
 
     def encode(self, features, training=False):
         """Computes the nodes of the graph.
@@ -264,11 +249,8 @@ class SURGE(SequentialRecommender):
     def get_config(self):
         return {
             **super().get_config(),
-            "embedding_dim": self.embedding_dim,
             "hidden_dim": self.hidden_dim,
             "max_length": self.max_length,
             "pool_length": self.pool_length,
             "augru": self.augru,
-            "num_categories": self.num_categories,
-            "category_dim": self.category_dim,
         }

@@ -1,0 +1,72 @@
+"""The base of models that read several interests off a history."""
+
+from keras import ops
+
+from mgnm_tf.layers.item_embedding import ItemEmbedding
+from mgnm_tf.layers.max_interest import MaxInterest
+from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.types import Features
+from mgnm_tf.types import Tensor
+from mgnm_tf.utils.validation import check_positive_int
+
+
+class MultiInterestRecommender(SequentialRecommender):
+    """Scores an item by the nearest of K interests: `max_k v_k . x_j`.
+
+    A subclass writes `encode`, which returns the interests (B, K, d), and
+    finds `item_embedding` made.
+
+    Args:
+        num_users: see `SequentialRecommender`.
+        num_items: see `SequentialRecommender`.
+        embedding_dim: width d of the item vectors. Defaults to `16`.
+        num_interests: number of interests K. Defaults to `4`.
+        max_length: the longest history. Defaults to `100`.
+        **kwargs: arguments of `keras.Model`.
+
+    Raises:
+        ValueError: a size is out of its range.
+    """
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        embedding_dim: int = 16,
+        num_interests: int = 4,
+        max_length: int = 100,
+        **kwargs,
+    ):
+        check_positive_int(embedding_dim, "embedding_dim")
+        check_positive_int(num_interests, "num_interests")
+        check_positive_int(max_length, "max_length")
+        super().__init__(num_users, num_items, **kwargs)
+        self.embedding_dim = embedding_dim
+        self.num_interests = num_interests
+        self.max_length = max_length
+        self.item_embedding = ItemEmbedding(
+            num_items,
+            embedding_dim,
+            name="item_embedding",
+            dtype=self.dtype_policy,
+        )
+        self.readout = MaxInterest(name="readout", dtype=self.dtype_policy)
+
+    def score(self, encoded, candidates, training=False):
+        candidates = ops.convert_to_tensor(candidates)
+        return self.readout(encoded, self.item_embedding(candidates))
+
+    def interests(self, features: Features) -> Tensor:
+        """Returns the interests (B, K, d)."""
+        return self.encode(features)
+
+    def item_vectors(self) -> Tensor:
+        return self.item_embedding.vectors()
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "embedding_dim": self.embedding_dim,
+            "num_interests": self.num_interests,
+            "max_length": self.max_length,
+        }
