@@ -31,6 +31,8 @@ _HOMES = {
     "prepare_recipe": "mgnm_tf.data.recipe",
     "make_world": "mgnm_tf.data.synthetic",
     "make_dataset": "mgnm_tf.data.pipeline",
+    "make_tables": "mgnm_tf.data.tables",
+    "make_model": "mgnm_tf.training.build",
     "Protocol": "mgnm_tf.evaluation.protocol",
     "Evaluation": "mgnm_tf.evaluation.evaluate",
     "evaluate": "mgnm_tf.evaluation.evaluate",

@@ -143,9 +143,13 @@ class SequentialRecommender(keras.Model):
         kept in weights that do not train. Called once, before training.
 
         Args:
-            tables: the result of `mgnm_tf.data.tables.make_tables`.
+            tables: the result of `mgnm_tf.make_tables`.
         """
         raise AttributeError(f"{type(self).__name__} has no tables.")
+
+    def has_tables(self) -> bool:
+        """Whether `load_tables` was called, now or before it was saved."""
+        return True
 
     def interests(self, features: Features) -> Tensor:
         """Returns the (B, n, d) interest vectors of the histories.
@@ -183,6 +187,20 @@ class SequentialRecommender(keras.Model):
     def predict(self, x, *args, **kwargs):
         self._check(x)
         return super().predict(x, *args, **kwargs)
+
+    def fit(self, *args, **kwargs):
+        """Trains as `keras.Model.fit` does.
+
+        Raises:
+            ValueError: the model has not got its tables yet.
+        """
+        if not self.has_tables():
+            raise ValueError(
+                f"{type(self).__name__} reads tables of the data; before "
+                "`fit` give it them: model.load_tables(mgnm_tf.make_tables("
+                "data, model.required_tables))"
+            )
+        return super().fit(*args, **kwargs)
 
     def _check(self, features):
         """Checks the ids of a batch given as NumPy arrays.

@@ -1,5 +1,7 @@
 """The base of models that can tell items by their category, too."""
 
+from keras import ops
+
 from mgnm_tf.layers.item_embedding import ItemEmbedding
 from mgnm_tf.models.base import SequentialRecommender
 
@@ -56,6 +58,11 @@ class CategoryRecommender(SequentialRecommender):
 
     def load_tables(self, tables):
         self.item_embedding.assign_categories(tables["item_categories"])
+
+    def has_tables(self):
+        if not self.category_dim:
+            return True
+        return bool(ops.any(self.item_embedding.item_categories > 0))
 
     def get_config(self):
         return {

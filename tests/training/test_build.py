@@ -119,3 +119,15 @@ def test_validation_has_as_many_pairs_as_the_model_can_hold(data):
     assert rows == max(1, min(60, model.max_pairs // 901)) < 60
     assert next(iter(training))[1].shape == (256, 6)
     keras.backend.clear_session()
+
+
+def test_a_model_without_its_tables_does_not_train(data):
+    config = TrainConfig("surge", options={"category_dim": 4})
+    model = build.make_model(data, config)
+    bare = type(model).from_config(model.get_config())
+    build.compile_model(bare, data, config)
+    training, _ = build.make_batches(bare, data, config)
+    with pytest.raises(ValueError, match="SURGE reads tables of the data"):
+        bare.fit(training, steps_per_epoch=1, shuffle=False, verbose=0)
+    bare.load_tables({"item_categories": data.item_categories})
+    bare.fit(training, steps_per_epoch=1, shuffle=False, verbose=0)
