@@ -6,19 +6,23 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # === Settings: each is an environment variable and, in small letters, a flag
 
 DATA=${DATA:-movielens-100k}  # a recipe of datasets/ or a prepared folder
-MODELS=${MODELS:-popularity,item_knn,item_knn:recent,gru4rec,mgnm:plain_capsules}
+MODELS=${MODELS:-popularity,item_knn,item_knn:recent,gru4rec,caser,mind,comirec_dr,comirec_sa,surge,mgnm:plain_capsules}
 SEEDS=${SEEDS:-0}
-EPOCHS=${EPOCHS:-8}           # at most; early stopping ends sooner
+EPOCHS=${EPOCHS:-}            # at most, of every model; default: below
 OUT=${OUT:-}                  # default: runs/<name of the data>
 PYTHON=${PYTHON:-}            # default: the first of python3, python3.13, ...
 VENV=${VENV:-.venv}
 
-# Options of `mgnm compare`: of the main job, and of `smoke`.
+# Options of `mgnm compare`, and those of single models. Early stopping mostly
+# ends a training before its last epoch.
 COMPARE_OPTIONS=(--max-length 20 --objective sampled_softmax
-  --shared-negatives 500 --learning-rate 0.005 --set gru4rec.epochs=40)
-SMOKE_OPTIONS=(--max-length 20 --objective sampled_softmax
   --shared-negatives 500 --learning-rate 0.005)
-SMOKE_EPOCHS=1
+declare -A MODEL_OPTIONS=(
+  [caser]="tied=true"
+  [surge]="shared_negatives=0 negatives=10"
+)
+MOST_EPOCHS=40
+declare -A MODEL_EPOCHS=([surge]=4 [mgnm:plain_capsules]=8)
 
 usage() {
   cat <<'TEXT'
@@ -35,10 +39,10 @@ Commands:
 Flags (or environment variables in capitals: DATA=... bash run_all.sh):
   --data NAME      recipe (see: mgnm datasets) or prepared folder
                    [movielens-100k]
-  --models A,B     models, see: mgnm models [popularity,item_knn,
-                   item_knn:recent,gru4rec,mgnm:plain_capsules]
+  --models A,B     models, see: mgnm models [popularity, item-kNN, MGNM and
+                   six of the models that it is compared with]
   --seeds 0,1      one run of each model for every seed [0]
-  --epochs N       most epochs of a training [8; GRU4Rec: 40]
+  --epochs N       most epochs of each training [40; SURGE: 4, MGNM: 8]
   --out FOLDER     where the runs go [runs/NAME]
   --python PROGRAM Python 3.10 to 3.13 that makes the environment
   --venv FOLDER    the virtual environment [.venv]
@@ -129,11 +133,9 @@ install() {
 
 # === Main job
 
-# compare_on NAME EPOCHS [OPTION...]: prepares the data, compares the models.
+# compare_on NAME: prepares the data, compares the models.
 compare_on() {
-  local name=$1 epochs=$2 data
-  shift 2
-  data=$name
+  local name=$1 data=$1 model option options=()
   if [[ ! -d $name ]]; then
     data=data/$name
     if [[ -d $data ]]; then
@@ -144,9 +146,18 @@ compare_on() {
     fi
   fi
   OUT=${OUT:-runs/$(basename "$name")}
+  for model in ${MODELS//,/ }; do
+    for option in ${MODEL_OPTIONS[$model]:-}; do
+      options+=(--set "$model.$option")
+    done
+    if [[ -z $EPOCHS && -n ${MODEL_EPOCHS[$model]:-} ]]; then
+      options+=(--set "$model.epochs=${MODEL_EPOCHS[$model]}")
+    fi
+  done
   say "Comparing $MODELS on $data"
   run "$VENV/bin/mgnm" compare --data "$data" --models "$MODELS" \
-    --seeds "$SEEDS" --epochs "$epochs" --out "$OUT" "$@"
+    --seeds "$SEEDS" --epochs "${EPOCHS:-$MOST_EPOCHS}" --out "$OUT" \
+    "${COMPARE_OPTIONS[@]}" "${options[@]}"
   say "Everything is in $OUT; open $OUT/report.html"
 }
 
@@ -178,11 +189,12 @@ case $command in
   setup) install ;;
   main)
     install
-    compare_on "$DATA" "$EPOCHS" "${COMPARE_OPTIONS[@]}"
+    compare_on "$DATA"
     ;;
   smoke)
     install
-    compare_on planted "$SMOKE_EPOCHS" "${SMOKE_OPTIONS[@]}"
+    EPOCHS=1
+    compare_on planted
     ;;
   test)
     install dev

@@ -109,9 +109,10 @@ def test_main_installs_prepares_and_compares(project):
     assert prepare == "mgnm prepare movielens-100k --out data/movielens-100k"
     assert compare.startswith(
         "mgnm compare --data data/movielens-100k "
-        "--models popularity,item_knn,item_knn:recent,gru4rec,"
-        "mgnm:plain_capsules --seeds 0 "
+        "--models popularity,item_knn,item_knn:recent,gru4rec,caser,mind,"
+        "comirec_dr,comirec_sa,surge,mgnm:plain_capsules --seeds 0 --epochs 40 "
     )
+    assert "--set surge.negatives=10 --set surge.epochs=4" in compare
     assert "--out runs/movielens-100k" in compare
     assert "runs/movielens-100k/report.html" in result.stdout
 
@@ -169,6 +170,16 @@ def test_settings(project, way):
         "mgnm compare --data mine --models mgnm --seeds 3,4 --epochs 7 "
         "--out runs/x"
     )
+    # Options of models that are not compared would be refused.
+    assert "--set" not in compare
+
+
+def test_epochs_that_are_given_are_those_of_every_model(project):
+    run_all(project, "--models", "gru4rec,surge", "--epochs", "3")
+    compare = calls(project)[-1]
+    assert "--epochs 3 " in compare
+    assert "surge.negatives=10" in compare
+    assert "surge.epochs" not in compare
 
 
 def test_smoke_uses_made_data(project):
@@ -176,6 +187,7 @@ def test_smoke_uses_made_data(project):
     _, prepare, compare = calls(project)
     assert prepare == "mgnm prepare planted --out data/planted"
     assert "--out runs/planted" in compare
+    assert "--epochs 1 " in compare and ".epochs=" not in compare
 
 
 def test_test_passes_its_arguments_to_pytest(project):
