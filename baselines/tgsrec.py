@@ -138,7 +138,6 @@ class TGSRec(SequentialRecommender):
         seed: int | None = None,
         **kwargs,
     ):
-        check_positive_int(num_events, "num_events", 0)
         check_positive_int(embedding_dim, "embedding_dim")
         check_positive_int(time_dim, "time_dim")
         check_positive_int(num_layers, "num_layers", 0)
