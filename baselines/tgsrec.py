@@ -235,6 +235,11 @@ class TGSRec(SequentialRecommender):
             )
         self.temporal_neighbors.assign(tables["temporal_graph"])
 
+    def has_tables(self):
+        # The last offset is the number of entries, two for each event.
+        offsets = self.temporal_neighbors.offsets
+        return int(offsets[-1]) == 2 * self.num_events
+
     def encode(self, features, training=False):
         """Returns a dict: `user` (B, d) and `now` (B,), int.
 

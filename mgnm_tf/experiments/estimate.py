@@ -1,7 +1,7 @@
 """How long a training will take, from a few measured steps."""
 
-import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -14,7 +14,9 @@ from mgnm_tf.training.build import make_batches
 from mgnm_tf.training.build import make_model
 from mgnm_tf.training.config import TrainConfig
 
-TRAINING_STEPS, VALIDATION_STEPS = 6, 3
+FEWEST_STEPS, MOST_STEPS = 4, 256
+LONG_ENOUGH = 1.0
+"""Seconds after which no more steps are measured."""
 
 
 @dataclass(frozen=True)
@@ -59,30 +61,40 @@ def estimate_run(data: SequenceDataset, config: TrainConfig) -> Estimate:
         return Estimate(start=1.0, epoch=0.0, epochs=1)
     compile_model(model, data, config, steps_per_execution=1)
     training, validation = make_batches(model, data, config)
-    clock = _Clock()
-    model.fit(
-        training,
-        steps_per_epoch=TRAINING_STEPS,
-        shuffle=False,
-        verbose=0,
-        callbacks=[clock],
+    step, check = _Clock(), _Clock()
+    step.measure(
+        lambda steps: model.fit(
+            training,
+            steps_per_epoch=steps,
+            shuffle=False,
+            verbose=0,
+            callbacks=[step],
+        )
     )
-    step = clock.seconds_per_step()
-    model.evaluate(
-        validation, steps=VALIDATION_STEPS, verbose=0, callbacks=[clock]
+    start = time.perf_counter() - begin
+    endless = validation.repeat()
+    check.measure(
+        lambda steps: model.evaluate(
+            endless, steps=steps, verbose=0, callbacks=[check]
+        )
     )
     steps = num_batches(data, "train", batch_size=config.batch_size)
-    checks = math.ceil(validation.cardinality())
-    epoch = steps * step + checks * clock.seconds_per_step()
-    return Estimate(time.perf_counter() - begin, epoch, config.epochs)
+    epoch = steps * step.seconds + int(validation.cardinality()) * check.seconds
+    return Estimate(start, epoch, config.epochs)
 
 
 class _Clock(keras.callbacks.Callback):
-    """Notes when each step ended."""
+    """Notes when each step ended; `seconds` is what one takes."""
 
-    def __init__(self):
-        super().__init__()
-        self.ends = []
+    def measure(self, run: Callable[[int], object]) -> None:
+        """Calls `run(steps)` until the steps lasted long enough."""
+        steps = FEWEST_STEPS
+        run(steps)
+        while self.ends[-1] - self.ends[0] < LONG_ENOUGH and steps < MOST_STEPS:
+            steps *= 4
+            run(steps)
+        # Without the first step, which is compiled.
+        self.seconds = (self.ends[-1] - self.ends[0]) / (len(self.ends) - 1)
 
     def on_train_begin(self, logs=None):
         self.ends = []
@@ -93,7 +105,3 @@ class _Clock(keras.callbacks.Callback):
         self.ends.append(time.perf_counter())
 
     on_test_batch_end = on_train_batch_end
-
-    def seconds_per_step(self) -> float:
-        """The mean without the first step, which is compiled."""
-        return (self.ends[-1] - self.ends[0]) / max(len(self.ends) - 1, 1)

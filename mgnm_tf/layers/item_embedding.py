@@ -99,7 +99,8 @@ class ItemEmbedding(keras.layers.Layer):
             self.item_categories = self.add_weight(
                 name="item_categories",
                 shape=(self.num_items + 1,),
-                dtype="int32",
+                # Not int32, which a GPU does not read on TensorFlow.
+                dtype="int",
                 initializer="zeros",
                 trainable=False,
             )
@@ -132,7 +133,7 @@ class ItemEmbedding(keras.layers.Layer):
                 f"{self.num_categories}. Received: {values[wrong[0]]} for "
                 f"item {wrong[0]}"
             )
-        self.item_categories.assign(values.astype("int32"))
+        self.item_categories.assign(values)
 
     def call(self, items):
         vectors = ops.take(self.embeddings, items, axis=0)

@@ -370,3 +370,10 @@ def test_no_graph():
 def test_wrong_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         make(**options)
+
+
+def test_a_model_without_its_graph_does_not_train():
+    model = TGSRec(3, 5, num_events=4)
+    assert not model.has_tables()
+    with pytest.raises(ValueError, match="TGSRec reads tables of the data"):
+        model.fit({}, np.zeros((1, 1)))

@@ -83,7 +83,13 @@ def test_equal_values_are_equally_good():
 def test_nothing_but_failures():
     summary = {"models": {}, "best": {}, "failed": SUMMARY["failed"][:1]}
     _, rows = comparison_cells(summary)
-    assert [cell.text for cell in rows[0]] == ["gru4rec (failed)", "-", "-", "-", "-"]
+    assert [cell.text for cell in rows[0]] == [
+        "gru4rec (failed)",
+        "-",
+        "-",
+        "-",
+        "-",
+    ]
 
 
 def test_terminal_table_is_plain_in_a_file_and_styled_on_a_terminal():
