@@ -93,7 +93,7 @@ def layer_cases():
     )
     cell = layers.MemoryCell(item_dim=6, hidden_dim=5)
     cell.initial_memory.assign(0.5 * numbers(4, 6))
-    yield "MemoryCell", keras.layers.RNN(cell), {"sequences": items}
+    yield "MemoryCell", LookUp(cell), {"items": items}
     graph = layers.InterestGraph()
     graph.build((3, 4, 6))
     graph.metric.assign(numbers(1, 6, seed=1))
@@ -159,6 +159,21 @@ def target_cases():
         Parts(layers.FeedForward()),
         {"users": numbers(3, 1, 6), "items": numbers(3, 4, 5, seed=1)},
     )
+
+
+class LookUp(keras.layers.Layer):
+    """Asks the memory that a history leaves about the history's items."""
+
+    def __init__(self, cell):
+        super().__init__()
+        self.memory = keras.layers.RNN(cell, return_state=True)
+
+    def build(self, shape):
+        self.memory.build(shape)
+
+    def call(self, items):
+        _, *states = self.memory(items)
+        return self.memory.cell.look_up(items, states)
 
 
 class Parts(keras.layers.Layer):
