@@ -103,6 +103,7 @@ setup(
             "ir-measures>=0.4",
             "jax",
             "pytest>=8",
+            "pytest-xdist>=3",
             "ruff>=0.9",
             "scikit-learn>=1.4",
             "setuptools>=70",
