@@ -1,24 +1,20 @@
-"""Milliseconds per training step of SGD, LazyAdam and Keras Adam.
+"""Milliseconds per step of SGD, LazyAdam and Keras Adam on a large table."""
 
-    python benchmarks/optimizer.py [--rows 292286] [--dim 40] [--touched 6000]
-
-One compiled step looks `touched` distinct rows of a table up, some of them
-twice, takes the gradient of a scalar and applies it. The optimizers take
-turns in one process, so that a busy machine hits all of them alike. Prints
-JSON: medians, and the ratio to SGD.
-"""
-
-import argparse
-import json
-import platform
-import statistics
 import time
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.measure import figure
+from benchmarks.settings import Settings
 from mgnm_tf.optimizers import LazyAdam
+
+ROWS, DIM, TOUCHED = 292_286, 40, 6_000
+"""The table of the paper's micro-video data, and what a batch reads of it."""
+
+WARM_UP = 3
+"""First calls, which trace, are not counted."""
 
 OPTIMIZERS = {
     "sgd": keras.optimizers.SGD,
@@ -27,10 +23,41 @@ OPTIMIZERS = {
 }
 
 
-def make_step(optimizer, rows: int, dim: int):
+def run(settings: Settings) -> dict[str, dict]:
+    """Measures the three by turns, so that a busy machine hits all alike.
+
+    One compiled step looks 6,000 distinct rows of a table of 292,286 x 40
+    up, a tenth of them twice, takes the gradient of a scalar and applies it.
+
+    Returns:
+        optimizer -> `step_ms`, `times_sgd`.
+    """
+    random = np.random.default_rng(1)
+    steps = {name: make_step(make(1e-3)) for name, make in OPTIMIZERS.items()}
+    seconds = {name: [] for name in steps}
+    for repeat in range(WARM_UP + (10 if settings.quick else 50)):
+        distinct = random.choice(ROWS, TOUCHED, replace=False)
+        ids = np.concatenate([distinct, distinct[: TOUCHED // 10]])
+        ids = tf.constant(ids, tf.int32)
+        for name, step in steps.items():
+            begin = time.perf_counter()
+            step(ids)
+            if repeat >= WARM_UP:
+                seconds[name].append(time.perf_counter() - begin)
+    sgd = np.array(seconds["sgd"])
+    return {
+        name: {
+            "step_ms": figure(1000 * np.array(values)),
+            "times_sgd": figure(np.array(values) / sgd),
+        }
+        for name, values in seconds.items()
+    }
+
+
+def make_step(optimizer: keras.optimizers.Optimizer):
     """Returns a compiled function of ids (n,) that trains a table once."""
     table = keras.Variable(
-        np.random.default_rng(0).normal(size=(rows, dim)).astype("float32")
+        np.random.default_rng(0).normal(size=(ROWS, DIM)).astype("float32")
     )
     optimizer.build([table])
 
@@ -41,62 +68,6 @@ def make_step(optimizer, rows: int, dim: int):
             looked_up = tf.gather(table.value, ids)
             loss = tf.reduce_sum(tf.square(looked_up))
         optimizer.apply([tape.gradient(loss, table.value)], [table])
+        return loss
 
     return step
-
-
-def measure(
-    rows: int, dim: int, touched: int, repeats: int
-) -> dict[str, list[float]]:
-    """Returns seconds per step of each optimizer, one entry a repeat."""
-    random = np.random.default_rng(1)
-    steps = {
-        name: make_step(optimizer(1e-3), rows, dim)
-        for name, optimizer in OPTIMIZERS.items()
-    }
-    seconds = {name: [] for name in steps}
-    for repeat in range(repeats + 3):
-        distinct = random.choice(rows, touched, replace=False)
-        ids = tf.constant(
-            np.concatenate([distinct, distinct[: touched // 10]]), tf.int32
-        )
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step(ids)
-            if repeat >= 3:  # The first calls trace and warm up.
-                seconds[name].append(time.perf_counter() - start)
-    return seconds
-
-
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("--rows", type=int, default=292_286)
-    parser.add_argument("--dim", type=int, default=40)
-    parser.add_argument("--touched", type=int, default=6_000)
-    parser.add_argument("--repeats", type=int, default=50)
-    arguments = parser.parse_args()
-    seconds = measure(**vars(arguments))
-    medians = {
-        name: round(1000 * statistics.median(values), 3)
-        for name, values in seconds.items()
-    }
-    result = {
-        **vars(arguments),
-        "ms_per_step": medians,
-        "times_sgd": {
-            name: round(value / medians["sgd"], 2)
-            for name, value in medians.items()
-        },
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "devices": [d.name for d in tf.config.list_physical_devices()],
-        "machine": platform.platform(),
-    }
-    print(json.dumps(result, indent=2))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,91 +1,81 @@
-"""Time and memory of `prepare` on a made log of micro-video size.
+"""Time and memory of `mgnm prepare`, in a process of its own."""
 
-    python benchmarks/prepare.py
-
-It writes a CSV of 60,813 users, 292,286 items and 15,000,000 rows with
-`write_world`, prepares it, both in processes of their own, and prints JSON:
-seconds, peak memory of the process, rows a second.
-"""
-
-import argparse
 import json
 import os
-import platform
-import resource
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--users", type=int, default=60_813)
-    parser.add_argument("--items", type=int, default=292_286)
-    parser.add_argument("--events", type=int, default=15_000_000)
-    parser.add_argument("--folder", help="where the files go; kept if given")
-    parser.add_argument("--step", choices=["world", "prepare"])
-    arguments = parser.parse_args()
-    if arguments.step:
-        print(json.dumps(_run_step(arguments)))
-        return
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.folder or temporary
-        report = {
-            "users": arguments.users,
-            "items": arguments.items,
-            "events": arguments.events,
-            "cpus": os.cpu_count(),
-            "python": platform.python_version(),
-        }
-        for step in ("world", "prepare"):
-            command = [sys.executable, __file__, "--step", step]
-            command += ["--users", str(arguments.users)]
-            command += ["--items", str(arguments.items)]
-            command += ["--events", str(arguments.events)]
-            command += ["--folder", folder]
-            done = subprocess.run(
-                command, check=True, stdout=subprocess.PIPE, text=True
-            )
-            report[step] = json.loads(done.stdout)
-        print(json.dumps(report, indent=2))
+from benchmarks.machine import ROOT
+from benchmarks.measure import seconds_of
+from benchmarks.measure import significant
+from benchmarks.settings import Settings
+from mgnm_tf.data.dataset import HEADER
+from mgnm_tf.data.prepare import prepare
+from mgnm_tf.data.synthetic import write_world
+from mgnm_tf.training.memory import peak_memory
 
 
-def _run_step(arguments: argparse.Namespace) -> dict:
-    from mgnm_tf.data.prepare import prepare
-    from mgnm_tf.data.synthetic import write_world
+def run(settings: Settings) -> dict[str, dict]:
+    """Measures the way from a CSV to a data folder.
 
-    folder = Path(arguments.folder)
-    start = time.perf_counter()
-    if arguments.step == "world":
-        write_world(
-            folder / "log.csv",
-            arguments.users,
-            arguments.items,
-            num_events=arguments.events,
-            seed=0,
+    The CSV is the log of the settings, or a made world. A data folder is
+    prepared already, so nothing is measured.
+
+    Returns:
+        `world` and `prepare` -> seconds, rows a second, memory.
+    """
+    if settings.log and (Path(settings.log) / HEADER).is_file():
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        report, log = {}, settings.log
+        if not log:
+            log = str(Path(folder, "log.csv"))
+            world = (settings.users, settings.items, settings.events)
+            report["world"] = _in_a_process("world", log, *map(str, world))
+        out = str(Path(folder, "data"))
+        report["prepare"] = _in_a_process(
+            "prepare", str(Path(log).absolute()), out, settings.split
         )
-        result = {"megabytes": (folder / "log.csv").stat().st_size / 1e6}
+    return report
+
+
+def _in_a_process(*arguments: str) -> dict:
+    """Calls `main` in a fresh process, whose memory is its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.prepare", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return json.loads(done.stdout)
+
+
+def main(step: str, log: str, *arguments: str) -> None:
+    """Does a step and prints what it cost, as JSON."""
+    if step == "world":
+        users, items, events = map(int, arguments)
+        rows = events
+        seconds = seconds_of(
+            lambda: write_world(log, users, items, num_events=events, seed=0)
+        )
     else:
-        data = prepare(
-            folder / "log.csv",
-            folder / "data",
-            category_column="category",
-            progress=lambda step: print(
-                f"{time.perf_counter() - start:6.1f} s {step}", file=sys.stderr
-            ),
+        out, split = arguments
+        made = []
+        seconds = seconds_of(
+            lambda: made.append(prepare(log, out, split=split))
         )
-        result = {"counts": data.metadata["counts"]}
-    seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {
-        "seconds": round(seconds, 1),
-        "rows_per_second": round(arguments.events / seconds),
-        "peak_gigabytes": round(peak / 1e9, 2),
-        **result,
+        rows = len(made[0].items)
+    result = {
+        "seconds": significant(seconds),
+        "rows_per_second": significant(rows / seconds),
+        "peak_memory_mib": round(peak_memory()),
     }
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

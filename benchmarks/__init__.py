@@ -1,0 +1,1 @@
+"""Speed and memory of every part: `python -m benchmarks --help`."""
