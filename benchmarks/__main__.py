@@ -82,6 +82,16 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="JSON file of the results.")
     ] = None,
+    against: Annotated[
+        str,
+        typer.Option(
+            metavar="REV",
+            help="A commit to compare this checkout with, by turns.",
+        ),
+    ] = "",
+    pairs: Annotated[
+        int, typer.Option(min=1, help="Turns of each, with --against.")
+    ] = 3,
 ) -> None:
     """Measure phases, print a table and write JSON."""
     with sentences():
@@ -108,14 +118,30 @@ def run(
             seconds=seconds or (0.3 if quick else 3.0),
             quick=quick,
         )
+        if against:
+            _compare(against, names, settings, pairs, out)
+            return
         report = run_phases(names, settings, out, _progress)
         console.print(markdown(report), markup=False)
         if out is not None:
             notes.print(f"Written: {out}")
 
 
-def _progress(phase: str) -> None:
-    notes.print(f"{phase} ...")
+def _progress(text: str) -> None:
+    notes.print(f"{text} ...", markup=False)
+
+
+def _compare(revision, names, settings, pairs, out) -> None:
+    """Prints the ratios of this checkout to a revision."""
+    from benchmarks.against import compare
+    from benchmarks.tables import plain_table
+    from mgnm_tf.utils.files import write_json
+
+    table = compare(revision, [*names, *settings.arguments()], pairs, _progress)
+    console.print(plain_table(table), markup=False)
+    console.print(f"ratio: this checkout / {revision}", markup=False)
+    if out is not None:
+        write_json(out, table.to_dict("records"))
 
 
 @app.command()
@@ -124,13 +150,88 @@ def report(
 ) -> None:
     """Make a Markdown table and plots beside the JSON of a run."""
     with sentences():
+        from benchmarks.plots import save_plots
         from benchmarks.tables import markdown
         from mgnm_tf.utils.files import read_json
 
-        text = markdown(read_json(results))
+        content = read_json(results)
+        if not isinstance(content, dict) or "results" not in content:
+            raise UserError(f"{results} is no result of a benchmark.")
         table = results.with_suffix(".md")
-        table.write_text(text, encoding="utf-8")
-        console.print(f"Written: {table}")
+        table.write_text(markdown(content), encoding="utf-8")
+        for path in (table, *save_plots(content, results.with_suffix(""))):
+            console.print(f"Written: {path}", markup=False)
+
+
+@app.command()
+def profile(
+    out: Annotated[Path, typer.Option(help="Folder for TensorBoard.")],
+    model: Annotated[str, typer.Option(help="Name, or name:preset.")] = "mgnm",
+    log: Annotated[
+        str,
+        typer.Option(help="A log or a data folder; default: a made world."),
+    ] = "",
+    max_length: Annotated[int, typer.Option(help="Longest history.")] = 100,
+    embedding_dim: Annotated[
+        int | None, typer.Option(help="Width of the vectors.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="How long to trace.")] = 3.0,
+) -> None:
+    """Trace training steps and print what takes the time."""
+    with sentences():
+        load_tensorflow()
+        from benchmarks.settings import Settings
+        from benchmarks.settings import check_models
+        from benchmarks.tables import plain_table
+        from benchmarks.trace import operations
+        from benchmarks.trace import profile_training
+        from benchmarks.trace import top
+
+        check_models([model])
+        settings = Settings(
+            log=log,
+            max_length=max_length,
+            embedding_dim=embedding_dim,
+            seconds=seconds,
+        )
+        steps = profile_training(model, settings, out)
+        table = operations(out)
+        console.print(f"{steps} steps of {model}, traced into {out}")
+        for by in ("type", "part"):
+            console.print(plain_table(top(table, by, steps)), markup=False)
+
+
+@app.command()
+def gpu(
+    models: Annotated[
+        str, typer.Option(help="Names, or name:preset, with commas; or all.")
+    ] = "all",
+    jit_compile: Annotated[
+        bool, typer.Option(help="Whether XLA compiles TensorFlow's step.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tiny, to prove the script.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="JSON file of the results.")
+    ] = None,
+) -> None:
+    """Measure the training step of every model at the paper's settings."""
+    with sentences():
+        load_tensorflow()
+        from benchmarks import gpu as steps
+        from benchmarks.settings import check_models
+        from benchmarks.tables import markdown
+        from mgnm_tf.models.registry import model_names
+
+        labels = model_names() if models == "all" else models.split(",")
+        check_models(labels)
+        plan = steps.make_plan(dry_run, jit_compile)
+        found = steps.run(labels, plan, out, _progress)
+        console.print(markdown(found), markup=False)
+        failed = steps.failures(found)
+        if failed:
+            raise UserError(f"{len(failed)} failed: {'; '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import numpy as np
 
 from benchmarks.settings import Settings
 from mgnm_tf.data.dataset import HEADER
+from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.log import read_log
 from mgnm_tf.data.splits import split_log
@@ -32,24 +33,28 @@ def load_data(settings: Settings) -> SequenceDataset:
     return split_log(log, settings.split, name="made world")
 
 
-def random_data(
-    users: int, items: int, events: int, test_users: int | None = None
+def full_histories(
+    users: int, items: int, targets: int, length: int
 ) -> SequenceDataset:
-    """Returns leave-one-out data of random items, all histories alike long.
+    """Returns data of random items in which every history is full.
+
+    The first `length` events of a user are only history; then come the
+    training targets, one for validation and one for the test.
 
     Args:
         users: number of users.
         items: number of items.
-        events: events of each user.
-        test_users: how many users have a test event; all by default.
+        targets: training targets of each user.
+        length: events before the first target.
     """
-    random = np.random.default_rng(0)
-    size = users * events
+    events = length + targets + 2
     parts = np.zeros((users, events), np.int8)
-    parts[:, -2] = 1
-    parts[:test_users, -1] = 2
+    parts[:, :length] = len(PARTS)  # No part: never a target.
+    parts[:, -2], parts[:, -1] = 1, 2
     return SequenceDataset(
-        items=random.integers(1, items + 1, size, np.int32),
+        items=np.random.default_rng(0).integers(
+            1, items + 1, users * events, np.int32
+        ),
         times=np.tile(np.arange(events), users),
         parts=parts.ravel(),
         sequences=np.repeat(np.arange(1, users + 1, dtype=np.int32), events),
@@ -58,16 +63,3 @@ def random_data(
         item_ids=range(items),
         num_users=users,
     )
-
-
-def describe_data(data: SequenceDataset) -> dict[str, int]:
-    """Returns the counts of the data."""
-    return {
-        "users": data.num_users,
-        "items": data.num_items,
-        "events": len(data.items),
-        **{
-            f"{part}_positives": len(data.positions(part))
-            for part in ("train", "test")
-        },
-    }

@@ -8,9 +8,6 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mgnm_tf.training.memory import peak_memory
-from mgnm_tf.training.memory import reset_peak_memory
-
 Figure = dict[str, float]
 """A measured quantity: `median`, `least` and `most` of its windows."""
 
@@ -79,6 +76,10 @@ def memory_into(report: dict) -> Iterator[None]:
     `peak_memory_mib` is that of the process (of the GPU where there is one),
     `memory_above_start_mib` the part that was not held before.
     """
+    # Here, so that what needs no TensorFlow can be measured without it.
+    from mgnm_tf.training.memory import peak_memory
+    from mgnm_tf.training.memory import reset_peak_memory
+
     gc.collect()
     reset_peak_memory()
     before = peak_memory()

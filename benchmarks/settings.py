@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Sequence
 from dataclasses import asdict
 from dataclasses import dataclass
+from pathlib import Path
 
 from mgnm_tf.errors import UserError
 from mgnm_tf.models.registry import model_class
@@ -76,6 +77,28 @@ class Settings:
         return TrainConfig(
             name, preset or None, options, max_length=self.max_length
         )
+
+    def arguments(self) -> list[str]:
+        """Returns the options of the command that give these settings."""
+        options = {
+            "--models": ",".join(self.models) or "all",
+            "--log": self.log and str(Path(self.log).absolute()),
+            "--users": self.users,
+            "--items": self.items,
+            "--events": self.events,
+            "--split": self.split,
+            "--max-length": self.max_length,
+            "--embedding-dim": self.embedding_dim,
+            "--windows": self.windows,
+            "--seconds": self.seconds,
+        }
+        given = [
+            str(part)
+            for option, value in options.items()
+            if value not in ("", None)
+            for part in (option, value)
+        ]
+        return given + ["--quick"] * self.quick
 
     def to_dict(self) -> dict:
         """Returns all values, as JSON types."""

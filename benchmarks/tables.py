@@ -54,12 +54,14 @@ def phase_table(rows: pd.DataFrame) -> str:
     cells = rows.assign(cell=rows.apply(cell, axis=1))
     table = cells.pivot(index="what", columns="figure", values="cell")
     table = table.loc[rows["what"].unique(), rows["figure"].unique()]
-    lines = [["", *table.columns], ["---"] * (1 + table.shape[1])]
-    lines += [
-        [f"`{what}`", *row]
-        for what, row in zip(table.index, table.fillna("-").to_numpy())
-    ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    table = table.fillna("-").reset_index(names="")
+    return plain_table(table)
+
+
+def plain_table(table: pd.DataFrame) -> str:
+    """Returns a table in Markdown."""
+    lines = [table.columns, ["---"] * table.shape[1], *table.to_numpy()]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 def cell(row: pd.Series) -> str:

@@ -1,0 +1,316 @@
+"""Training steps of every model at the paper's two settings.
+
+Histories are full and random, and batches lie ready in memory: what is
+measured is the device. It runs on Keras's TensorFlow and JAX backends.
+"""
+
+import gc
+import itertools
+import time
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from benchmarks.data import full_histories
+from benchmarks.machine import describe_machine
+from benchmarks.measure import figure
+from mgnm_tf.data.tables import make_tables
+from mgnm_tf.losses import get_loss
+from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.models.registry import create_model
+from mgnm_tf.models.registry import model_class
+from mgnm_tf.models.statistical import StatisticalRecommender
+from mgnm_tf.optimizers import LazyAdam
+from mgnm_tf.utils.files import write_json
+
+NEGATIVES = 5
+POLICIES = ("float32", "mixed_float16")
+WARM_UP = 1
+"""Epochs that are not counted: they compile."""
+
+PAPER_SECONDS = {
+    "Micro-video": 0.3825,
+    "Toys and Games": 0.1843,
+    "Music Instruments": 0.0598,
+}
+"""Table 4 of the MGNM paper: seconds per iteration of its training, on "a
+single GPU" that it does not name; its batches hold 256 positives."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """The sizes of one setting.
+
+    Args:
+        users: number of users.
+        items: number of items.
+        embedding_dim: width of the vectors.
+        max_length: length of every history.
+        paper: the data sets of `PAPER_SECONDS` that have this setting.
+    """
+
+    users: int
+    items: int
+    embedding_dim: int
+    max_length: int
+    paper: tuple[str, ...]
+
+
+CASES = {
+    "amazon": Case(
+        19_412, 11_924, 16, 100, ("Toys and Games", "Music Instruments")
+    ),
+    "micro_video": Case(60_813, 292_286, 40, 100, ("Micro-video",)),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured of every model.
+
+    Args:
+        cases: name -> sizes.
+        batch_sizes: positives of a batch.
+        windows: how often each speed is measured.
+        steps: steps of a window, a multiple of 20.
+        jit_compile: whether XLA compiles the step on TensorFlow; JAX always
+            does.
+    """
+
+    cases: dict[str, Case]
+    batch_sizes: tuple[int, ...] = (256, 1024, 4096)
+    windows: int = 5
+    steps: int = 200
+    jit_compile: bool = False
+
+
+def make_plan(dry_run: bool, jit_compile: bool) -> Plan:
+    """Returns the plan for a GPU, or a tiny one that proves the script."""
+    if not dry_run:
+        return Plan(CASES, jit_compile=jit_compile)
+    tiny = {
+        name: replace(case, users=30, items=200, max_length=8)
+        for name, case in CASES.items()
+    }
+    return Plan(tiny, (4,), 1, 20, jit_compile)
+
+
+def run(
+    labels: Sequence[str],
+    plan: Plan,
+    out: Path | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> dict:
+    """Measures every model that trains by gradients.
+
+    Args:
+        labels: names, or `name:preset`.
+        plan: what is measured of each.
+        out: where the results go, written again after each model.
+        progress: called with a few words at the start of each.
+
+    Returns:
+        `machine`, `settings` and `results`: case -> "model, policy, batch"
+        -> `step_ms`, `positives_per_second`; or `error`. The fastest batch
+        of a model and policy has `best` "yes".
+    """
+    machine = describe_machine() | {"float32": _float32()}
+    settings = {
+        "batch_sizes": list(plan.batch_sizes),
+        "negatives": NEGATIVES,
+        "jit_compile": plan.jit_compile,
+        "cases": {name: vars(case) for name, case in plan.cases.items()},
+    }
+    results = {}
+    report = {"machine": machine, "settings": settings, "results": results}
+    for name, case in plan.cases.items():
+        rows = results[name] = {
+            f"paper: mgnm, {source}, 256": {
+                "step_ms": 1000 * PAPER_SECONDS[source]
+            }
+            for source in case.paper
+        }
+        for label in labels:
+            if issubclass(
+                model_class(label.partition(":")[0]), StatisticalRecommender
+            ):
+                continue
+            for policy in POLICIES:
+                progress(f"{name}: {label}, {policy}")
+                rows |= measure_model(label, policy, case, plan)
+                if out is not None:
+                    out.parent.mkdir(parents=True, exist_ok=True)
+                    write_json(out, report)
+    return report
+
+
+def failures(report: dict) -> list[str]:
+    """Returns what could not be measured, in words."""
+    return [
+        f"{case}, {what}"
+        for case, rows in report["results"].items()
+        for what, row in rows.items()
+        if "error" in row
+    ]
+
+
+def measure_model(label: str, policy: str, case: Case, plan: Plan) -> dict:
+    """Measures one model under one dtype policy, with every batch size.
+
+    A batch size that fails (the memory of the device is too small for it,
+    say) is noted with the reason.
+    """
+    rows = {}
+    for size in plan.batch_sizes:
+        keras.backend.clear_session()
+        gc.collect()
+        keras.config.set_dtype_policy(policy)
+        try:
+            keras.utils.set_random_seed(0)
+            row = measure_steps(
+                make_trained(label, case, plan), case, size, plan
+            )
+        except Exception as error:
+            row = {"error": f"{type(error).__name__}: {error}"[:200]}
+        finally:
+            keras.config.set_dtype_policy("float32")
+        rows[f"{label}, {policy}, {size}"] = row
+    speeds = {
+        key: row["positives_per_second"]["median"]
+        for key, row in rows.items()
+        if "error" not in row
+    }
+    if len(plan.batch_sizes) > 1 and speeds:
+        rows[max(speeds, key=speeds.get)]["best"] = "yes"
+    return rows
+
+
+def make_trained(label: str, case: Case, plan: Plan) -> SequentialRecommender:
+    """Returns a model with its tables, compiled with the paper's objective."""
+    name, _, preset = label.partition(":")
+    data = full_histories(case.users, case.items, 4, 2)
+    model = create_model(
+        name,
+        preset or None,
+        case.users,
+        case.items,
+        {"embedding_dim": case.embedding_dim},
+        {
+            "max_length": case.max_length,
+            "num_events": 4 * case.users,
+            "use_time": True,
+        },
+    )
+    if model.required_tables:
+        model.load_tables(make_tables(data, model.required_tables))
+    on_jax = keras.backend.backend() == "jax"
+    model.compile(
+        LazyAdam(1e-3),
+        get_loss("paper"),
+        # On JAX the steps of an execution would be compiled one by one.
+        steps_per_execution=1 if on_jax else 20,
+        jit_compile="auto" if on_jax else plan.jit_compile,
+    )
+    return model
+
+
+def measure_steps(
+    model: SequentialRecommender, case: Case, batch_size: int, plan: Plan
+) -> dict:
+    """Measures `fit` on batches that lie in memory.
+
+    Returns:
+        `step_ms` and `positives_per_second`.
+    """
+    clock = EpochClock()
+    model.fit(
+        endless(random_batches(model, case, batch_size)),
+        steps_per_epoch=plan.steps,
+        epochs=WARM_UP + plan.windows,
+        callbacks=[clock],
+        shuffle=False,
+        verbose=0,
+    )
+    steps = np.array(clock.seconds[WARM_UP:]) / plan.steps
+    return {
+        "step_ms": figure(1000 * steps),
+        "positives_per_second": figure(batch_size / steps),
+    }
+
+
+class EpochClock(keras.callbacks.Callback):
+    """Notes the `seconds` of every epoch."""
+
+    def on_train_begin(self, logs=None):
+        self.seconds = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.begin = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seconds.append(time.perf_counter() - self.begin)
+
+
+def random_batches(
+    model: SequentialRecommender, case: Case, batch_size: int, count: int = 8
+) -> list[tuple[dict[str, np.ndarray], np.ndarray]]:
+    """Returns random batches with full histories, as NumPy arrays."""
+    random = np.random.default_rng(0)
+    length, columns = case.max_length, 1 + NEGATIVES
+
+    def ids(highest, *shape):
+        return random.integers(1, highest + 1, (batch_size, *shape), np.int32)
+
+    labels = np.zeros((batch_size, columns), np.float32)
+    labels[:, 0] = 1.0
+    batches = []
+    for _ in range(count):
+        features = {
+            "user": ids(case.users),
+            "history": ids(case.items, length),
+            "candidates": ids(case.items, columns),
+        }
+        if "history_time" in model.required_features:
+            times = np.sort(ids(1000, length + 1), axis=1).astype(np.int64)
+            features["history_time"] = times[:, :-1]
+            features["candidate_time"] = np.repeat(times[:, -1:], columns, 1)
+        batches.append((features, labels))
+    return batches
+
+
+def endless(batches: list) -> Iterable:
+    """Returns the batches again and again, in a form that `fit` reads fast.
+
+    Shapes are left open on TensorFlow, as those of the pipeline are.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return (batch for batch in itertools.cycle(batches))
+    import tensorflow as tf
+
+    signature = keras.tree.map_structure(
+        lambda array: tf.TensorSpec([None] * array.ndim, array.dtype),
+        batches[0],
+    )
+    dataset = tf.data.Dataset.from_generator(
+        lambda: iter(batches), output_signature=signature
+    )
+    return dataset.cache().repeat().prefetch(2)
+
+
+def _float32() -> str:
+    """Says in which precision the device multiplies float32 matrices."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return f"jax: {jax.config.jax_default_matmul_precision or 'default'}"
+    import tensorflow as tf
+
+    if tf.config.experimental.tensor_float_32_execution_enabled():
+        return "TF32 where the GPU has it"
+    return "IEEE"
