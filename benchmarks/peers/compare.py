@@ -1,0 +1,294 @@
+"""Our models and RecBole's by turns, on the same data, as ratios.
+
+    python -m benchmarks.peers.compare LOG --python PEER/bin/python
+
+See `README.md` beside this file for what is the same and what differs.
+"""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import keras
+import numpy as np
+import pandas as pd
+import typer
+
+from benchmarks.machine import describe_machine
+from benchmarks.measure import figure
+from benchmarks.measure import seconds_of
+from benchmarks.peers.pairs import EVALUATIONS
+from benchmarks.peers.pairs import NAMES
+from benchmarks.peers.pairs import Pair
+from benchmarks.peers.pairs import make_pair
+from benchmarks.peers.pairs import recbole_options
+from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.log import read_log
+from mgnm_tf.data.pipeline import make_dataset
+from mgnm_tf.data.splits import split_log
+from mgnm_tf.evaluation.ranking import RankingModel
+from mgnm_tf.training.build import compile_model
+from mgnm_tf.training.build import count_numbers
+from mgnm_tf.training.build import make_batches
+from mgnm_tf.training.build import make_model
+from mgnm_tf.training.config import TrainConfig
+from mgnm_tf.utils.files import write_json
+
+TASKS = ("train", *EVALUATIONS)
+
+
+def main(
+    log: Annotated[str, typer.Argument(help="The log, a CSV.")],
+    python: Annotated[str, typer.Option(help="Python that has RecBole.")],
+    models: Annotated[str, typer.Option(help="Names.")] = ",".join(NAMES),
+    negatives: Annotated[str, typer.Option(help="Of a positive.")] = "1,5",
+    lengths: Annotated[str, typer.Option(help="Longest history.")] = "20",
+    width: Annotated[int, typer.Option(help="Of the vectors.")] = 16,
+    batch: Annotated[int, typer.Option(help="Positives of a batch.")] = 256,
+    rounds: Annotated[int, typer.Option(help="Turns of each side.")] = 5,
+    out: Annotated[Path | None, typer.Option(help="JSON file.")] = None,
+) -> None:
+    """Measure our models and RecBole's by turns."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        data = write_data(log, Path(folder))
+        for length in map(int, lengths.split(",")):
+            for count in map(int, negatives.split(",")):
+                for name in models.split(","):
+                    pair = make_pair(name, width, length)
+                    options = recbole_options(folder, batch, count, length)
+                    config = TrainConfig(
+                        pair.ours,
+                        options=pair.options,
+                        negatives=count,
+                        batch_size=batch,
+                        max_length=length,
+                    )
+                    with open_peer(python, pair, options, folder) as peer:
+                        result = compare(data, config, peer, rounds)
+                    row = {
+                        "ours": pair.ours,
+                        "theirs": pair.theirs,
+                        "same": pair.same,
+                        "length": length,
+                        "negatives": count,
+                        **result,
+                    }
+                    rows.append(row)
+                    typer.echo(markdown(rows[-1:]).splitlines()[-1], err=True)
+    if out is not None:
+        write_json(out, {"machine": describe_machine(), "results": rows})
+    typer.echo(markdown(rows))
+
+
+def write_data(log: str, folder: Path) -> SequenceDataset:
+    """Writes the log for RecBole and returns the same data for us.
+
+    What the two treat differently is taken out of the log beforehand, until
+    none is left: held-out events of items that nobody has in training, and
+    users with fewer than 4 events.
+    """
+    path = folder / "log" / "log.inter"
+    path.parent.mkdir()
+    table = folder / "log.csv"
+    data = split_log(read_log(log), "leave_one_out")
+    while True:
+        order = np.arange(len(data.items)) - data.offsets[data.sequences]
+        sizes = np.diff(data.offsets)[data.sequences]
+        events = pd.DataFrame(
+            {
+                "user_id": np.asarray(data.user_ids)[data.sequences - 1],
+                "item_id": np.asarray(data.item_ids)[data.items - 1],
+                # Places instead of times: no ties, and exact in float32.
+                "timestamp": order,
+            }
+        )
+        events = events[sizes >= 4]
+        events.to_csv(table, index=False)
+        data = split_log(read_log(table), "leave_one_out")
+        if len(data.items) == len(sizes):
+            break
+    events.columns = ["user_id:token", "item_id:token", "timestamp:float"]
+    events.to_csv(path, sep="\t", index=False)
+    return data
+
+
+class Peer:
+    """RecBole in a process of its own.
+
+    Args:
+        process: `recbole_peer.py`, with pipes to its input and output.
+
+    Attributes:
+        description: what it says of itself.
+    """
+
+    def __init__(self, process: subprocess.Popen):
+        self.process = process
+        self.description = self._answer()
+
+    def measure(self, task: str) -> tuple[int, float]:
+        """Returns samples and seconds of a task."""
+        self.process.stdin.write(f"{task}\n")
+        self.process.stdin.flush()
+        answer = self._answer()
+        return answer["samples"], answer["seconds"]
+
+    def _answer(self) -> dict:
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(
+                "RecBole ended; its error is on the standard error. Its "
+                "environment is described in benchmarks/peers/README.md."
+            )
+        return json.loads(line)
+
+
+@contextmanager
+def open_peer(
+    python: str, pair: Pair, options: dict, folder: str
+) -> Iterator[Peer]:
+    """Starts RecBole with the model of a pair."""
+    settings = {
+        "model": pair.theirs,
+        "options": {**options, **pair.peer_options},
+        "tests": EVALUATIONS,
+    }
+    path = Path(folder) / "settings.json"
+    path.write_text(json.dumps(settings), encoding="utf-8")
+    script = Path(__file__).with_name("recbole_peer.py")
+    with subprocess.Popen(
+        [python, str(script), str(path), folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield Peer(process)
+        finally:
+            process.stdin.close()
+
+
+class Ours:
+    """One of our models with its batches.
+
+    Args:
+        data: the data.
+        config: how it trains.
+    """
+
+    def __init__(self, data: SequenceDataset, config: TrainConfig):
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(0)
+        self.model = make_model(data, config)
+        compile_model(self.model, data, config)
+        self.training, _ = make_batches(self.model, data, config)
+        self.samples = {
+            "train": len(data.positions("train")),
+            **dict.fromkeys(EVALUATIONS, len(data.positions("test"))),
+        }
+        self.steps = -(-self.samples["train"] // config.batch_size)
+        execution = self.model.steps_per_execution
+        self.steps = round(self.steps / execution) * execution
+        self.trained = self.steps * config.batch_size
+        self.tests = {}
+        for name in EVALUATIONS:
+            everything = name == "catalogue"
+            rows = self.model.histories_at_a_time(
+                config.batch_size, 2048 if everything else 1001
+            )
+            features = tuple(self.model.required_features)
+            batches = make_dataset(
+                data,
+                "test",
+                batch_size=rows,
+                max_length=config.max_length,
+                negatives=0 if everything else 1000,
+                exclude="none" if everything else "history",
+                features=(*features, "excluded") if everything else features,
+            )
+            ranking = RankingModel(self.model, everything)
+            self.tests[name] = ranking, batches
+
+    def measure(self, task: str) -> tuple[int, float]:
+        """Trains about an epoch or ranks the test part, as for the peer."""
+        if task == "train":
+            return self.trained, seconds_of(self._train)
+        ranking, batches = self.tests[task]
+        return self.samples[task], seconds_of(
+            lambda: ranking.predict(batches, verbose=0)
+        )
+
+    def _train(self):
+        self.model.fit(
+            self.training, steps_per_epoch=self.steps, shuffle=False, verbose=0
+        )
+
+
+def compare(
+    data: SequenceDataset, config: TrainConfig, peer: Peer, rounds: int
+) -> dict:
+    """Measures both by turns.
+
+    Returns:
+        For each task `ours` and `theirs` in samples a second and `ratio`,
+        that of neighbours in time; the samples and parameters of both.
+    """
+    ours = Ours(data, config)
+    speeds = {task: [] for task in TASKS}
+    for turn in range(1 + rounds):
+        for task in TASKS:
+            pair = []
+            for side in (ours, peer):
+                samples, seconds = side.measure(task)
+                pair.append(samples / seconds)
+            if turn:  # The first turn compiles.
+                speeds[task].append(pair)
+    result = {
+        "samples": {
+            "ours": ours.samples,
+            "theirs": peer.description["samples"],
+        },
+        "parameters": {
+            "ours": count_numbers(ours.model),
+            "theirs": peer.description["parameters"],
+        },
+        "peer": peer.description,
+    }
+    for task, pairs in speeds.items():
+        mine, theirs = np.array(pairs).T
+        result[task] = {
+            "ours": figure(mine),
+            "theirs": figure(theirs),
+            "ratio": figure(mine / theirs, 3),
+        }
+    return result
+
+
+def markdown(rows: list[dict]) -> str:
+    """Returns the table of samples a second and ratios."""
+    heads = ["ours", "RecBole", "m", "negatives"]
+    for task in TASKS:
+        heads += [f"{task}, ours/s", "RecBole/s", "ratio (least to most)"]
+    lines = [heads, ["---"] * len(heads)]
+    for row in rows:
+        theirs = row["theirs"] if row["same"] else f"{row['theirs']} (another)"
+        line = [row["ours"], theirs, row["length"], row["negatives"]]
+        for task in TASKS:
+            ratio = row[task]["ratio"]
+            line += [
+                f"{row[task]['ours']['median']:,.0f}",
+                f"{row[task]['theirs']['median']:,.0f}",
+                f"{ratio['median']:g} ({ratio['least']:g} to "
+                f"{ratio['most']:g})",
+            ]
+        lines.append(line)
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+if __name__ == "__main__":
+    typer.run(main)

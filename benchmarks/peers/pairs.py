@@ -1,0 +1,136 @@
+"""Which of our models stands against which of RecBole's, and how set up."""
+
+from dataclasses import dataclass
+from typing import Any
+
+EVALUATIONS = {
+    "sampled": {
+        "mode": "uni1000",
+        "batches": (4096, 32_768),
+        "records": 512,
+    },
+    "catalogue": {"mode": "full", "batches": (256, 4096), "records": 0},
+}
+"""RecBole's evaluation modes; the sizes of batch that it may choose from, in
+pairs of record and candidate for "uni1000", in records for "full"; how many
+records are evaluated in a turn, 0 for all."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One comparison.
+
+    Args:
+        ours: the name of our model.
+        options: its constructor arguments.
+        theirs: the name of RecBole's model.
+        peer_options: its options.
+        same: whether the two are the same network. Otherwise their ratio
+            says something about size alone.
+    """
+
+    ours: str
+    options: dict[str, Any]
+    theirs: str
+    peer_options: dict[str, Any]
+    same: bool = True
+
+
+def make_pair(name: str, width: int, length: int) -> Pair:
+    """Returns a comparison.
+
+    Args:
+        name: `gru4rec`, `caser` or `sasrec`.
+        width: of item vectors and hidden states.
+        length: the longest history.
+    """
+    if name == "gru4rec":
+        return Pair(
+            "gru4rec",
+            {"embedding_dim": width, "dropout": 0.3},
+            "GRU4Rec",
+            {
+                "embedding_size": width,
+                "hidden_size": width,
+                "num_layers": 1,
+                "dropout_prob": 0.3,
+            },
+        )
+    if name == "caser":
+        # RecBole has filters of every height up to the length, and one table.
+        return Pair(
+            "caser",
+            {
+                "embedding_dim": width,
+                "window": length,
+                "num_vertical": 4,
+                "num_horizontal": 8,
+                "dropout": 0.4,
+                "tied": True,
+            },
+            "Caser",
+            {
+                "embedding_size": width,
+                "nv": 4,
+                "nh": 8,
+                "dropout_prob": 0.4,
+            },
+        )
+    return Pair(
+        "comirec_sa",
+        {"embedding_dim": width},
+        "SASRec",
+        {
+            "hidden_size": width,
+            "inner_size": 4 * width,
+            "n_layers": 2,
+            "n_heads": 2,
+        },
+        same=False,
+    )
+
+
+NAMES = ("gru4rec", "caser", "sasrec")
+
+
+def recbole_options(
+    folder: str, batch: int, negatives: int, length: int, seed: int = 2020
+) -> dict[str, Any]:
+    """Returns the options of RecBole that do not depend on the model.
+
+    Args:
+        folder: where `log/log.inter` stands.
+        batch: positives of a training batch.
+        negatives: negatives of each positive. RecBole repeats the history
+            for each of them and counts the repetitions as its batch.
+        length: the longest history.
+        seed: of weights and negatives.
+    """
+    return {
+        "data_path": folder,
+        "checkpoint_dir": folder,
+        "use_gpu": False,
+        "show_progress": False,
+        "state": "ERROR",
+        "seed": seed,
+        "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
+        "MAX_ITEM_LIST_LENGTH": length,
+        "loss_type": "BPR",
+        "train_batch_size": batch * negatives,
+        "train_neg_sample_args": {
+            "distribution": "uniform",
+            "sample_num": negatives,
+            "alpha": 1.0,
+            "dynamic": False,
+            "candidate_num": 0,
+        },
+        "eval_args": {
+            "split": {"LS": "valid_and_test"},
+            "group_by": "user",
+            "order": "TO",
+            "mode": "uni1000",
+        },
+        "metrics": ["NDCG", "Hit", "MRR"],
+        "topk": [5],
+        "valid_metric": "NDCG@5",
+    }

@@ -1,0 +1,171 @@
+"""RecBole's side of `compare.py`; runs with the Python of its environment.
+
+    python recbole_peer.py SETTINGS.json FOLDER
+
+The script first prints a line of JSON that describes data and model, then
+answers each line of its standard input, `train` or the name of a test, with a
+line of JSON: the number of samples and the seconds. Whatever RecBole itself
+prints goes to the standard error.
+"""
+
+import contextlib
+import itertools
+import json
+import os
+import platform
+import sys
+import time
+
+
+def main() -> None:
+    with open(sys.argv[1], encoding="utf-8") as file:
+        settings = json.load(file)
+    # RecBole writes its logs and TensorBoard files where it stands.
+    os.chdir(sys.argv[2])
+    replies = sys.stdout
+    with contextlib.redirect_stdout(sys.stderr):
+        peer = Peer(settings)
+        _reply(replies, peer.description)
+        for line in sys.stdin:
+            _reply(replies, peer.measure(line.strip()))
+
+
+def _reply(stream, values: dict) -> None:
+    stream.write(json.dumps(values) + "\n")
+    stream.flush()
+
+
+class FirstRecords:
+    """The first batches of an evaluation loader, as one that ends there.
+
+    Args:
+        loader: a loader of RecBole that makes records with negatives.
+        records: how many records are wanted; whole batches, so there may be
+            more; `records` holds their number.
+    """
+
+    def __init__(self, loader, records: int):
+        self.loader = loader
+        self.batches = -(-records // loader.step)
+        self.records = min(self.batches * loader.step, loader.sample_size)
+
+    def __iter__(self):
+        return itertools.islice(self.loader, self.batches)
+
+    def __getattr__(self, name):
+        return getattr(self.loader, name)
+
+
+class Peer:
+    """A model of RecBole with its data, loaders and trainer.
+
+    Args:
+        settings: `model`, a sequential model; `options`, which replace
+            RecBole's; `tests`, for each name the evaluation `mode`, the sizes
+            of batch to try, of which the fastest is taken, and `records`,
+            how many of the test part are evaluated; all if 0.
+    """
+
+    def __init__(self, settings: dict):
+        import torch
+        from recbole import __version__
+        from recbole.utils import get_model
+        from recbole.utils import get_trainer
+        from recbole.utils import init_seed
+
+        self.settings = settings
+        config = self._configure()
+        init_seed(config["seed"], config["reproducibility"])
+        self.training, _ = self._loaders(config)
+        model = get_model(config["model"])(config, self.training.dataset)
+        trainer = get_trainer(config["MODEL_TYPE"], config["model"])
+        self.trainer = trainer(config, model)
+        self.trainer.eval_collector.data_collect(self.training)
+        self.epoch = 0
+        self.testing = {
+            name: self._fastest(**test)
+            for name, test in settings["tests"].items()
+        }
+        self.description = {
+            "recbole": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "threads": torch.get_num_threads(),
+            "parameters": sum(weight.numel() for weight in model.parameters()),
+            "samples": {
+                "train": len(self.training.dataset),
+                **{
+                    name: len(loader.dataset)
+                    for name, (_, _, loader) in self.testing.items()
+                },
+            },
+            "batches": {name: test[1] for name, test in self.testing.items()},
+        }
+
+    def measure(self, task: str) -> dict:
+        """Trains an epoch, or evaluates the test part.
+
+        Args:
+            task: `train`, or the name of a test.
+        """
+        if task == "train":
+            return {
+                "samples": len(self.training.dataset),
+                "seconds": self._train(),
+            }
+        _, size, loader = self.testing[task]
+        seconds = self._evaluate(size, loader)
+        return {"samples": _records(loader), "seconds": seconds}
+
+    def _configure(self, **options):
+        from recbole.config import Config
+
+        return Config(
+            model=self.settings["model"],
+            dataset="log",
+            config_dict={**self.settings["options"], **options},
+        )
+
+    @staticmethod
+    def _loaders(config):
+        from recbole.data import create_dataset
+        from recbole.data import data_preparation
+
+        training, _, testing = data_preparation(config, create_dataset(config))
+        return training, testing
+
+    def _fastest(self, mode, batches, records):
+        """Returns seconds a record, size and loader of the fastest batch."""
+        found = []
+        for size in batches:
+            evaluation = {**self.settings["options"]["eval_args"], "mode": mode}
+            config = self._configure(eval_args=evaluation, eval_batch_size=size)
+            _, loader = self._loaders(config)
+            if records:
+                loader = FirstRecords(loader, records)
+            seconds = self._evaluate(size, loader)
+            found.append((seconds / _records(loader), size, loader))
+        return min(found, key=lambda entry: entry[0])
+
+    def _train(self) -> float:
+        """Trains an epoch as the trainer's `fit` does; returns seconds."""
+        begin = time.perf_counter()
+        self.trainer._train_epoch(self.training, self.epoch)
+        self.epoch += 1
+        return time.perf_counter() - begin
+
+    def _evaluate(self, size, loader) -> float:
+        self.trainer.test_batch_size = size
+        begin = time.perf_counter()
+        self.trainer.evaluate(loader, load_best_model=False)
+        return time.perf_counter() - begin
+
+
+def _records(loader) -> int:
+    if isinstance(loader, FirstRecords):
+        return loader.records
+    return len(loader.dataset)
+
+
+if __name__ == "__main__":
+    main()
