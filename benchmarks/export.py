@@ -16,7 +16,7 @@ from benchmarks.measure import significant
 from benchmarks.settings import Settings
 from mgnm_tf.data.pipeline import make_dataset
 
-SERVER = Path(__file__).with_name("serve.py")
+ROOT = Path(__file__).parents[1]
 ROWS, CANDIDATES = 8, 1001
 """The request that is served: histories, and candidates of each."""
 
@@ -55,7 +55,11 @@ def measure_export(label, data, settings: Settings) -> dict:
         seconds = seconds_of(lambda: model.export(served, verbose=False))
         size = sum(f.stat().st_size for f in served.rglob("*") if f.is_file())
         done = subprocess.run(
-            [sys.executable, SERVER, served, request, str(settings.windows)],
+            [
+                *(sys.executable, "-m", "benchmarks.serve"),
+                *(served, request, str(settings.windows)),
+            ],
+            cwd=ROOT,
             check=True,
             stdout=subprocess.PIPE,
             text=True,

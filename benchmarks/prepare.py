@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.measure import seconds_of
 from benchmarks.measure import significant
+from benchmarks.resident import peak_resident
 from benchmarks.settings import Settings
 from mgnm_tf.data.dataset import HEADER
 from mgnm_tf.data.prepare import prepare
@@ -70,11 +70,10 @@ def main(step: str, log: str, *arguments: str) -> None:
             lambda: made.append(prepare(log, out, split=split))
         )
         rows = len(made[0].items)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     result = {
         "seconds": significant(seconds),
         "rows_per_second": significant(rows / seconds),
-        "peak_memory_mib": round(peak / 2**10),
+        "peak_memory_mib": round(peak_resident()),
     }
     print(json.dumps(result))
 

@@ -1,27 +1,23 @@
 """Serves a SavedModel with TensorFlow alone and prints what that costs.
 
-    python serve.py FOLDER REQUEST.npz WINDOWS
+    python -m benchmarks.serve FOLDER REQUEST.npz WINDOWS
 
-It imports nothing of this project, as a server would not.
+It does not import `mgnm_tf`, as a server would not.
 """
 
 import json
-import resource
 import sys
 import time
 
 import numpy as np
 import tensorflow as tf
 
-
-def memory() -> float:
-    """Returns the most memory of the process so far, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+from benchmarks.resident import peak_resident
 
 
 def main(folder: str, request: str, windows: str) -> None:
     """Loads the model, asks it, prints JSON."""
-    before = memory()
+    before = peak_resident()
     begin = time.perf_counter()
     served = tf.saved_model.load(folder)
     load_seconds = time.perf_counter() - begin
@@ -37,7 +33,7 @@ def main(folder: str, request: str, windows: str) -> None:
     result = {
         "load_seconds": load_seconds,
         "request_ms": milliseconds,
-        "memory_mib": memory(),
+        "memory_mib": peak_resident(),
         "tensorflow_mib": before,
     }
     print(json.dumps(result))

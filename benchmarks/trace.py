@@ -1,5 +1,6 @@
 """Where the time of a training step goes: a trace, and its top operations."""
 
+import itertools
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -16,7 +17,7 @@ from mgnm_tf.training.build import compile_model
 from mgnm_tf.training.build import make_batches
 from mgnm_tf.training.build import make_model
 
-OPERATION = re.compile(r"(?P<name>[\w./-]+):(?P<type>_?[A-Z]\w*)")
+OPERATION = re.compile(r"(?P<name>[^:\s]+):(?P<type>_?[A-Z]\w*)")
 """How a trace names what the executor of TensorFlow runs."""
 
 
@@ -146,13 +147,15 @@ def top(table: pd.DataFrame, by: str, steps: int, rows: int = 15):
 def part_of(name: str) -> str:
     """Returns the layer that an operation belongs to, from its name.
 
-    `gradient_tape/mgnm_1/extractor_1/encoder_1/mul` belongs to "backward:
-    extractor/encoder".
+    `while/cond/StatefulPartitionedCall/gradient_tape/mgnm_1/extractor_1/mul`
+    belongs to "backward: mgnm/extractor".
     """
-    direction = "backward: " if "gradient_tape" in name else ""
-    path = [
-        re.sub(r"_\d+$", "", part)
-        for part in name.split("/")[:-1]
-        if part not in ("gradient_tape", "StatefulPartitionedCall", "while")
-    ]
-    return direction + ("/".join(path[1:4]) or path[0] if path else "step")
+    _, inside, path = name.rpartition("StatefulPartitionedCall/")
+    if not inside:
+        return "loop over steps"
+    direction = "backward: " if path.startswith("gradient_tape/") else ""
+    path = path.removeprefix("gradient_tape/").split("/")[:4]
+    # Operations have capitals, layers have not.
+    layers = itertools.takewhile(str.islower, path)
+    layers = [re.sub(r"_\d+$", "", layer) for layer in layers]
+    return direction + ("/".join(layers) or "step")

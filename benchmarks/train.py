@@ -74,7 +74,7 @@ def measure_training(
     with memory_into(report):
         model = make_model(data, config)
         report["parameters"] = count_numbers(model)
-        compile_model(model, data, config)
+        compile_model(model, data, config, 2 if settings.quick else None)
         traces = count_traces(model)
         batches, _ = make_batches(model, data, config)
         execution = model.steps_per_execution
