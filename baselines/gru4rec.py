@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from mgnm_tf.layers.row_embedding import RowEmbedding
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import valid_positions
@@ -100,7 +101,7 @@ class GRU4Rec(SequentialRecommender):
         policy = {"dtype": self.dtype_policy}
         dim, num_rows = self.embedding_dim, self.num_items + 1
         units = self.hidden_dim or dim
-        self.item_embedding = keras.layers.Embedding(
+        self.item_embedding = RowEmbedding(
             num_rows, dim, name="item_embedding", **policy
         )
         self.item_embedding.build()
@@ -119,11 +120,11 @@ class GRU4Rec(SequentialRecommender):
             self.projection.build((None, units))
         self.output_embedding = None
         if not self.tied:
-            self.output_embedding = keras.layers.Embedding(
+            self.output_embedding = RowEmbedding(
                 num_rows, dim, name="output_embedding", **policy
             )
             self.output_embedding.build()
-            self.output_bias = keras.layers.Embedding(
+            self.output_bias = RowEmbedding(
                 num_rows,
                 1,
                 embeddings_initializer="zeros",

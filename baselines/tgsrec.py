@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from mgnm_tf.layers.row_embedding import RowEmbedding
 from mgnm_tf.layers.temporal_attention import TemporalAttention
 from mgnm_tf.layers.temporal_attention import check_heads
 from mgnm_tf.layers.temporal_neighbors import TemporalNeighbors
@@ -167,7 +168,7 @@ class TGSRec(SequentialRecommender):
         """Creates and builds every layer."""
         policy = {"dtype": self.dtype_policy}
         dim = self.embedding_dim
-        self.node_embedding = keras.layers.Embedding(
+        self.node_embedding = RowEmbedding(
             self.num_users + self.num_items + 1,
             dim,
             embeddings_initializer=keras.initializers.RandomUniform(-1.0, 1.0),

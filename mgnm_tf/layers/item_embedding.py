@@ -6,6 +6,7 @@ from keras import ops
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.masking import zero_invalid
+from mgnm_tf.utils.rows import take_rows
 from mgnm_tf.utils.validation import check_positive_int
 
 
@@ -136,10 +137,10 @@ class ItemEmbedding(keras.layers.Layer):
         self.item_categories.assign(values)
 
     def call(self, items):
-        vectors = ops.take(self.embeddings, items, axis=0)
+        vectors = take_rows(self.embeddings, items)
         if self.category_dim:
             categories = ops.take(self.item_categories, items, axis=0)
-            of_category = ops.take(self.category_embeddings, categories, axis=0)
+            of_category = take_rows(self.category_embeddings, categories)
             vectors = ops.concatenate([vectors, of_category], axis=-1)
         vectors = ops.cast(vectors, self.compute_dtype)
         return zero_invalid(vectors, valid_positions(items))

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from mgnm_tf.serialization import register
+from mgnm_tf.utils.rows import take_rows
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
 
@@ -79,20 +80,30 @@ class UserEmbedding(keras.layers.Layer):
         self.built = True
 
     def call(self, users, training=False):
-        table = ops.convert_to_tensor(self.embeddings)
         if self.dropout and training:
             drawn = keras.random.uniform(
                 ops.shape(users), seed=self.seed_generator
             )
             users = ops.where(drawn < self.dropout, 0, users)
-        vectors = ops.cast(ops.take(table, users, axis=0), self.compute_dtype)
+        vectors = take_rows(self.embeddings, users)
+        vectors = ops.cast(vectors, self.compute_dtype)
         if self.dropout:
             return vectors
         if not self.num_users:
             return ops.zeros_like(vectors)
-        mean = ops.stop_gradient(ops.mean(table[1:], axis=0, keepdims=True))
         known = ops.expand_dims(ops.not_equal(users, 0), -1)
+        # The whole table is read only where somebody is unknown.
+        mean = ops.cond(
+            ops.all(known),
+            lambda: ops.zeros((1, self.embedding_dim), self.variable_dtype),
+            self._mean,
+        )
         return ops.where(known, vectors, ops.cast(mean, vectors.dtype))
+
+    def _mean(self):
+        """Returns the mean of the known users, (1, d), without gradient."""
+        table = ops.stop_gradient(ops.convert_to_tensor(self.embeddings))
+        return ops.mean(table[1:], axis=0, keepdims=True)
 
     def compute_output_shape(self, users_shape):
         return (*users_shape, self.embedding_dim)

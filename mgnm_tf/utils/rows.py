@@ -1,0 +1,36 @@
+"""Reads rows of a table without copying the table."""
+
+import keras
+from keras import ops
+
+from mgnm_tf.types import Tensor
+
+
+def take_rows(table: keras.Variable | Tensor, ids: Tensor) -> Tensor:
+    """Looks rows up, as `keras.ops.take(table, ids, axis=0)` does.
+
+    On the TensorFlow backend `keras.ops.take` reads the whole variable and
+    gathers from what it read. That costs nothing until an optimizer scatters
+    into rows of the variable: from then on TensorFlow copies the variable at
+    each such read, so that the reader does not see half an update. A table of
+    292,286 x 40 is 47 MB at each look-up. Gathering from the variable itself
+    copies the rows alone. Values and gradients (`tf.IndexedSlices`) are the
+    same. Keras has no operation for it, hence these lines of TensorFlow.
+
+    Args:
+        table: a variable or a tensor, (rows, ...).
+        ids: integers from 0 to rows - 1, any shape. Negative ids do not
+            count from the end.
+
+    Returns:
+        The shape of `ids`, then that of a row; the dtype of the table.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        # No `tf.Variable` where Keras casts it or keeps it apart (stateless
+        # calls).
+        value = getattr(table, "value", table)
+        if isinstance(value, tf.Variable):
+            return tf.gather(value, ids)
+    return ops.take(table, ids, axis=0)
