@@ -3,17 +3,20 @@
 from dataclasses import dataclass
 from typing import Any
 
+TRAIN_SAMPLES = 25_600
+"""How many samples RecBole trains on in a turn."""
+
 EVALUATIONS = {
     "sampled": {
         "mode": "uni1000",
         "batches": (4096, 32_768),
-        "records": 512,
+        "records": 256,
     },
     "catalogue": {"mode": "full", "batches": (256, 4096), "records": 0},
 }
-"""RecBole's evaluation modes; the sizes of batch that it may choose from, in
-pairs of record and candidate for "uni1000", in records for "full"; how many
-records are evaluated in a turn, 0 for all."""
+"""What RecBole evaluates: its modes; the sizes of batch that it may choose
+from, in pairs of record and candidate for "uni1000", in records for "full";
+how many records are evaluated in a turn, 0 for all."""
 
 
 @dataclass(frozen=True)

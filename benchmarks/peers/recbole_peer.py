@@ -35,19 +35,20 @@ def _reply(stream, values: dict) -> None:
     stream.flush()
 
 
-class FirstRecords:
-    """The first batches of an evaluation loader, as one that ends there.
+class First:
+    """The first batches of a loader of RecBole, as one that ends there.
 
     Args:
-        loader: a loader of RecBole that makes records with negatives.
-        records: how many records are wanted; whole batches, so there may be
-            more; `records` holds their number.
+        loader: the loader.
+        samples: how many are wanted, 0 for all; whole batches, so there may
+            be more. `samples` of this object is their number.
     """
 
-    def __init__(self, loader, records: int):
+    def __init__(self, loader, samples: int):
         self.loader = loader
-        self.batches = -(-records // loader.step)
-        self.records = min(self.batches * loader.step, loader.sample_size)
+        total = loader.sample_size
+        self.batches = -(-(samples or total) // loader.step)
+        self.samples = min(self.batches * loader.step, total)
 
     def __iter__(self):
         return itertools.islice(self.loader, self.batches)
@@ -61,7 +62,8 @@ class Peer:
 
     Args:
         settings: `model`, a sequential model; `options`, which replace
-            RecBole's; `tests`, for each name the evaluation `mode`, the sizes
+            RecBole's; `train_samples`, how many are trained on in a turn;
+            `tests`, for each name the evaluation `mode`, the sizes
             of batch to try, of which the fastest is taken, and `records`,
             how many of the test part are evaluated; all if 0.
     """
@@ -96,26 +98,23 @@ class Peer:
                 "train": len(self.training.dataset),
                 **{
                     name: len(loader.dataset)
-                    for name, (_, _, loader) in self.testing.items()
+                    for name, (_, _, loader, _) in self.testing.items()
                 },
             },
             "batches": {name: test[1] for name, test in self.testing.items()},
         }
 
     def measure(self, task: str) -> dict:
-        """Trains an epoch, or evaluates the test part.
+        """Trains for a while, or evaluates on the test part.
 
         Args:
             task: `train`, or the name of a test.
         """
         if task == "train":
-            return {
-                "samples": len(self.training.dataset),
-                "seconds": self._train(),
-            }
-        _, size, loader = self.testing[task]
-        seconds = self._evaluate(size, loader)
-        return {"samples": _records(loader), "seconds": seconds}
+            loader = First(self.training, self.settings["train_samples"])
+            return {"samples": loader.samples, "seconds": self._train(loader)}
+        _, size, loader, samples = self.testing[task]
+        return {"samples": samples, "seconds": self._evaluate(size, loader)}
 
     def _configure(self, **options):
         from recbole.config import Config
@@ -135,22 +134,29 @@ class Peer:
         return training, testing
 
     def _fastest(self, mode, batches, records):
-        """Returns seconds a record, size and loader of the fastest batch."""
+        """Finds the fastest size of batch.
+
+        Returns:
+            Seconds a record, the size, its loader, the number of records.
+        """
         found = []
         for size in batches:
             evaluation = {**self.settings["options"]["eval_args"], "mode": mode}
             config = self._configure(eval_args=evaluation, eval_batch_size=size)
             _, loader = self._loaders(config)
+            samples = len(loader.dataset)
             if records:
-                loader = FirstRecords(loader, records)
+                # Not for "full", whose loader the trainer knows by its type.
+                loader = First(loader, records)
+                samples = loader.samples
             seconds = self._evaluate(size, loader)
-            found.append((seconds / _records(loader), size, loader))
+            found.append((seconds / samples, size, loader, samples))
         return min(found, key=lambda entry: entry[0])
 
-    def _train(self) -> float:
-        """Trains an epoch as the trainer's `fit` does; returns seconds."""
+    def _train(self, loader) -> float:
+        """Trains as the trainer's `fit` does; returns seconds."""
         begin = time.perf_counter()
-        self.trainer._train_epoch(self.training, self.epoch)
+        self.trainer._train_epoch(loader, self.epoch)
         self.epoch += 1
         return time.perf_counter() - begin
 
@@ -159,12 +165,6 @@ class Peer:
         begin = time.perf_counter()
         self.trainer.evaluate(loader, load_best_model=False)
         return time.perf_counter() - begin
-
-
-def _records(loader) -> int:
-    if isinstance(loader, FirstRecords):
-        return loader.records
-    return len(loader.dataset)
 
 
 if __name__ == "__main__":
