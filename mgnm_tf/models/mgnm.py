@@ -8,6 +8,7 @@ from keras import ops
 from mgnm_tf.layers.graph_propagation import GraphPropagation
 from mgnm_tf.layers.interest_attention import InterestAttention
 from mgnm_tf.layers.level_pooling import LevelPooling
+from mgnm_tf.layers.row_embedding import RowEmbedding
 from mgnm_tf.layers.sequence_encoder import SequenceEncoder
 from mgnm_tf.layers.sequential_capsule import SequentialCapsule
 from mgnm_tf.layers.user_aware_adjacency import UserAwareAdjacency
@@ -219,7 +220,7 @@ class MGNM(SequentialRecommender):
         """Creates and builds every layer."""
         policy = {"dtype": self.dtype_policy}
         items_shape = (None, None, self.embedding_dim)
-        self.item_embedding = keras.layers.Embedding(
+        self.item_embedding = RowEmbedding(
             self.num_items + 1,
             self.embedding_dim,
             embeddings_initializer=self._table_initializer(0),
