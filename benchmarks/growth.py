@@ -18,9 +18,7 @@ CURVES = {
     "length": (8, 16, 32, 64, 100),
 }
 QUICK_CURVES = {
-    "users": (2_000, 8_000),
     "items": (5_000, 50_000),
-    "targets": (10, 40),
     "length": (16, 32),
 }
 

@@ -97,9 +97,11 @@ def measure_training(
         fixed = batches.take(steps).cache()
         shapes = batch_shapes(fixed)
         turns = TakeTurns(iter(fixed.repeat()), executions, Ceiling(settings))
-        fit(executions, settings.windows, [turns])
+        fit(executions, 1 + settings.windows, [turns])
         report["retraces"] += len(traces)
-    fits, alone, ceilings = (np.array(values) for values in zip(*turns.windows))
+    fits, alone, ceilings = (
+        np.array(values) for values in zip(*turns.windows[1:])
+    )
     positives = len(shapes["lengths"])
     report |= {
         "positives_per_second": figure(positives / fits),
@@ -129,7 +131,7 @@ class TakeTurns(keras.callbacks.Callback):
     """Notes how long an epoch takes, and the same steps without `fit`.
 
     `windows` holds, for each epoch, the seconds of both and the GFLOP/s of a
-    matrix product in the same moment.
+    matrix product in the same moment. The first epoch starts the pipeline.
 
     Args:
         iterator: endless batches, those of an epoch again and again.

@@ -1,0 +1,101 @@
+"""`python -m benchmarks`, on the tiniest world."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks.__main__ import app
+from benchmarks.data import full_histories
+from mgnm_tf.data.pipeline import make_dataset
+
+TINY = [
+    *("--users", "60", "--items", "500", "--events", "600"),
+    *("--max-length", "4", "--windows", "1", "--seconds", "0.01"),
+]
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, [*arguments])
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    out = tmp_path_factory.mktemp("bench") / "results" / "tiny.json"
+    phases = ("pipeline", "train", "evaluate", "ranking")
+    done = invoke(*phases, *TINY, "--models", "mgnm", "--out", str(out))
+    assert done.exit_code == 0, done.output
+    return json.loads(out.read_text())
+
+
+def test_every_phase_has_figures(report):
+    assert list(report["results"]) == [
+        "pipeline",
+        "train",
+        "evaluate",
+        "ranking",
+    ]
+    for phase in ("evaluate", "ranking"):
+        assert report["results"][phase]["mgnm"]["records_per_second"]["least"]
+    assert report["results"]["pipeline"]["train"]["rows_per_second"]["median"]
+
+
+def test_what_is_told_of_training(report):
+    found = report["results"]["train"]["mgnm"]
+    assert found["retraces"] == 0
+    assert found["parameters"] > 500 * 16
+    assert 0 < found["mean_length"] <= found["mean_width"] <= 4
+    assert found["gflops"]["median"] < found["ceiling_gflops"]["median"]
+    share = found["share_of_ceiling_percent"]["median"]
+    assert 0 < share <= found["share_with_padding_percent"]["median"] < 100
+
+
+def test_where_it_ran_is_told(report):
+    machine = report["machine"]
+    assert machine["backend"] == "tensorflow"
+    assert machine["cores"] >= 1
+    assert machine["tensorflow"] and machine["keras"]
+    assert report["settings"]["users"] == 60
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["trian"], "unknown phase 'trian'"),
+        (["train", "--models", "mgmn"], "unknown model 'mgmn'"),
+        (["train", "--models", "mgnm:papr"], "mgnm has no preset 'papr'"),
+        (["train", "--against", "no-such"], "'no-such' is no revision"),
+        (["train", "--log", "no-such.csv"], "no-such.csv"),
+        (["gpu", "--models", "mgmn"], "unknown model 'mgmn'"),
+        (["profile", "--model", "mgmn", "--out", "x"], "unknown model 'mgmn'"),
+    ],
+)
+def test_what_cannot_be_used_ends_in_a_sentence(arguments, sentence):
+    done = invoke(*arguments)
+    assert done.exit_code == 1
+    assert sentence.lower() in done.output.replace("\n", " ").lower()
+    assert "Traceback" not in done.output
+
+
+def test_a_gpu_run_on_a_cpu(tmp_path):
+    out = tmp_path / "gpu.json"
+    done = invoke(
+        "gpu", "--dry-run", "--models", "popularity,gru4rec", "--out", str(out)
+    )
+    assert done.exit_code == 0, done.output
+    results = json.loads(out.read_text())["results"]
+    assert list(results) == ["amazon", "micro_video"]
+    assert list(results["micro_video"]) == [
+        "paper: mgnm, Micro-video, 256",
+        "gru4rec, float32, 4",
+        "gru4rec, mixed_float16, 4",
+    ]
+    assert results["amazon"]["gru4rec, float32, 4"]["step_ms"]["median"] > 0
+
+
+def test_every_history_of_the_curves_is_full():
+    data = full_histories(users=5, items=9, targets=3, length=8)
+    batches = make_dataset(data, max_length=8, batch_size=4)
+    rows = [f["history"] for f, _ in batches.as_numpy_iterator()]
+    assert sum(map(len, rows)) == 15
+    assert all((row > 0).all() and row.shape[1] == 8 for row in rows)
