@@ -6,6 +6,7 @@ from keras import ops
 from mgnm_tf.metrics import positive_ranks
 from mgnm_tf.types import Features
 from mgnm_tf.types import Tensor
+from mgnm_tf.utils.compiled import compiled
 from mgnm_tf.utils.validation import check_positive_int
 
 
@@ -14,9 +15,12 @@ class RankingModel(keras.Model):
 
     Sampled candidates: the positive stands in column 0 of `candidates`, and
     the model scores all columns at once. Whole catalogue: items 1 to
-    M are scored chunk by chunk in a loop of the graph, so that memory grows
-    with `chunk_size` and not with M; the ids in `excluded` do not count,
-    whatever their scores.
+    M are scored chunk by chunk in a loop of the graph, and those above the
+    positive are counted, so that memory grows with `chunk_size` and not with
+    M; the ids in `excluded` do not count, whatever their scores.
+
+    Scores that agree within rounding may or may not count as a tie; equal
+    item vectors do tie.
 
     Letters in shapes: B rows, C candidates, W excluded ids, M items.
 
@@ -25,11 +29,15 @@ class RankingModel(keras.Model):
         whole_catalogue: whether to rank among all items. Defaults to
             `False`.
         chunk_size: number of items scored at once with `whole_catalogue`.
-            Defaults to 2048.
+            Defaults to 1024.
+        compile_scores: whether XLA compiles scoring and counting, where the
+            recommender has no `max_pairs`. Pays from about ten million
+            scores on, see `compiled`. Defaults to `True`.
 
     Call arguments:
         features: what the recommender reads; with `whole_catalogue` also
-            `excluded` (B, W) int32, which holds at least 0 and the positive.
+            `excluded` (B, W) int32, ascending in each row, repeats allowed,
+            which holds at least 0 and the positive.
 
     Returns:
         dict of `rank` (B,) float32, 0 for the best and ties by half, and
@@ -40,73 +48,109 @@ class RankingModel(keras.Model):
         self,
         recommender: keras.Model,
         whole_catalogue: bool = False,
-        chunk_size: int = 2048,
+        chunk_size: int = 1024,
+        compile_scores: bool = True,
     ):
         # The methods of the recommender run under this model's policy.
         super().__init__(dtype=recommender.dtype_policy)
         self.recommender = recommender
         self.whole_catalogue = whole_catalogue
         self.chunk_size = check_positive_int(chunk_size, "chunk_size")
+        self.compile_scores = compile_scores
+        self._rank = self._rank_candidates
+        if whole_catalogue:
+            self._rank = self._rank_in_catalogue
+        if compile_scores and recommender.max_pairs is None:
+            self._rank = compiled(self._rank)
         self.built = True
 
     def call(self, features: Features) -> dict[str, Tensor]:
-        if self.whole_catalogue:
-            rank, num_negatives = self._rank_in_catalogue(features)
-        else:
-            scores = self.recommender(features, training=False)
-            columns = ops.arange(ops.shape(scores)[1])
-            labels = ops.where(columns == 0, ops.ones_like(scores), 0.0)
-            rank, num_negatives = positive_ranks(labels, scores)
-        return {"rank": rank, "num_negatives": num_negatives}
-
-    def _rank_in_catalogue(self, features: Features):
-        """Counts, chunk by chunk, what stands above the positive."""
         encoded = self.recommender.encode(features, training=False)
-        positive = self._score(encoded, features["candidates"][:, :1])
+        candidates = ops.convert_to_tensor(features["candidates"])
+        if self.whole_catalogue:
+            excluded = ops.convert_to_tensor(features["excluded"])
+            rank, total = self._rank(encoded, candidates[:, 0], excluded)
+        else:
+            rank, total = self._rank(encoded, candidates)
+        return {"rank": rank, "num_negatives": total}
+
+    def _rank_candidates(self, encoded, candidates: Tensor):
+        """Returns rank and number of negatives; the positive comes first."""
+        scores = self._score(encoded, candidates)
+        columns = ops.arange(ops.shape(scores)[1])
+        labels = ops.where(columns == 0, ops.ones_like(scores), 0.0)
+        return positive_ranks(labels, scores)
+
+    def _rank_in_catalogue(self, encoded, positives: Tensor, excluded: Tensor):
+        """Counts, chunk by chunk, what stands above the positives (B,)."""
+        num_items, size = self.recommender.num_items, self.chunk_size
+        excluded = ops.cast(excluded, "int32")
+        first_time = _first_of_equals(excluded)
+        row = ops.arange(ops.shape(positives)[0], dtype="int32")
+        num_lists = (ops.shape(positives)[0] + size - 1) // size
+        columns = ops.arange(size, dtype="int32")
 
         def add_chunk(index, state):
-            first = index * self.chunk_size
-            ids = first + ops.arange(self.chunk_size, dtype="int32")
-            known = ops.minimum(ids, self.recommender.num_items)
-            scores = self._score(encoded, known)  # (B, chunk)
-            counts = ops.logical_and(
-                self._not_excluded(features["excluded"], first),
-                ids <= self.recommender.num_items,
+            above, positive = state
+            index = ops.cast(index, "int32")
+            # The first chunks are lists of the positives: only what comes out
+            # of the same operation has the same bits, so that ties are ties.
+            listed = ops.minimum(index * size + columns, row[-1])
+            first = (index - num_lists) * size
+            ids = first + columns
+            items = ops.logical_and(ids > 0, ids <= num_items)
+            ids = ops.where(
+                index < num_lists,
+                ops.take(positives, listed, axis=0),
+                ops.clip(ids, 0, num_items),
             )
-            counts = ops.cast(counts, "float32")
-            below = ops.cast(scores < positive, "float32")
-            below = below + 0.5 * ops.cast(scores == positive, "float32")
-            above = ops.sum(counts * (1.0 - below), axis=-1)
-            return state[0] + above, state[1] + ops.sum(counts, axis=-1)
+            scores = self._score(encoded, ids)  # (B, chunk)
+            positive = ops.where(
+                (row // size == index)[:, None],
+                ops.take_along_axis(scores, (row % size)[:, None], axis=1),
+                positive,
+            )
+            above = above + _count_above(scores, positive, items)
+            # What is excluded was counted too.
+            column = excluded - first
+            inside = ops.logical_and(column >= 0, column < size)
+            inside = ops.logical_and(inside, first_time)
+            column = ops.where(inside, column, 0)
+            scores = ops.take_along_axis(scores, column, axis=1)  # (B, W)
+            return above - _count_above(scores, positive, inside), positive
 
-        zeros = ops.zeros_like(positive[:, 0])
-        num_chunks = self.recommender.num_items // self.chunk_size + 1
-        return ops.fori_loop(0, num_chunks, add_chunk, (zeros, zeros))
+        num_chunks = num_items // size + 1
+        zeros = ops.zeros_like(positives, dtype="float32")
+        above, _ = ops.fori_loop(
+            0, num_lists + num_chunks, add_chunk, (zeros, zeros[:, None])
+        )
+        num_excluded = ops.sum(ops.cast(first_time, "float32"), axis=1)
+        return above, num_items - num_excluded
 
     def _score(self, encoded, candidates: Tensor) -> Tensor:
         scores = self.recommender.score(encoded, candidates, training=False)
         return ops.cast(scores, "float32")
 
-    def _not_excluded(self, excluded: Tensor, first: Tensor) -> Tensor:
-        """Marks the ids `first + column` that are not in `excluded`.
 
-        Args:
-            excluded: int32 (B, W).
-            first: int32 (), the id of column 0.
+def _first_of_equals(ids: Tensor) -> Tensor:
+    """Marks the first of equal ids, but no 0, in ascending rows (B, W)."""
+    before = ops.concatenate([ops.zeros_like(ids[:, :1]), ids[:, :-1]], axis=1)
+    return ids > before
 
-        Returns:
-            bool (B, chunk_size).
-        """
-        batch, width = ops.shape(excluded)
-        column = excluded - first
-        inside = ops.logical_and(column >= 0, column < self.chunk_size)
-        # Ids of other chunks go to a column that is cut off.
-        column = ops.where(inside, column, self.chunk_size)
-        row = ops.broadcast_to(ops.arange(batch)[:, None], (batch, width))
-        places = ops.reshape(ops.stack([row, column], axis=-1), (-1, 2))
-        marked = ops.scatter_update(
-            ops.zeros((batch, self.chunk_size + 1)),
-            places,
-            ops.ones((batch * width,)),
-        )
-        return marked[:, :-1] == 0
+
+def _count_above(scores: Tensor, positive: Tensor, counted: Tensor) -> Tensor:
+    """Counts scores (B, C) above `positive` (B, 1), ties by half.
+
+    A comparison with NaN counts as above, as in `positive_ranks`.
+
+    Args:
+        scores: float32 (B, C).
+        positive: float32 (B, 1).
+        counted: bool (B, C) or (C,), the scores that count.
+
+    Returns:
+        float32 (B,).
+    """
+    below = ops.cast(scores < positive, "float32")
+    below = below + ops.cast(scores <= positive, "float32")
+    return ops.sum(ops.where(counted, 1.0 - 0.5 * below, 0.0), axis=-1)

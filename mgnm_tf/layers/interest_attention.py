@@ -1,5 +1,7 @@
 """Scores of candidates against the interests of a user."""
 
+import functools
+
 import keras
 from keras import ops
 
@@ -53,21 +55,13 @@ class InterestAttention(keras.layers.Layer):
         self.built = True
 
     def call(self, interests, candidates, valid_mask=None):
-        _, levels, _, dim = interests.shape
-        count = ops.shape(interests)[2]
-        flat = ops.reshape(interests, (-1, levels * count, dim))
-        if len(candidates.shape) == 2:
-            products = ops.matmul(flat, ops.transpose(candidates))
-        else:
-            products = ops.matmul(flat, ops.transpose(candidates, (0, 2, 1)))
-        products = ops.reshape(
-            products, (-1, levels, count, ops.shape(candidates)[-2])
-        )  # (batch, levels, K, C)
+        products = self._products(interests, candidates)
         if valid_mask is None and interests.shape[2] == 1:
             return products[:, :, 0]
+        # The softmax is not formed either: only two sums over K are needed.
+        if valid_mask is None and interests.shape[2] is not None:
+            return self._attend(ops.unstack(products, axis=2))
         logits = ops.cast(products, "float32")
-        # The softmax is not formed either: K lies in the middle, where
-        # normalising is slow, and only two sums over it are needed.
         if valid_mask is not None:
             valid_mask = valid_mask[:, None, :, None]
             logits = ops.where(valid_mask, logits, -3.0e38)
@@ -79,6 +73,35 @@ class InterestAttention(keras.layers.Layer):
         total = ops.maximum(ops.sum(weights, axis=2), 1e-30)
         scores = ops.sum(weights * logits, axis=2) / total
         return ops.cast(scores, products.dtype)
+
+    def _products(self, interests, candidates):
+        """Returns the inner products, (batch, levels, K, C)."""
+        _, levels, _, dim = interests.shape
+        count = ops.shape(interests)[2]
+        if len(candidates.shape) == 2:
+            # One product of matrices for the whole batch.
+            flat = ops.reshape(interests, (-1, dim))
+            products = ops.matmul(flat, ops.transpose(candidates))
+        else:
+            flat = ops.reshape(interests, (-1, levels * count, dim))
+            products = ops.matmul(flat, ops.transpose(candidates, (0, 2, 1)))
+        return ops.reshape(
+            products, (-1, levels, count, ops.shape(candidates)[-2])
+        )
+
+    def _attend(self, products):
+        """Returns scores from the K products (batch, levels, C) of a pair.
+
+        They stand apart because sums over an axis in the middle are slow.
+        """
+        logits = [ops.cast(product, "float32") for product in products]
+        highest = ops.stop_gradient(functools.reduce(ops.maximum, logits))
+        weights = [ops.exp(logit - highest) for logit in logits]
+        weighted = map(ops.multiply, weights, logits)
+        scores = functools.reduce(ops.add, weighted) / functools.reduce(
+            ops.add, weights
+        )
+        return ops.cast(scores, products[0].dtype)
 
     def compute_output_shape(
         self, interests_shape, candidates_shape, valid_mask_shape=None
