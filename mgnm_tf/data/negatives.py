@@ -5,6 +5,8 @@ import tensorflow as tf
 
 _GAMMA = 0x9E3779B97F4A7C15
 _RESOLUTION = 2**30
+_MANY = 256
+"""From so many integers a key on, XLA draws them: in one pass, not in ten."""
 
 
 def _finalise(state: tf.Tensor) -> tf.Tensor:
@@ -51,12 +53,23 @@ def random_integers(keys: tf.Tensor, count: int, bound: tf.Tensor) -> tf.Tensor:
     Returns:
         int64 (B, count), 0 to `bound - 1`.
     """
+    if count < _MANY:
+        return _random_integers(keys, count, bound)
+    return _compiled_random_integers(keys, count, bound)
+
+
+def _random_integers(keys, count, bound):
     steps = tf.range(1, count + 1, dtype=tf.int64)
     steps = tf.cast(steps, tf.uint64) * tf.constant(_GAMMA, tf.uint64)
     hashes = _finalise(keys[:, None] + steps)
     high = tf.bitwise.right_shift(hashes, tf.constant(32, tf.uint64))
     product = tf.cast(high, tf.int64) * bound
     return tf.bitwise.right_shift(product, tf.constant(32, tf.int64))
+
+
+_compiled_random_integers = tf.function(
+    _random_integers, jit_compile=True, autograph=False, reduce_retracing=True
+)
 
 
 class NegativeSampler:
@@ -98,8 +111,8 @@ class NegativeSampler:
         with np.errstate(divide="ignore"):
             log_share = np.log(shares / self.total).astype(np.float32)
         with tf.device("/cpu:0"):
-            self._shares = tf.constant(shares)
-            self._ends = tf.constant(np.cumsum(shares))
+            self._shares = tf.constant(shares, tf.int32)
+            self._ends = tf.constant(np.cumsum(shares), tf.int32)
             self._log_share = tf.constant(log_share)
 
     def draw(
@@ -116,17 +129,18 @@ class NegativeSampler:
         Returns:
             int32 (B, count).
         """
-        ids = tf.cast(excluded, tf.int64)
-        first = tf.not_equal(ids, tf.roll(ids, 1, axis=1))
+        first = tf.not_equal(excluded, tf.roll(excluded, 1, axis=1))
         if self.uniform:
-            shares, ends = tf.cast(ids > 0, tf.int64), ids
+            shares, ends = tf.cast(excluded > 0, tf.int32), excluded
         else:
-            shares = tf.gather(self._shares, ids)
-            ends = tf.gather(self._ends, ids)
+            shares = tf.gather(self._shares, excluded)
+            ends = tf.gather(self._ends, excluded)
         removed = tf.cumsum(tf.where(first, shares, 0), axis=1)  # (B, W)
         # Width of the items that may occur before each excluded one.
         before = ends - removed
-        drawn = random_integers(keys, count, self.total - removed[:, -1:])
+        bound = tf.cast(self.total - removed[:, -1:], tf.int64)
+        # Bounds stay below 2**31, and half as many bytes are faster.
+        drawn = tf.cast(random_integers(keys, count, bound), tf.int32)
         passed = tf.searchsorted(before, drawn, side="right")  # (B, count)
         place = drawn + tf.gather(removed, passed - 1, batch_dims=1)
         return self._item_at(place)
@@ -182,9 +196,10 @@ class NegativeSampler:
         return tf.gather(self._log_share, ids) + float(np.log(count))
 
     def _item_at(self, place: tf.Tensor) -> tf.Tensor:
-        """Turns places in the row of all items, int64, into ids, int32."""
+        """Turns places in the row of all items into ids, int32."""
+        place = tf.cast(place, tf.int32)
         if not self.uniform:
             flat = tf.reshape(place, [-1])
             found = tf.searchsorted(self._ends, flat, side="right")
             return tf.reshape(found, tf.shape(place))
-        return tf.cast(place, tf.int32) + 1
+        return place + 1
