@@ -23,7 +23,6 @@ from benchmarks.measure import figure
 from benchmarks.measure import seconds_of
 from benchmarks.peers.pairs import EVALUATIONS
 from benchmarks.peers.pairs import NAMES
-from benchmarks.peers.pairs import TRAIN_SAMPLES
 from benchmarks.peers.pairs import Pair
 from benchmarks.peers.pairs import make_pair
 from benchmarks.peers.pairs import recbole_options
@@ -157,7 +156,7 @@ def open_peer(
     settings = {
         "model": pair.theirs,
         "options": {**options, **pair.peer_options},
-        "train_samples": TRAIN_SAMPLES,
+        "train_samples": pair.train_samples,
         "tests": EVALUATIONS,
     }
     path = Path(folder) / "settings.json"

@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-TRAIN_SAMPLES = 25_600
-"""How many samples RecBole trains on in a turn."""
-
 EVALUATIONS = {
     "sampled": {
         "mode": "uni1000",
@@ -28,6 +25,7 @@ class Pair:
         options: its constructor arguments.
         theirs: the name of RecBole's model.
         peer_options: its options.
+        train_samples: how many RecBole trains on in a turn of some seconds.
         same: whether the two are the same network. Otherwise their ratio
             says something about size alone.
     """
@@ -36,6 +34,7 @@ class Pair:
     options: dict[str, Any]
     theirs: str
     peer_options: dict[str, Any]
+    train_samples: int
     same: bool = True
 
 
@@ -58,6 +57,7 @@ def make_pair(name: str, width: int, length: int) -> Pair:
                 "num_layers": 1,
                 "dropout_prob": 0.3,
             },
+            train_samples=25_600,
         )
     if name == "caser":
         # RecBole has filters of every height up to the length, and one table.
@@ -78,6 +78,7 @@ def make_pair(name: str, width: int, length: int) -> Pair:
                 "nh": 8,
                 "dropout_prob": 0.4,
             },
+            train_samples=2560,
         )
     return Pair(
         "comirec_sa",
@@ -89,6 +90,7 @@ def make_pair(name: str, width: int, length: int) -> Pair:
             "n_layers": 2,
             "n_heads": 2,
         },
+        train_samples=25_600,
         same=False,
     )
 
