@@ -48,15 +48,18 @@ def resolve_widths(
         max_length: the longest visible history.
         bucket_widths: widths of the buckets below `max_length`; an empty
             sequence gives every batch the width `max_length`. Defaults to
-            `None`: 4, 8, 16, 32 and so on.
+            `None`: 1, 2, 3 and so on, each at most a quarter wider than the
+            one before, so that padding is a small part of a batch.
 
     Raises:
         ValueError: a width is not between 1 and `max_length`.
     """
     check_positive_int(max_length, "max_length")
     if bucket_widths is None:
-        doublings = range(2, max_length.bit_length() + 1)
-        bucket_widths = [2**n for n in doublings if 2**n < max_length]
+        bucket_widths, width = [], 1
+        while width < max_length:
+            bucket_widths.append(width)
+            width = max(width + 1, width * 5 // 4)
     for width in bucket_widths:
         check_positive_int(width, "bucket_widths")
         if width > max_length:

@@ -101,7 +101,7 @@ def make_dataset(
             `exclude` names, with the positive, ascending, 0 in column 0,
             repeats possible). Defaults to `()`.
         bucket_widths: history widths; see `resolve_widths`. Defaults to
-            `None`: 4, 8, 16, 32 and so on up to `max_length`.
+            `None`: each a quarter wider than the one before.
         seed: seed of order and negatives. Defaults to 0.
         first_step: makes an endless training stream that starts at this
             step: step g is batch g % n of epoch g // n, with n from

@@ -4,7 +4,9 @@ import keras
 from keras import ops
 
 from mgnm_tf.serialization import register
+from mgnm_tf.utils.devices import has_accelerator
 from mgnm_tf.utils.masking import zero_invalid
+from mgnm_tf.utils.recurrence import bidirectional_lstm
 from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_positive_int
 
@@ -65,8 +67,24 @@ class SequenceEncoder(keras.layers.Layer):
     def call(self, items, valid_mask=None):
         if valid_mask is None:
             valid_mask = ops.ones(ops.shape(items)[:2], "bool")
-        encoded = getattr(self, f"_call_{self.kind}")(items, valid_mask)
+        encoded = self.read(items, valid_mask)
+        if self.output_kernel is not None:
+            kernel = ops.convert_to_tensor(self.output_kernel)
+            kernel = ops.cast(kernel, encoded.dtype)
+            encoded = ops.matmul(encoded, kernel)
         return zero_invalid(encoded, valid_mask)
+
+    def read(self, items, valid_mask):
+        """Returns the states before the last projection, (batch, length, w).
+
+        Invalid positions hold numbers without a meaning.
+        """
+        return getattr(self, f"_read_{self.kind}")(items, valid_mask)
+
+    @property
+    def output_kernel(self):
+        """The last projection (w, d); `None` where there is none."""
+        return self.projection.kernel if self.kind == "bilstm" else None
 
     def _build_bilstm(self, shape):
         dim = shape[-1]
@@ -86,9 +104,12 @@ class SequenceEncoder(keras.layers.Layer):
         )
         self.projection.build((None, None, 2 * dim))
 
-    def _call_bilstm(self, items, valid_mask):
-        mask = self._never_empty(valid_mask)
-        return self.projection(self.lstm(items, mask=mask))
+    def _read_bilstm(self, items, valid_mask):
+        if not has_accelerator():
+            return bidirectional_lstm(self.lstm, items, valid_mask)
+        # What cuDNN's kernel asks for: padding at the end, no empty row, the
+        # activations of `LSTM` as they are.
+        return self.lstm(items, mask=self._never_empty(valid_mask))
 
     def _build_gru(self, shape):
         self.gru = keras.layers.GRU(
@@ -99,7 +120,7 @@ class SequenceEncoder(keras.layers.Layer):
         )
         self.gru.build(shape)
 
-    def _call_gru(self, items, valid_mask):
+    def _read_gru(self, items, valid_mask):
         return self.gru(items, mask=self._never_empty(valid_mask))
 
     def _build_transformer(self, shape):
@@ -126,7 +147,7 @@ class SequenceEncoder(keras.layers.Layer):
         for norm in self.norms:
             norm.build(shape)
 
-    def _call_transformer(self, items, valid_mask):
+    def _read_transformer(self, items, valid_mask):
         positions = self.positions(ops.arange(ops.shape(items)[1]))
         items = items + ops.expand_dims(positions, 0)
         attended = self.attention(

@@ -7,10 +7,75 @@ from mgnm_tf.layers.sequence_encoder import SequenceEncoder
 from mgnm_tf.layers.squash import Squash
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import masked_softmax
-from mgnm_tf.utils.masking import zero_invalid
 from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
+
+
+class Term:
+    """A summand of what the capsules read, `z_j = x_j M`, never formed.
+
+    Sum and product with `z_j` cost less where the matrix stands outside:
+    `sum_j c_j z_j = (sum_j c_j x_j) M` and `o . z_j = (o M^T) . x_j`.
+
+    Args:
+        values: x, float, (batch, K, length, w), or (batch, length, w) where
+            all capsules read the same.
+        kernel: M, float, (w, d), or (K, w, d) with one for each capsule;
+            `None` stands for the identity.
+    """
+
+    def __init__(self, values, kernel=None):
+        self.values = values
+        self.kernel = kernel
+
+    def without_gradient(self):
+        kernel = self.kernel
+        if kernel is not None:
+            kernel = ops.stop_gradient(kernel)
+        return Term(ops.stop_gradient(self.values), kernel)
+
+    def combine(self, coupling):
+        """Equation 7: (batch, K, length) to the sums (batch, K, d)."""
+        coupling = ops.cast(coupling, self.values.dtype)
+        if len(self.values.shape) == 3:
+            sums = ops.matmul(coupling, self.values)
+        else:
+            sums = ops.matmul(ops.expand_dims(coupling, 2), self.values)[
+                :, :, 0
+            ]
+        if self.kernel is None:
+            return sums
+        return ops.einsum(f"bkw,{self._axes}->bkd", sums, self.kernel)
+
+    def agree(self, capsules):
+        """Equation 9: (batch, K, d) to the products (batch, K, length)."""
+        if self.kernel is not None:
+            capsules = ops.einsum(
+                f"bkd,{self._axes}->bkw", capsules, self.kernel
+            )
+        if len(self.values.shape) == 3:
+            return ops.matmul(capsules, ops.transpose(self.values, (0, 2, 1)))
+        return ops.matmul(self.values, ops.expand_dims(capsules, -1))[..., 0]
+
+    def projected(self):
+        """Returns z, (batch, K, length, d)."""
+        if self.kernel is None:
+            return self.values
+        count, width, dim = self.kernel.shape
+        # One matrix product for all capsules.
+        kernel = ops.reshape(
+            ops.transpose(self.kernel, (1, 0, 2)), (width, count * dim)
+        )
+        projected = ops.reshape(
+            ops.matmul(self.values, kernel),
+            (-1, ops.shape(self.values)[1], count, dim),
+        )
+        return ops.transpose(projected, (0, 2, 1, 3))
+
+    @property
+    def _axes(self):
+        return "wd" if len(self.kernel.shape) == 2 else "kwd"
 
 
 @register
@@ -190,53 +255,50 @@ class SequentialCapsule(keras.layers.Layer):
     def call(self, items, valid_mask=None, training=False):
         if valid_mask is None:
             valid_mask = ops.ones(ops.shape(items)[:2], "bool")
-        projected = self._project(items)  # (batch, K, length, d)
-        logits = self._first_logits(projected, training)
+        batch, length = ops.shape(items)[0], ops.shape(items)[1]
+        shape = (batch, self.num_interests, length)
+        logits = self._first_logits(shape, training)
+        terms = [self._first_term(items)]
         for step in range(self.routing_iterations):
             last = step == self.routing_iterations - 1
+            stop = self.routing_gradient == "last" and not last
             encode = step == 1 and self.encoder is not None
+            current = terms
             if encode and self.encoded_iterations == "remaining":
-                projected = self._add_context(projected, valid_mask)
-            current = projected
-            if self.routing_gradient == "last" and not last:
-                current = ops.stop_gradient(projected)
+                terms = current = [*terms, self._context(terms, valid_mask)]
+            if stop:
+                current = [term.without_gradient() for term in current]
             if encode and self.encoded_iterations == "second":
-                current = self._add_context(current, valid_mask)
-            capsules = self._combine(logits, current, valid_mask)
+                current = [*current, self._context(current, valid_mask)]
+            coupling = self._couple(logits, valid_mask)
+            capsules = sum(term.combine(coupling) for term in current)
+            if self.squash:
+                capsules = self.squash_layer(capsules)
             if not last:
-                agreement = ops.einsum("bkd,bkmd->bkm", capsules, current)
+                agreement = sum(term.agree(capsules) for term in current)
                 logits = logits + ops.cast(agreement, "float32")
         if self.output_kernel is None:
             return capsules
         kernel = ops.cast(self.output_kernel[0], capsules.dtype)
         return self.activation(ops.einsum("bkd,kde->bke", capsules, kernel))
 
-    def _project(self, items):
-        """Equation 5: (batch, length, d) to (batch, K, length, d)."""
-        kernel = ops.cast(self.kernel, items.dtype)
-        if self.projection == "position":
-            length = items.shape[1]
-            if length is not None and length > self.max_length:
-                raise ValueError(
-                    "A history must be at most `max_length` long, since "
-                    "each position has weights of its own. Received: length "
-                    f"{length}, max_length={self.max_length}"
-                )
-            kernel = kernel[: ops.shape(items)[1]]
-            return ops.einsum("bmd,mkde->bkme", items, kernel)
-        # One matrix product for all capsules.
-        kernel = ops.reshape(
-            ops.transpose(kernel[0], (1, 0, 2)), (self.dim, -1)
-        )
-        projected = ops.reshape(
-            ops.matmul(items, kernel),
-            (-1, ops.shape(items)[1], self.num_interests, self.dim),
-        )
-        return ops.transpose(projected, (0, 2, 1, 3))
+    def _first_term(self, items):
+        """Equation 5; the same `W_i` for all positions need not be applied."""
+        kernel = ops.cast(ops.convert_to_tensor(self.kernel), items.dtype)
+        if self.projection == "shared":
+            return Term(items, kernel[0])
+        length = items.shape[1]
+        if length is not None and length > self.max_length:
+            raise ValueError(
+                "A history must be at most `max_length` long, since "
+                "each position has weights of its own. Received: length "
+                f"{length}, max_length={self.max_length}"
+            )
+        kernel = kernel[: ops.shape(items)[1]]
+        return Term(ops.einsum("bmd,mkde->bkme", items, kernel))
 
-    def _first_logits(self, projected, training):
+    def _first_logits(self, shape, training):
         """Returns the routing logits before the first step, float32."""
-        shape = ops.shape(projected)[:3]
         if not training or self.routing_noise == 0:
             return ops.zeros(shape, "float32")
         return keras.random.truncated_normal(
@@ -246,9 +308,11 @@ class SequentialCapsule(keras.layers.Layer):
             seed=self.seed_generator,
         )
 
-    def _add_context(self, projected, valid_mask):
-        """Equation 10: (batch, K, length, d) to the same."""
+    def _context(self, terms, valid_mask):
+        """Equation 10: what the encoder adds to the one term so far."""
+        (term,) = terms
         count, dim = self.num_interests, self.dim
+        projected = term.projected()  # (batch, K, length, d)
         length = ops.shape(projected)[2]
         if self.encoder_input == "joint":
             items = ops.reshape(
@@ -257,23 +321,23 @@ class SequentialCapsule(keras.layers.Layer):
             )
             encoded = self.encoder(items, valid_mask=valid_mask)
             encoded = ops.reshape(encoded, (-1, length, count, dim))
-            return projected + ops.transpose(encoded, (0, 2, 1, 3))
+            return Term(ops.transpose(encoded, (0, 2, 1, 3)))
         items = ops.reshape(projected, (-1, length, dim))
         mask = ops.repeat(valid_mask, count, axis=0)
-        encoded = self.encoder(items, valid_mask=mask)
-        return projected + ops.reshape(encoded, (-1, count, length, dim))
+        encoded = self.encoder.read(items, mask)
+        encoded = ops.reshape(encoded, (-1, count, length, encoded.shape[-1]))
+        kernel = self.encoder.output_kernel
+        if kernel is None:
+            return Term(encoded)
+        kernel = ops.convert_to_tensor(kernel)
+        return Term(encoded, ops.cast(kernel, encoded.dtype))
 
-    def _combine(self, logits, projected, valid_mask):
-        """Equations 6 to 8: coupling, weighted sum, squash."""
+    def _couple(self, logits, valid_mask):
+        """Equation 6: (batch, K, length), 0 at invalid positions."""
         if self.routing_softmax == "items":
-            coupling = masked_softmax(logits, valid_mask[:, None, :])
-        else:
-            coupling = ops.softmax(logits, axis=1)
-            coupling = zero_invalid(coupling[..., None], valid_mask[:, None])
-            coupling = coupling[..., 0]
-        coupling = ops.cast(coupling, projected.dtype)
-        capsules = ops.einsum("bkm,bkmd->bkd", coupling, projected)
-        return self.squash_layer(capsules) if self.squash else capsules
+            return masked_softmax(logits, valid_mask[:, None, :])
+        coupling = ops.softmax(logits, axis=1)
+        return ops.where(valid_mask[:, None, :], coupling, 0.0)
 
     def compute_output_shape(self, items_shape, valid_mask_shape=None):
         return (items_shape[0], self.num_interests, items_shape[-1])

@@ -12,9 +12,13 @@ from tests.data.toy import toy_data
 @pytest.mark.parametrize(
     ("max_length", "given", "expected"),
     [
-        pytest.param(100, None, (4, 8, 16, 32, 64, 100), id="default"),
-        pytest.param(64, None, (4, 8, 16, 32, 64), id="power_of_two"),
-        pytest.param(3, None, (3,), id="short"),
+        pytest.param(
+            30,
+            None,
+            (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 18, 22, 27, 30),
+            id="default",
+        ),
+        pytest.param(3, None, (1, 2, 3), id="short"),
         pytest.param(50, (), (50,), id="one_width"),
         pytest.param(50, (20, 10, 10), (10, 20, 50), id="sorted"),
     ],

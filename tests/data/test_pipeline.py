@@ -99,7 +99,10 @@ def test_literal_test_batch():
 
 def test_padding_stands_behind_the_oldest_first_history():
     dataset = make_dataset(
-        five_events(), max_length=5, features=("history_time",)
+        five_events(),
+        max_length=5,
+        features=("history_time",),
+        bucket_widths=(4,),
     )
     ((x, _),) = collect(dataset)
     assert sorted(x["history"].tolist()) == [[3, 0, 0, 0], [3, 1, 0, 0]]
@@ -118,6 +121,7 @@ def test_keys_shapes_and_types():
         shared_negatives=7,
         correct_sampling=True,
         features=FEATURES,
+        bucket_widths=(4, 8, 16),
     )
     expected = {
         "user": ((16,), "int32"),
