@@ -7,7 +7,7 @@ EVALUATIONS = {
     "sampled": {
         "mode": "uni1000",
         "batches": (4096, 32_768),
-        "records": 256,
+        "records": 128,
     },
     "catalogue": {"mode": "full", "batches": (256, 4096), "records": 0},
 }
@@ -78,7 +78,7 @@ def make_pair(name: str, width: int, length: int) -> Pair:
                 "nh": 8,
                 "dropout_prob": 0.4,
             },
-            train_samples=2560,
+            train_samples=1280,
         )
     return Pair(
         "comirec_sa",
