@@ -34,6 +34,10 @@ Commands:
   smoke    the main job on a small made data set, in about a minute
   test     set up with the tools for tests and run them;
            what follows goes to pytest: bash run_all.sh test -k metrics
+  bench    set up and measure speed and memory; what follows goes to
+           python -m benchmarks: bash run_all.sh bench --quick
+  gpu      set up and measure every model's training step on a GPU;
+           --dry-run proves the script on a processor
   help     this text
 
 Flags (or environment variables in capitals: DATA=... bash run_all.sh):
@@ -167,11 +171,11 @@ if [[ $# -gt 0 && $1 != --* ]]; then
   shift
 fi
 case $command in
-  main | setup | smoke | test) ;;
+  main | setup | smoke | test | bench | gpu) ;;
   help) usage; exit ;;
-  *) misuse "unknown command '$command'; expected setup, smoke, test or help." ;;
+  *) misuse "unknown command '$command'; expected setup, smoke, test, bench, gpu or help." ;;
 esac
-while [[ $# -gt 0 && $command != test ]]; do
+while [[ $# -gt 0 && ! $command =~ ^(test|bench|gpu)$ ]]; do
   case $1 in
     --help) usage; exit ;;
     --data | --models | --seeds | --epochs | --out | --python | --venv)
@@ -202,5 +206,18 @@ case $command in
     # Two processes: most of a test's time is the compilation of a graph, which
     # keeps one core busy. One file is one process's, for the sake of fixtures.
     run "$VENV/bin/python" -m pytest -n 2 --dist loadfile "$@"
+    ;;
+  bench)
+    install
+    run "$VENV/bin/python" -m benchmarks "$@"
+    ;;
+  gpu)
+    if [[ " $* " != *" --dry-run "* ]]; then
+      nvidia-smi -L >/dev/null 2>&1 ||
+        fail "nvidia-smi finds no GPU; --dry-run proves the script without."
+      set -- --out benchmarks/results/gpu.json "$@"
+    fi
+    install
+    run "$VENV/bin/python" -m benchmarks gpu "$@"
     ;;
 esac

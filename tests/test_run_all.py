@@ -197,6 +197,27 @@ def test_test_passes_its_arguments_to_pytest(project):
     assert tests == "python -m pytest -n 2 --dist loadfile -k a or b"
 
 
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (("bench", "--quick"), "python -m benchmarks --quick"),
+        (("gpu", "--dry-run"), "python -m benchmarks gpu --dry-run"),
+    ],
+)
+def test_benchmarks_get_their_arguments(project, command, expected):
+    assert run_all(project, *command).returncode == 0
+    assert calls(project)[-1] == expected
+
+
+def test_gpu_needs_a_gpu(project):
+    if shutil.which("nvidia-smi"):
+        pytest.skip("there is one")
+    result = run_all(project, "gpu")
+    assert result.returncode == 1
+    assert "finds no GPU; --dry-run proves" in result.stderr
+    assert calls(project) == []
+
+
 def test_a_wrong_python_is_refused(project):
     shutil.rmtree(project / ".venv")
     result = run_all(project, "setup", PYTHON="/bin/false")
