@@ -15,6 +15,7 @@ from benchmarks.measure import significant
 from benchmarks.measure import steps_for
 from benchmarks.settings import Settings
 from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.pipeline import num_batches
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.statistical import StatisticalRecommender
@@ -22,6 +23,9 @@ from mgnm_tf.training.build import compile_model
 from mgnm_tf.training.build import count_numbers
 from mgnm_tf.training.build import make_batches
 from mgnm_tf.training.build import make_model
+
+MOST_WIDTHS = 2_000
+"""Batches that are looked at to know the mix of widths."""
 
 TRAINING_FLOPS = 3
 """FLOPs of a training step, in forward passes: one forward, two backward."""
@@ -94,6 +98,9 @@ def measure_training(
         executions = steps_for(fit, settings.seconds)
         steps = executions * execution
         report["retraces"] = -len(traces)
+        epoch = num_batches(data, "train", batch_size=config.batch_size)
+        start = typical_stretch(widths_of(batches, epoch), steps)
+        batches, _ = make_batches(model, data, config, start)
         fixed = batches.take(steps).cache()
         shapes = batch_shapes(fixed)
         turns = TakeTurns(iter(fixed.repeat()), executions, Ceiling(settings))
@@ -125,6 +132,29 @@ def measure_training(
             ),
         }
     return report
+
+
+def widths_of(batches, count: int) -> np.ndarray:
+    """Returns the widths of the first batches, at most `MOST_WIDTHS`."""
+    first = batches.take(min(count, MOST_WIDTHS))
+    return np.array([features["history"].shape[1] for features, _ in first])
+
+
+def typical_stretch(widths: np.ndarray, steps: int) -> int:
+    """Returns where a stretch begins whose mean width is that of all.
+
+    Batches have the widths of their buckets, so a few in a row may be far
+    wider, and slower, than the whole epoch.
+
+    Args:
+        widths: of the batches of an epoch, in their order.
+        steps: length of the stretch; 0 is returned if it is an epoch.
+    """
+    if steps >= len(widths):
+        return 0
+    sums = np.concatenate([[0], np.cumsum(widths)])
+    means = (sums[steps:] - sums[:-steps]) / steps
+    return int(np.abs(means - widths.mean()).argmin())
 
 
 class TakeTurns(keras.callbacks.Callback):
