@@ -155,7 +155,10 @@ def part_of(name: str) -> str:
         return "loop over steps"
     direction = "backward: " if path.startswith("gradient_tape/") else ""
     path = path.removeprefix("gradient_tape/").split("/")[:4]
-    # Operations have capitals, layers have not.
+    # Operations have capitals, layers have not. What a loop holds repeats
+    # the path to it.
     layers = itertools.takewhile(str.islower, path)
     layers = [re.sub(r"_\d+$", "", layer) for layer in layers]
+    if "while" in layers:
+        layers = layers[: layers.index("while") + 1]
     return direction + ("/".join(layers) or "step")

@@ -39,6 +39,7 @@ def test_an_operation_is_not_charged_for_those_inside_it():
             "backward: mgnm/a/b/c",
         ),
         ("w/StatefulPartitionedCall/Sum", "step"),
+        ("w/StatefulPartitionedCall/mgnm/a/while/b/Mul", "mgnm/a/while"),
     ],
 )
 def test_parts(name, part):
