@@ -49,10 +49,10 @@ def rows_per_second(dataset: tf.data.Dataset, settings: Settings) -> dict:
         next(batches)
     windows = []
     for _ in range(settings.windows):
-        rows, begin, cpu = 0, time.perf_counter(), time.process_time()
+        begin, cpu = time.perf_counter(), time.process_time()
+        rows = next(batches)[1].shape[0]
         while time.perf_counter() - begin < settings.seconds / 2:
-            _, labels = next(batches)
-            rows += labels.shape[0]
+            rows += next(batches)[1].shape[0]
         cpu = time.process_time() - cpu
         windows.append((rows / (time.perf_counter() - begin), rows / cpu))
     walls, cpus = np.transpose(windows)
