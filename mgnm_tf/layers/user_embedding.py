@@ -95,10 +95,10 @@ class UserEmbedding(keras.layers.Layer):
         # The whole table is read only where somebody is unknown.
         mean = ops.cond(
             ops.all(known),
-            lambda: ops.zeros((1, self.embedding_dim), self.variable_dtype),
-            self._mean,
+            lambda: ops.zeros((1, self.embedding_dim), vectors.dtype),
+            lambda: ops.cast(self._mean(), vectors.dtype),
         )
-        return ops.where(known, vectors, ops.cast(mean, vectors.dtype))
+        return ops.where(known, vectors, mean)
 
     def _mean(self):
         """Returns the mean of the known users, (1, d), without gradient."""
