@@ -64,7 +64,8 @@ class Peer:
         settings: `model`, a sequential model; `options`, which replace
             RecBole's; `train_samples`, how many are trained on in a turn;
             `tests`, for each name the evaluation `mode`, the sizes
-            of batch to try, of which the fastest is taken, and `records`,
+            of batch to try, of which the fastest is taken (with one thread
+            or all, as for training), and `records`,
             how many of the test part are evaluated; all if 0.
     """
 
@@ -84,6 +85,11 @@ class Peer:
         self.trainer = trainer(config, model)
         self.trainer.eval_collector.data_collect(self.training)
         self.epoch = 0
+        # Small networks can be faster on one core than on all.
+        self.threads = sorted({1, torch.get_num_threads()})
+        self.slice = First(self.training, settings["train_samples"])
+        found = [(self._train(n, self.slice), n) for n in self.threads]
+        _, self.train_threads = min(found)
         self.testing = {
             name: self._fastest(**test)
             for name, test in settings["tests"].items()
@@ -92,16 +98,19 @@ class Peer:
             "recbole": __version__,
             "torch": torch.__version__,
             "python": platform.python_version(),
-            "threads": torch.get_num_threads(),
+            "threads": {
+                "train": self.train_threads,
+                **{name: test[1] for name, test in self.testing.items()},
+            },
             "parameters": sum(weight.numel() for weight in model.parameters()),
             "samples": {
                 "train": len(self.training.dataset),
                 **{
                     name: len(loader.dataset)
-                    for name, (_, _, loader, _) in self.testing.items()
+                    for name, (*_, loader, _) in self.testing.items()
                 },
             },
-            "batches": {name: test[1] for name, test in self.testing.items()},
+            "batches": {name: test[2] for name, test in self.testing.items()},
         }
 
     def measure(self, task: str) -> dict:
@@ -111,10 +120,15 @@ class Peer:
             task: `train`, or the name of a test.
         """
         if task == "train":
-            loader = First(self.training, self.settings["train_samples"])
-            return {"samples": loader.samples, "seconds": self._train(loader)}
-        _, size, loader, samples = self.testing[task]
-        return {"samples": samples, "seconds": self._evaluate(size, loader)}
+            return {
+                "samples": self.slice.samples,
+                "seconds": self._train(self.train_threads, self.slice),
+            }
+        _, threads, size, loader, samples = self.testing[task]
+        return {
+            "samples": samples,
+            "seconds": self._evaluate(threads, size, loader),
+        }
 
     def _configure(self, **options):
         from recbole.config import Config
@@ -134,10 +148,10 @@ class Peer:
         return training, testing
 
     def _fastest(self, mode, batches, records):
-        """Finds the fastest size of batch.
+        """Finds the fastest number of threads and size of batch.
 
         Returns:
-            Seconds a record, the size, its loader, the number of records.
+            Seconds a record, threads, size, its loader, number of records.
         """
         found = []
         for size in batches:
@@ -149,18 +163,26 @@ class Peer:
                 # Not for "full", whose loader the trainer knows by its type.
                 loader = First(loader, records)
                 samples = loader.samples
-            seconds = self._evaluate(size, loader)
-            found.append((seconds / samples, size, loader, samples))
+            for threads in self.threads:
+                seconds = self._evaluate(threads, size, loader)
+                entry = (seconds / samples, threads, size, loader, samples)
+                found.append(entry)
         return min(found, key=lambda entry: entry[0])
 
-    def _train(self, loader) -> float:
+    def _train(self, threads, loader) -> float:
         """Trains as the trainer's `fit` does; returns seconds."""
+        import torch
+
+        torch.set_num_threads(threads)
         begin = time.perf_counter()
         self.trainer._train_epoch(loader, self.epoch)
         self.epoch += 1
         return time.perf_counter() - begin
 
-    def _evaluate(self, size, loader) -> float:
+    def _evaluate(self, threads, size, loader) -> float:
+        import torch
+
+        torch.set_num_threads(threads)
         self.trainer.test_batch_size = size
         begin = time.perf_counter()
         self.trainer.evaluate(loader, load_best_model=False)
