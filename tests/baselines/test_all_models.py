@@ -28,6 +28,7 @@ USERS, ITEMS = 4, 12
 
 OPTIONS = {
     "mgnm": {"embedding_dim": 8, "num_interests": 2, "num_layers": 1},
+    "youtube_dnn": {"embedding_dim": 8},
     "gru4rec": {"embedding_dim": 8},
     "caser": {"embedding_dim": 8},
     "a2svd": {"embedding_dim": 8},
