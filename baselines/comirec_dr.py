@@ -7,6 +7,7 @@ from mgnm_tf.layers.dynamic_routing import DynamicRouting
 from mgnm_tf.models.multi_interest import MultiInterestRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import newest_first
+from mgnm_tf.utils.masking import turn_around
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_history_length
@@ -119,18 +120,23 @@ class ComiRecDR(MultiInterestRecommender):
             **policy,
         )
 
-    def encode(self, features, training=False):
-        """Returns the interests (B, K, d)."""
+    def read(self, features, training=False):
+        """Returns interests (B, K, d) and couplings (B, K, m)."""
         history = ops.convert_to_tensor(features["history"])
         check_history_length(history, self.max_length)
         if self.position_from == "end":
             history = newest_first(history)
+        valid_mask = valid_positions(history)
         items = self.item_embedding(history)
         kernel = ops.cast(self.kernel[: ops.shape(history)[1]], items.dtype)
-        return self.routing(
+        interests, coupling = self.routing(
             ops.einsum("bmd,mkde->bkme", items, kernel),
-            valid_mask=valid_positions(history),
+            valid_mask=valid_mask,
+            return_coupling=True,
         )
+        if self.position_from == "end":
+            coupling = turn_around(coupling, valid_mask)
+        return interests, coupling
 
     def get_config(self):
         return {

@@ -7,6 +7,7 @@ from mgnm_tf.models.multi_interest import MultiInterestRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import masked_softmax
 from mgnm_tf.utils.masking import newest_first
+from mgnm_tf.utils.masking import turn_around
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_history_length
@@ -132,11 +133,12 @@ class ComiRecSA(MultiInterestRecommender):
         )
         self.attention.build((None, None, units))
 
-    def encode(self, features, training=False):
-        """Returns the interests (B, K, d)."""
+    def read(self, features, training=False):
+        """Returns interests (B, K, d) and attention (B, K, m)."""
         history = ops.convert_to_tensor(features["history"])
         if self.position_from == "end":
             history = newest_first(history)
+        valid_mask = valid_positions(history)
         items = self.item_embedding(history)
         placed = items
         if self.position_embedding is not None:
@@ -146,9 +148,12 @@ class ComiRecSA(MultiInterestRecommender):
         logits = self.attention(self.hidden_layer(placed))  # (batch, m, K)
         weights = masked_softmax(
             ops.transpose(logits, (0, 2, 1)),
-            valid_positions(history)[:, None, :],
+            valid_mask[:, None, :],
         )
-        return ops.matmul(weights, items)
+        interests = ops.matmul(weights, items)
+        if self.position_from == "end":
+            weights = turn_around(weights, valid_mask)
+        return interests, weights
 
     def get_config(self):
         return {

@@ -8,6 +8,7 @@ from mgnm_tf.models.multi_interest import MultiInterestRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import history_length
 from mgnm_tf.utils.masking import newest_first
+from mgnm_tf.utils.masking import turn_around
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.validation import check_positive_int
 
@@ -152,24 +153,29 @@ class MIND(MultiInterestRecommender):
             )
             self.output_layer.build((None, None, dim))
 
-    def encode(self, features, training=False):
-        """Returns the interests (B, K, d)."""
+    def read(self, features, training=False):
+        """Returns interests (B, K, d) and couplings (B, K, m)."""
         history = newest_first(ops.convert_to_tensor(features["history"]))
         valid_mask = valid_positions(history)
         active_mask = self._active(valid_mask)
-        interests = self.routing(
+        interests, coupling = self.routing(
             self.projection(self.item_embedding(history)),
             valid_mask=valid_mask,
             logits=self._first_logits(history, training),
             active_mask=active_mask,
+            return_coupling=True,
         )
+        coupling = turn_around(coupling, valid_mask)  # oldest first again
         if self.output_layer is not None:
             interests = self.output_layer(interests)
         if active_mask is not None:
             interests = ops.where(
                 active_mask[:, :, None], interests, interests[:, :1]
             )
-        return interests
+            coupling = ops.where(
+                active_mask[:, :, None], coupling, coupling[:, :1]
+            )
+        return interests, coupling
 
     def _active(self, valid_mask):
         """Returns which of the K interests each row has, (B, K)."""

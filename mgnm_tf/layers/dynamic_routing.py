@@ -43,9 +43,12 @@ class DynamicRouting(keras.layers.Layer):
             broadcasts against it; `None` for zero.
         active_mask: bool, (batch, K), the capsules that take part; `None`
             for all.
+        return_coupling: whether to return the last coupling, too. Defaults
+            to `False`.
 
     Returns:
-        float, (batch, K, d), each vector shorter than 1.
+        float, (batch, K, d), each vector shorter than 1; with
+        `return_coupling` also the last c, float32, (batch, K, length).
 
     Masking: an invalid item adds nothing to a capsule. A capsule without a
     valid item, or one that takes no part, is zero.
@@ -74,7 +77,14 @@ class DynamicRouting(keras.layers.Layer):
         self.squash = Squash(name="squash", dtype=self.dtype_policy)
         self.built = True
 
-    def call(self, items, valid_mask=None, logits=None, active_mask=None):
+    def call(
+        self,
+        items,
+        valid_mask=None,
+        logits=None,
+        active_mask=None,
+        return_coupling=False,
+    ):
         own = "k" if len(items.shape) == 4 else ""
         batch, length = ops.shape(items)[0], ops.shape(items)[-2]
         shape = (batch, self.num_interests, length)
@@ -91,16 +101,26 @@ class DynamicRouting(keras.layers.Layer):
             last = step == self.routing_iterations - 1
             # Over the capsules of an item: zero where the item is invalid.
             coupling = masked_softmax(logits, counts, axis=1)
-            coupling = ops.cast(coupling, items.dtype)
             capsules = self.squash(
                 ops.einsum(
-                    f"bkm,b{own}md->bkd", coupling, items if last else fixed
+                    f"bkm,b{own}md->bkd",
+                    ops.cast(coupling, items.dtype),
+                    items if last else fixed,
                 )
             )
             if not last:
                 agreement = ops.einsum(f"bkd,b{own}md->bkm", capsules, fixed)
                 logits = logits + ops.cast(agreement, "float32")
-        return capsules
+        return (capsules, coupling) if return_coupling else capsules
+
+    def compute_output_spec(
+        self, items, *args, return_coupling=False, **kwargs
+    ):
+        capsules = super().compute_output_spec(items, *args, **kwargs)
+        if not return_coupling:
+            return capsules
+        shape = (*capsules.shape[:2], items.shape[-2])
+        return capsules, keras.KerasTensor(shape, dtype="float32")
 
     def compute_output_shape(
         self,

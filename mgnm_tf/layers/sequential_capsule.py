@@ -134,9 +134,12 @@ class SequentialCapsule(keras.layers.Layer):
         items: float, (batch, length, d), zero at invalid positions.
         valid_mask: bool, (batch, length), True first (right padding).
         training: bool; draws the first routing logits when true.
+        return_coupling: whether to return the last coupling, too. Defaults
+            to `False`.
 
     Returns:
-        float, (batch, K, d).
+        float, (batch, K, d); with `return_coupling` also the last c,
+        float32, (batch, K, length).
 
     Raises:
         ValueError: an option is unknown, or the history is longer than
@@ -252,7 +255,9 @@ class SequentialCapsule(keras.layers.Layer):
             initializer=draw,
         )
 
-    def call(self, items, valid_mask=None, training=False):
+    def call(
+        self, items, valid_mask=None, training=False, return_coupling=False
+    ):
         if valid_mask is None:
             valid_mask = ops.ones(ops.shape(items)[:2], "bool")
         batch, length = ops.shape(items)[0], ops.shape(items)[1]
@@ -277,10 +282,21 @@ class SequentialCapsule(keras.layers.Layer):
             if not last:
                 agreement = sum(term.agree(capsules) for term in current)
                 logits = logits + ops.cast(agreement, "float32")
-        if self.output_kernel is None:
+        if self.output_kernel is not None:
+            kernel = ops.cast(self.output_kernel[0], capsules.dtype)
+            capsules = self.activation(
+                ops.einsum("bkd,kde->bke", capsules, kernel)
+            )
+        return (capsules, coupling) if return_coupling else capsules
+
+    def compute_output_spec(
+        self, items, *args, return_coupling=False, **kwargs
+    ):
+        capsules = super().compute_output_spec(items, *args, **kwargs)
+        if not return_coupling:
             return capsules
-        kernel = ops.cast(self.output_kernel[0], capsules.dtype)
-        return self.activation(ops.einsum("bkd,kde->bke", capsules, kernel))
+        shape = (*capsules.shape[:2], items.shape[-2])
+        return capsules, keras.KerasTensor(shape, dtype="float32")
 
     def _first_term(self, items):
         """Equation 5; the same `W_i` for all positions need not be applied."""

@@ -159,6 +159,25 @@ class SequentialRecommender(keras.Model):
         """
         raise AttributeError(f"{type(self).__name__} has no interest vectors.")
 
+    def history_attention(self, features: Features) -> Tensor:
+        """Returns how much each history item feeds each interest.
+
+        Only for models with several interests.
+
+        Returns:
+            (B, n, m) float32, interests in the order of `interests`. Rows
+            sum to 1; padding has 0, and so has an empty history.
+        """
+        raise AttributeError(f"{type(self).__name__} has no history attention.")
+
+    def interest_labels(self) -> list[tuple[int, int]]:
+        """Returns level and number of each of the n interests, in order.
+
+        Only for models with several interests. Levels run from 0 to L, and
+        are 0 where a model has none; the interests of a level from 1 to K.
+        """
+        raise AttributeError(f"{type(self).__name__} has no interest labels.")
+
     def item_vectors(self) -> Tensor:
         """Returns the (M + 1, d) vectors of the items; row 0 is padding."""
         raise AttributeError(f"{type(self).__name__} has no item vectors.")

@@ -14,9 +14,13 @@ from mgnm_tf.layers.sequential_capsule import SequentialCapsule
 from mgnm_tf.layers.user_aware_adjacency import UserAwareAdjacency
 from mgnm_tf.layers.user_embedding import UserEmbedding
 from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.models.mgnm_penalties import penalties
+from mgnm_tf.models.mgnm_penalties import square_sum
+from mgnm_tf.models.mgnm_presets import CAPSULE_OPTIONS
 from mgnm_tf.models.mgnm_presets import PRESETS
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import last_valid
+from mgnm_tf.utils.masking import shares
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.masking import zero_invalid
 from mgnm_tf.utils.validation import check_choice
@@ -266,21 +270,10 @@ class MGNM(SequentialRecommender):
 
     def _create_capsule(self, policy):
         return SequentialCapsule(
-            self.num_interests,
-            routing_iterations=self.routing_iterations,
-            sequence_encoder=self.sequence_encoder,
-            encoder_input=self.encoder_input,
-            encoded_iterations=self.encoded_iterations,
-            routing_softmax=self.routing_softmax,
-            routing_gradient=self.routing_gradient,
-            routing_noise=self.routing_noise,
             projection=self.capsule_projection,
-            squash=self.squash,
             activation=self.interest_activation,
-            projection_initializer=self.projection_initializer,
-            max_length=self.max_length,
-            seed=self.seed,
             name="extractor",
+            **{name: getattr(self, name) for name in CAPSULE_OPTIONS},
             **policy,
         )
 
@@ -301,6 +294,13 @@ class MGNM(SequentialRecommender):
         `valid` says which interests exist; it is all true but for
         `interest_extractor="self_attention"`, where K is the history length.
         """
+        interests, _, valid = self._read(features, training)
+        if self.interest_extractor != "self_attention":
+            valid = ops.ones_like(interests[:, 0, :, 0], dtype="bool")
+        return {"interests": interests, "valid": valid}
+
+    def _read(self, features, training=False):
+        """Returns interests, their weights (B * (L + 1), K, m), and mask."""
         history = ops.convert_to_tensor(features["history"])
         check_history_length(history, self.max_length)
         valid_mask = valid_positions(history)
@@ -315,19 +315,16 @@ class MGNM(SequentialRecommender):
             adjacency = self.adjacency(items, users, valid_mask=valid_mask)
             levels = self.propagation(items, adjacency, valid_mask=valid_mask)
         if training:
-            self._regularize(items, users, adjacency)
-        if self.interest_extractor == "self_attention":
-            return {"interests": levels, "valid": valid_mask}
-        interests = self._extract(levels, valid_mask, training)
-        valid = ops.ones_like(interests[:, 0, :, 0], dtype="bool")
-        return {"interests": interests, "valid": valid}
+            for loss in penalties(self, items, users, adjacency):
+                self.add_loss(loss)
+        return (*self._extract(levels, valid_mask, training), valid_mask)
 
     def score(self, encoded, candidates, training=False):
         candidates = self._look_up_items(candidates)
         interests = encoded["interests"]
         if training and self.l2 and self.l2_scope == "batch":
             batch = ops.cast(ops.shape(interests)[0], "float32")
-            self.add_loss(self.l2 * self._square_sum(candidates) / batch)
+            self.add_loss(self.l2 * square_sum(candidates) / batch)
         mask = None
         if self.interest_extractor == "self_attention":
             mask = encoded["valid"]
@@ -345,6 +342,23 @@ class MGNM(SequentialRecommender):
         count = interests.shape[1] * ops.shape(interests)[2]
         return ops.reshape(interests, (-1, count, self.embedding_dim))
 
+    def history_attention(self, features):
+        """Returns the last couplings as shares, (B, (L + 1) * K, m)."""
+        _, weights, valid_mask = self._read(features)
+        if weights is None:
+            return super().history_attention(features)
+        count = (self.num_layers + 1) * weights.shape[1]
+        length = ops.shape(valid_mask)[1]
+        return shares(ops.reshape(weights, (-1, count, length)))
+
+    def interest_labels(self):
+        if self.interest_extractor == "self_attention":
+            return super().interest_labels()
+        capsules = self.interest_extractor == "capsule"
+        numbers = range(1, self.num_interests + 1 if capsules else 2)
+        levels = range(self.num_layers + 1)
+        return [(level, number) for level in levels for number in numbers]
+
     def item_vectors(self):
         return ops.convert_to_tensor(self.item_embedding.embeddings)
 
@@ -355,41 +369,24 @@ class MGNM(SequentialRecommender):
         return zero_invalid(self.item_embedding(ids), valid_positions(ids))
 
     def _extract(self, levels, valid_mask, training):
-        """Returns the (B, L + 1, K, d) interests of all levels at once."""
+        """Returns the (B, L + 1, K, d) interests, and weights or `None`."""
+        if self.interest_extractor == "self_attention":
+            return levels, None
         count = self.num_layers + 1
         length, dim = ops.shape(levels)[2], self.embedding_dim
-        if self.interest_extractor == "sum":
-            return ops.sum(levels, axis=2, keepdims=True)
-        folded = ops.reshape(levels, (-1, length, dim))
         mask = ops.repeat(valid_mask, count, axis=0)
+        if self.interest_extractor == "sum":
+            return ops.sum(levels, axis=2, keepdims=True), mask[:, None]
+        folded = ops.reshape(levels, (-1, length, dim))
         if self.interest_extractor == "bilstm":
             encoded = self.extractor(folded, valid_mask=mask)
             interests = last_valid(encoded, mask)
-            return ops.reshape(interests, (-1, count, 1, dim))
-        interests = self.extractor(folded, valid_mask=mask, training=training)
-        return ops.reshape(interests, (-1, count, self.num_interests, dim))
-
-    def _regularize(self, items, users, adjacency):
-        """Adds theta_1 |A| and theta_2 |parameters|^2, per positive."""
-        batch = ops.cast(ops.shape(items)[0], "float32")
-        if self.adjacency_l1 and adjacency is not None:
-            total = ops.sum(ops.cast(adjacency, "float32"))
-            self.add_loss(self.adjacency_l1 * total / batch)
-        if not self.l2:
-            return
-        tables = [self.item_embedding.embeddings]
-        if self.user_embedding is not None:
-            tables.append(self.user_embedding.embeddings)
-        read = [items] if users is None else [items, users]
-        ids = {id(table) for table in tables}
-        others = [w for w in self.trainable_variables if id(w) not in ids]
-        parts = others + (read if self.l2_scope == "batch" else tables)
-        total = sum(self._square_sum(part) for part in parts)
-        self.add_loss(self.l2 * total / batch)
-
-    def _square_sum(self, values):
-        values = ops.cast(ops.convert_to_tensor(values), "float32")
-        return ops.sum(ops.square(values))
+            return ops.reshape(interests, (-1, count, 1, dim)), None
+        interests, coupling = self.extractor(
+            folded, valid_mask=mask, training=training, return_coupling=True
+        )
+        shape = (-1, count, self.num_interests, dim)
+        return ops.reshape(interests, shape), coupling
 
     def get_config(self):
         names = list(inspect.signature(MGNM).parameters)[:-1]

@@ -7,14 +7,14 @@ from mgnm_tf.layers.max_interest import MaxInterest
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.types import Features
 from mgnm_tf.types import Tensor
+from mgnm_tf.utils.masking import shares
 from mgnm_tf.utils.validation import check_positive_int
 
 
 class MultiInterestRecommender(SequentialRecommender):
     """Scores an item by the nearest of K interests: `max_k v_k . x_j`.
 
-    A subclass writes `encode`, which returns the interests (B, K, d), and
-    finds `item_embedding` made.
+    A subclass writes `read` and finds `item_embedding` made.
 
     Args:
         num_users: see `SequentialRecommender`.
@@ -52,6 +52,21 @@ class MultiInterestRecommender(SequentialRecommender):
         )
         self.readout = MaxInterest(name="readout", dtype=self.dtype_policy)
 
+    def read(
+        self, features: Features, training: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Returns interests (B, K, d) and the weights (B, K, m) behind them.
+
+        Args:
+            features: a batch; `candidates` may be missing.
+            training: whether the step trains.
+        """
+        raise NotImplementedError
+
+    def encode(self, features, training=False):
+        """Returns the interests (B, K, d)."""
+        return self.read(features, training)[0]
+
     def score(self, encoded, candidates, training=False):
         candidates = ops.convert_to_tensor(candidates)
         return self.readout(encoded, self.item_embedding(candidates))
@@ -59,6 +74,12 @@ class MultiInterestRecommender(SequentialRecommender):
     def interests(self, features: Features) -> Tensor:
         """Returns the interests (B, K, d)."""
         return self.encode(features)
+
+    def history_attention(self, features: Features) -> Tensor:
+        return shares(self.read(features)[1])
+
+    def interest_labels(self) -> list[tuple[int, int]]:
+        return [(0, number + 1) for number in range(self.num_interests)]
 
     def item_vectors(self) -> Tensor:
         return self.item_embedding.vectors()

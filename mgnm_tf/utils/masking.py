@@ -74,7 +74,36 @@ def newest_first(ids: Tensor) -> Tensor:
     Returns:
         Like `ids`: position j holds the j-th newest id.
     """
-    length = history_length(valid_positions(ids))
-    index = length[:, None] - 1 - ops.arange(ops.shape(ids)[1])
-    turned = ops.take_along_axis(ids, ops.maximum(index, 0), axis=1)
-    return ops.where(ops.greater_equal(index, 0), turned, PADDING)
+    return turn_around(ids, valid_positions(ids))
+
+
+def turn_around(values: Tensor, valid_mask: Tensor) -> Tensor:
+    """Turns the valid part of the last axis around; the rest becomes 0.
+
+    Args:
+        values: (batch, ..., length).
+        valid_mask: (batch, length), True first, False after (right padding).
+
+    Returns:
+        Like `values`: position j holds what the last valid one but j held.
+    """
+    length = history_length(valid_mask)
+    index = length[:, None] - 1 - ops.arange(ops.shape(valid_mask)[1])
+    for _ in range(len(values.shape) - 2):
+        index = ops.expand_dims(index, 1)
+    index = ops.broadcast_to(index, ops.shape(values))
+    turned = ops.take_along_axis(values, ops.maximum(index, 0), axis=-1)
+    return ops.where(
+        ops.greater_equal(index, 0), turned, ops.zeros_like(turned)
+    )
+
+
+def shares(weights: Tensor) -> Tensor:
+    """Divides weights (..., length), none below 0, by their sums, float32.
+
+    Returns:
+        A tensor like `weights` whose rows sum to 1; a row of zeros stays.
+    """
+    weights = ops.cast(weights, "float32")
+    total = ops.sum(weights, axis=-1, keepdims=True)
+    return weights / ops.maximum(total, 1e-30)

@@ -97,3 +97,19 @@ def permuted(history):
         count = np.count_nonzero(items)
         turned[row, :count] = np.roll(items[:count], 1)
     return {**FEATURES, "history": turned}
+
+
+def check_attention(model, weights):
+    """`history_attention` has the shares of `weights`, a list of (K, n)."""
+    attention = np.asarray(model.history_attention(FEATURES))
+    assert attention.dtype == "float32"
+    assert attention.shape == (len(ROWS), model.num_interests, 4)
+    for row in ROWS:
+        length = len(items_of(row))
+        expected = weights[row] / weights[row].sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(
+            attention[row, :, :length], expected, rtol=1e-4, atol=1e-6
+        )
+        assert not attention[row, :, length:].any()
+    labels = [(0, number) for number in range(1, model.num_interests + 1)]
+    assert model.interest_labels() == labels

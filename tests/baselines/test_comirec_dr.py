@@ -12,8 +12,8 @@ from tests.baselines.multi_interest import randomized
 from tests.reference.numpy_routing import route
 
 
-def forward(model, row):
-    """Returns the interests (K, d) of a row of `FEATURES`."""
+def forward(model, row, coupling=False):
+    """Returns interests (K, d), or couplings (K, n), of a row of `FEATURES`."""
     items = items_of(row)
     places = np.arange(len(items))
     if model.position_from == "end":
@@ -24,7 +24,12 @@ def forward(model, row):
     for i, (item, place) in enumerate(zip(items, places)):
         for k in range(model.num_interests):
             seen[i, k] = vectors[item] @ kernel[place, k]
-    return route(seen, np.zeros(seen.shape[:2]), model.routing_iterations)
+    return route(
+        seen,
+        np.zeros(seen.shape[:2]),
+        model.routing_iterations,
+        coupling=coupling,
+    )
 
 
 @pytest.mark.parametrize("position_from", ["start", "end"])
@@ -42,6 +47,9 @@ def test_equals_numpy(position_from, routing_iterations):
         )
     )
     shared.check_scores(model, [forward(model, row) for row in ROWS])
+    shared.check_attention(
+        model, [forward(model, row, coupling=True) for row in ROWS]
+    )
 
 
 @pytest.mark.parametrize(

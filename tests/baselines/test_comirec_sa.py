@@ -50,6 +50,7 @@ def test_equals_numpy(options):
         )
     )
     shared.check_scores(model, [forward(model, row) for row in ROWS])
+    shared.check_attention(model, [attention(model, row) for row in ROWS])
 
 
 @pytest.mark.parametrize(

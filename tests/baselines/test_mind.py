@@ -13,11 +13,12 @@ from tests.baselines.multi_interest import randomized
 from tests.reference.numpy_routing import route
 
 
-def forward(model, row, noise=None):
+def forward(model, row, noise=None, coupling=False):
     """Returns the interests (K, d) of a row of `FEATURES`.
 
-    `noise` (K, n) belongs to the items from the oldest to the newest; `None`
-    for the table of the model.
+    With `coupling`, the last couplings (K, n) instead. `noise` (K, n) belongs
+    to the items from the oldest to the newest; `None` for the table of the
+    model.
     """
     items = items_of(row)
     length = len(items)
@@ -32,8 +33,9 @@ def forward(model, row, noise=None):
         noise.T,
         model.routing_iterations,
         active,
+        coupling,
     )
-    if model.relu_layer:
+    if model.relu_layer and not coupling:
         kernel, bias = model.output_layer.get_weights()
         interests = np.maximum(interests @ kernel + bias, 0.0)
     interests[active:] = interests[0]
@@ -56,6 +58,22 @@ def test_equals_numpy(relu_layer, dynamic_interests, routing_iterations):
         )
     )
     shared.check_scores(model, [forward(model, row) for row in ROWS])
+
+
+@pytest.mark.parametrize("dynamic_interests", [True, False])
+def test_history_attention(dynamic_interests):
+    model = randomized(
+        MIND(
+            2,
+            9,
+            embedding_dim=5,
+            num_interests=3,
+            dynamic_interests=dynamic_interests,
+        )
+    )
+    shared.check_attention(
+        model, [forward(model, row, coupling=True) for row in ROWS]
+    )
 
 
 @pytest.mark.parametrize(

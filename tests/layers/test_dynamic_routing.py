@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -154,3 +155,34 @@ def value(coupling, items, factors):
 def test_wrong_sizes(name):
     with pytest.raises(ValueError, match=f"`{name}` must be at least 1"):
         DynamicRouting(**{"num_interests": 4, name: 0})
+
+
+@pytest.mark.parametrize("active", [False, True])
+def test_last_coupling_equals_numpy(active):
+    layer = DynamicRouting(COUNT)
+    inputs = {
+        "valid_mask": MASK,
+        "logits": LOGITS,
+        "active_mask": ACTIVE if active else None,
+    }
+    capsules, coupling = layer(OWN, **inputs, return_coupling=True)
+    np.testing.assert_array_equal(capsules, layer(OWN, **inputs))
+    for row, length in enumerate(LENGTHS):
+        expected = route(
+            OWN[row, :, :length].transpose(1, 0, 2),
+            LOGITS[row, :, :length].T,
+            3,
+            ACTIVE[row].sum() if active else None,
+            coupling=True,
+        )
+        np.testing.assert_allclose(
+            coupling[row, :, :length], expected, rtol=1e-4
+        )
+        assert not np.any(coupling[row, :, length:])
+
+
+def test_symbolic_coupling():
+    items = keras.KerasTensor((None, COUNT, None, DIM))
+    capsules, coupling = DynamicRouting(COUNT)(items, return_coupling=True)
+    assert capsules.shape == (None, COUNT, DIM)
+    assert coupling.shape == (None, COUNT, None)

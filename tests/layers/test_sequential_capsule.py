@@ -179,3 +179,35 @@ def test_errors():
     layer = SequentialCapsule(2, projection="position", max_length=3)
     with pytest.raises(ValueError, match="length 4, max_length=3"):
         layer(ITEMS)
+
+
+@pytest.mark.parametrize("iterations", [1, 3])
+def test_last_coupling_is_that_of_equation_6(iterations):
+    layer = randomized(
+        SequentialCapsule(2, routing_iterations=iterations), scale=0.5
+    )
+    w = [np.asarray(weight.value) for weight in layer.encoder.weights]
+    interests, coupling = layer(ITEMS, valid_mask=MASK, return_coupling=True)
+    np.testing.assert_array_equal(interests, layer(ITEMS, valid_mask=MASK))
+    for row, n in enumerate(LENGTHS):
+        for k in range(2):
+            expected = oracle.capsule(
+                ITEMS[row, :n],
+                np.asarray(layer.kernel)[0, k],
+                np.asarray(layer.output_kernel)[0, k],
+                lambda z: oracle.bilstm(z, w[0:3], w[3:6], w[6]),
+                iterations,
+                coupling=True,
+            )
+            np.testing.assert_allclose(
+                coupling[row, k, :n], expected, rtol=1e-4, atol=1e-6
+            )
+    assert not np.any(np.asarray(coupling)[~np.repeat(MASK[:, None], 2, 1)])
+
+
+def test_symbolic_coupling():
+    items = keras.KerasTensor((None, None, 6))
+    interests, coupling = SequentialCapsule(3)(items, return_coupling=True)
+    assert interests.shape == (None, 3, 6)
+    assert coupling.shape == (None, 3, None)
+    assert coupling.dtype == "float32"

@@ -191,3 +191,63 @@ def test_errors():
         make(interest_extractor="capsules")
     with pytest.raises(ValueError, match="`l2` must be between 0"):
         make(l2=-1.0)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"routing_iterations": 1}], ids=["paper", "one_iteration"]
+)
+def test_history_attention_equals_the_equations(options):
+    model = make(**options)
+    attention = np.asarray(model.history_attention(FEATURES))
+    interests = np.asarray(model.interests(FEATURES))
+    assert attention.shape == (4, 9, 4)
+    couplings = oracle.mgnm_interests(model, FEATURES, coupling=True)
+    expected = oracle.mgnm_interests(model, FEATURES)
+    labels = model.interest_labels()
+    assert labels[:4] == [(0, 1), (0, 2), (0, 3), (1, 1)]
+    for row, n in enumerate((4, 1, 3, 2)):
+        for place, (level, number) in enumerate(labels):
+            np.testing.assert_allclose(
+                attention[row, place, :n],
+                couplings[row][level][number - 1],
+                rtol=1e-4,
+            )
+            np.testing.assert_allclose(
+                interests[row, place],
+                expected[row][level][number - 1],
+                atol=1e-5,
+            )
+        assert not attention[row, :, n:].any()
+    # Not alike for all items, but after one iteration without routing.
+    assert (np.ptp(attention[0], axis=-1).max() > 1e-3) == (not options)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_labels_and_attention_of_every_preset(preset):
+    model = MGNM.from_preset(
+        preset, USERS, ITEMS, embedding_dim=4, max_length=8
+    )
+    if model.interest_extractor == "self_attention":
+        with pytest.raises(AttributeError, match="has no interest labels"):
+            model.interest_labels()
+    else:
+        count = model.interests(FEATURES).shape[1]
+        assert len(model.interest_labels()) == count
+    if model.interest_extractor in ("self_attention", "bilstm"):
+        with pytest.raises(AttributeError, match="has no history attention"):
+            model.history_attention(FEATURES)
+        return
+    emptied = {
+        **FEATURES,
+        "history": FEATURES["history"] * [[1], [1], [0], [1]],
+    }
+    attention = np.asarray(model.history_attention(emptied))
+    assert attention.shape == (4, count, 4)
+    np.testing.assert_allclose(
+        attention.sum(axis=-1),
+        np.repeat([[1], [1], [0], [1]], count, 1),
+        rtol=1e-5,
+    )
+    assert not attention[
+        np.repeat(emptied["history"][:, None] == 0, count, 1)
+    ].any()

@@ -76,8 +76,19 @@ def bilstm(x, forward, backward, projection):
     return np.concatenate([ahead, back], axis=1) @ projection
 
 
-def capsule(h, kernel, output_kernel, encode, iterations=3, first=None):
-    """Equations 5 to 11 for one capsule; h (n, d), kernels (d, d)."""
+def capsule(
+    h,
+    kernel,
+    output_kernel,
+    encode,
+    iterations=3,
+    first=None,
+    coupling=False,
+):
+    """Equations 5 to 11 for one capsule; h (n, d), kernels (d, d).
+
+    With `coupling`, returns the last c of equation 6, (n,), instead.
+    """
     z = h @ kernel
     g = np.zeros(len(h)) if first is None else first
     for step in range(iterations):
@@ -86,6 +97,8 @@ def capsule(h, kernel, output_kernel, encode, iterations=3, first=None):
         g = g + z @ o
         if step == 0 and encode is not None:
             z = z + encode(z)
+    if coupling:
+        return c
     return np.maximum(o @ output_kernel, 0.0)
 
 
@@ -104,6 +117,24 @@ def weights_by_name(model):
 
 def mgnm_scores(model, features):
     """Scores of all levels, (batch, levels, candidates), preset "paper"."""
+    w = weights_by_name(model)
+    item_table = w["item_embedding/embeddings"].copy()
+    item_table[0] = 0.0
+    return np.array(
+        [
+            [
+                [level_score(one, item_table[c]) for c in candidates]
+                for one in own
+            ]
+            for own, candidates in zip(
+                mgnm_interests(model, features), features["candidates"]
+            )
+        ]
+    )
+
+
+def mgnm_interests(model, features, coupling=False):
+    """Interests (d,), or couplings (n,), as [row][level][capsule]."""
     w = weights_by_name(model)
     item_table = w["item_embedding/embeddings"].copy()
     item_table[0] = 0.0
@@ -131,23 +162,19 @@ def mgnm_scores(model, features):
             model.num_layers,
             model.adjacency_normalization,
         )
-        scores = []
-        for h in levels_:
-            interests = [
+        own = [
+            [
                 capsule(
                     h,
                     w["extractor/kernel"][0, k],
                     w["extractor/output_kernel"][0, k],
                     encode,
                     model.routing_iterations,
+                    coupling=coupling,
                 )
                 for k in range(model.num_interests)
             ]
-            scores.append(
-                [
-                    level_score(interests, item_table[c])
-                    for c in features["candidates"][row]
-                ]
-            )
-        out.append(scores)
-    return np.array(out)
+            for h in levels_
+        ]
+        out.append(own)
+    return out

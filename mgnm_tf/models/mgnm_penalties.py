@@ -1,0 +1,38 @@
+"""What MGNM's loss adds for the size of its graph and parameters."""
+
+from keras import ops
+
+from mgnm_tf.types import Tensor
+
+
+def penalties(model, items: Tensor, users, adjacency) -> list[Tensor]:
+    """Returns theta_1 |A| and theta_2 |parameters|^2, per positive.
+
+    Args:
+        model: an `MGNM`; its `adjacency_l1`, `l2` and `l2_scope` count.
+        items: (B, m, d), the item vectors that the batch read.
+        users: (B, d), its user vectors, or `None`.
+        adjacency: (B, m, m), or `None` without a graph.
+    """
+    losses = []
+    batch = ops.cast(ops.shape(items)[0], "float32")
+    if model.adjacency_l1 and adjacency is not None:
+        total = ops.sum(ops.cast(adjacency, "float32"))
+        losses.append(model.adjacency_l1 * total / batch)
+    if not model.l2:
+        return losses
+    tables = [model.item_embedding.embeddings]
+    if model.user_embedding is not None:
+        tables.append(model.user_embedding.embeddings)
+    read = [items] if users is None else [items, users]
+    ids = {id(table) for table in tables}
+    others = [w for w in model.trainable_variables if id(w) not in ids]
+    parts = others + (read if model.l2_scope == "batch" else tables)
+    total = sum(square_sum(part) for part in parts)
+    return [*losses, model.l2 * total / batch]
+
+
+def square_sum(values) -> Tensor:
+    """Returns the sum of the squares of a tensor or variable, float32."""
+    values = ops.cast(ops.convert_to_tensor(values), "float32")
+    return ops.sum(ops.square(values))
