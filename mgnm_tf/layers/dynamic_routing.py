@@ -43,8 +43,7 @@ class DynamicRouting(keras.layers.Layer):
             broadcasts against it; `None` for zero.
         active_mask: bool, (batch, K), the capsules that take part; `None`
             for all.
-        return_coupling: whether to return the last coupling, too. Defaults
-            to `False`.
+        return_coupling: bool; returns the last coupling, too, when true.
 
     Returns:
         float, (batch, K, d), each vector shorter than 1; with

@@ -134,8 +134,7 @@ class SequentialCapsule(keras.layers.Layer):
         items: float, (batch, length, d), zero at invalid positions.
         valid_mask: bool, (batch, length), True first (right padding).
         training: bool; draws the first routing logits when true.
-        return_coupling: whether to return the last coupling, too. Defaults
-            to `False`.
+        return_coupling: bool; returns the last coupling, too, when true.
 
     Returns:
         float, (batch, K, d); with `return_coupling` also the last c,
