@@ -332,8 +332,14 @@ class Caser(SequentialRecommender):
             )
         vectors = self._item_vectors(candidates)
         if len(candidates.shape) == 1:
-            return ops.matmul(encoded, ops.transpose(vectors))
+            return self.score_vectors(encoded, vectors)
         return ops.einsum("bd,bcd->bc", encoded, vectors)
+
+    def score_vectors(self, encoded, vectors):
+        if self.variant == "deeprec":
+            return super().score_vectors(encoded, vectors)
+        vectors = ops.cast(vectors, encoded.dtype)
+        return ops.matmul(encoded, ops.transpose(vectors))
 
     def _item_vectors(self, items):
         """Returns the vectors of `items` that meet those of the users."""

@@ -168,8 +168,12 @@ class GRU4Rec(SequentialRecommender):
             )
         vectors = zero_invalid(vectors, valid_positions(candidates))
         if len(candidates.shape) == 1:
-            return ops.matmul(encoded, ops.transpose(vectors))
+            return self.score_vectors(encoded, vectors)
         return ops.einsum("bd,bcd->bc", encoded, vectors)
+
+    def score_vectors(self, encoded, vectors):
+        vectors = ops.cast(vectors, encoded.dtype)
+        return ops.matmul(encoded, ops.transpose(vectors))
 
     def interests(self, features):
         """Returns the (B, 1, d) user vectors, (B, 1, d + 1) if not `tied`."""

@@ -182,6 +182,24 @@ class SequentialRecommender(keras.Model):
         """Returns the (M + 1, d) vectors of the items; row 0 is padding."""
         raise AttributeError(f"{type(self).__name__} has no item vectors.")
 
+    def score_vectors(self, encoded, vectors: Tensor) -> Tensor:
+        """Scores items that are given by their vectors.
+
+        Only for models that score an item by its row of `item_vectors()`
+        alone. What serves a model scores a large catalogue by it, and items
+        that were not there in training.
+
+        Args:
+            encoded: the result of `encode` for B histories.
+            vectors: (C, d), rows like those of `item_vectors()`.
+
+        Returns:
+            (B, C), what `score` returns for the items of these rows.
+        """
+        raise AttributeError(
+            f"{type(self).__name__} does not score by item vectors."
+        )
+
     def pool_levels(self, scores: Tensor) -> Tensor:
         """Turns (B, levels, C) training scores into final scores (B, C)."""
         raise AttributeError(f"{type(self).__name__} has no levels.")

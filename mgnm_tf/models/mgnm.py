@@ -321,17 +321,16 @@ class MGNM(SequentialRecommender):
 
     def score(self, encoded, candidates, training=False):
         candidates = self._look_up_items(candidates)
-        interests = encoded["interests"]
         if training and self.l2 and self.l2_scope == "batch":
-            batch = ops.cast(ops.shape(interests)[0], "float32")
+            batch = ops.cast(ops.shape(encoded["interests"])[0], "float32")
             self.add_loss(self.l2 * square_sum(candidates) / batch)
-        mask = None
-        if self.interest_extractor == "self_attention":
-            mask = encoded["valid"]
-        scores = self.attention(interests, candidates, valid_mask=mask)
+        scores = self._attend(encoded, candidates)
         if training and self.level_supervision:
             return scores
         return self.pool_levels(scores)
+
+    def score_vectors(self, encoded, vectors):
+        return self.pool_levels(self._attend(encoded, vectors))
 
     def pool_levels(self, scores):
         return self.pooling(scores)
@@ -363,6 +362,11 @@ class MGNM(SequentialRecommender):
         return ops.convert_to_tensor(self.item_embedding.embeddings)
 
     # === Steps ===
+
+    def _attend(self, encoded, vectors):
+        attends = self.interest_extractor == "self_attention"
+        mask = encoded["valid"] if attends else None
+        return self.attention(encoded["interests"], vectors, valid_mask=mask)
 
     def _look_up_items(self, ids):
         ids = ops.convert_to_tensor(ids)

@@ -71,6 +71,9 @@ class MultiInterestRecommender(SequentialRecommender):
         candidates = ops.convert_to_tensor(candidates)
         return self.readout(encoded, self.item_embedding(candidates))
 
+    def score_vectors(self, encoded, vectors):
+        return self.readout(encoded, vectors)
+
     def interests(self, features: Features) -> Tensor:
         """Returns the interests (B, K, d)."""
         return self.encode(features)

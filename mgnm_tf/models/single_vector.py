@@ -42,8 +42,12 @@ class SingleVectorRecommender(SequentialRecommender):
         candidates = ops.convert_to_tensor(candidates)
         vectors = self.item_embedding(candidates)
         if len(candidates.shape) == 1:
-            return ops.matmul(encoded, ops.transpose(vectors))
+            return self.score_vectors(encoded, vectors)
         return ops.einsum("bd,bcd->bc", encoded, vectors)
+
+    def score_vectors(self, encoded, vectors):
+        vectors = ops.cast(vectors, encoded.dtype)
+        return ops.matmul(encoded, ops.transpose(vectors))
 
     def interests(self, features: Features) -> Tensor:
         """Returns the user vectors (B, 1, d)."""
