@@ -2,6 +2,7 @@
 
 from mgnm_tf.layers.attentive_pooling import AttentivePooling
 from mgnm_tf.layers.augru_cell import AUGRUCell
+from mgnm_tf.layers.causal_transformer import CausalTransformer
 from mgnm_tf.layers.dynamic_routing import DynamicRouting
 from mgnm_tf.layers.feed_forward import FeedForward
 from mgnm_tf.layers.graph_pooling import GraphPooling
@@ -27,6 +28,7 @@ from mgnm_tf.layers.user_embedding import UserEmbedding
 __all__ = [
     "AUGRUCell",
     "AttentivePooling",
+    "CausalTransformer",
     "DynamicRouting",
     "FeedForward",
     "GraphPooling",

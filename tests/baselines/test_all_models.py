@@ -30,6 +30,8 @@ OPTIONS = {
     "mgnm": {"embedding_dim": 8, "num_interests": 2, "num_layers": 1},
     "youtube_dnn": {"embedding_dim": 8},
     "gru4rec": {"embedding_dim": 8},
+    # The cycle is learned in 60 steps.
+    "sasrec": {"embedding_dim": 8, "dropout": 0.0},
     "caser": {"embedding_dim": 8},
     "a2svd": {"embedding_dim": 8},
     # The events of the world are a day apart, whose logarithm is 0.

@@ -23,6 +23,7 @@ OURS = [
     "caser",
     "a2svd",
     "gru4rec",
+    "sasrec",
     "slirec",
     "tgsrec",
     "mimn",
