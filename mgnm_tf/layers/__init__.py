@@ -13,6 +13,7 @@ from mgnm_tf.layers.item_embedding import ItemEmbedding
 from mgnm_tf.layers.level_pooling import LevelPooling
 from mgnm_tf.layers.max_interest import MaxInterest
 from mgnm_tf.layers.memory_cell import MemoryCell
+from mgnm_tf.layers.recency_prior import RecencyPrior
 from mgnm_tf.layers.sequence_encoder import SequenceEncoder
 from mgnm_tf.layers.sequential_capsule import SequentialCapsule
 from mgnm_tf.layers.squash import Squash
@@ -39,6 +40,7 @@ __all__ = [
     "LevelPooling",
     "MaxInterest",
     "MemoryCell",
+    "RecencyPrior",
     "SequenceEncoder",
     "SequentialCapsule",
     "Squash",

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from mgnm_tf.layers.capsule_term import Term
+from mgnm_tf.layers.recency_prior import RecencyPrior
 from mgnm_tf.layers.sequence_encoder import SequenceEncoder
 from mgnm_tf.layers.squash import Squash
 from mgnm_tf.serialization import register
@@ -10,72 +12,6 @@ from mgnm_tf.utils.masking import masked_softmax
 from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
-
-
-class Term:
-    """A summand of what the capsules read, `z_j = x_j M`, never formed.
-
-    Sum and product with `z_j` cost less where the matrix stands outside:
-    `sum_j c_j z_j = (sum_j c_j x_j) M` and `o . z_j = (o M^T) . x_j`.
-
-    Args:
-        values: x, float, (batch, K, length, w), or (batch, length, w) where
-            all capsules read the same.
-        kernel: M, float, (w, d), or (K, w, d) with one for each capsule;
-            `None` stands for the identity.
-    """
-
-    def __init__(self, values, kernel=None):
-        self.values = values
-        self.kernel = kernel
-
-    def without_gradient(self):
-        kernel = self.kernel
-        if kernel is not None:
-            kernel = ops.stop_gradient(kernel)
-        return Term(ops.stop_gradient(self.values), kernel)
-
-    def combine(self, coupling):
-        """Equation 7: (batch, K, length) to the sums (batch, K, d)."""
-        coupling = ops.cast(coupling, self.values.dtype)
-        if len(self.values.shape) == 3:
-            sums = ops.matmul(coupling, self.values)
-        else:
-            sums = ops.matmul(ops.expand_dims(coupling, 2), self.values)[
-                :, :, 0
-            ]
-        if self.kernel is None:
-            return sums
-        return ops.einsum(f"bkw,{self._axes}->bkd", sums, self.kernel)
-
-    def agree(self, capsules):
-        """Equation 9: (batch, K, d) to the products (batch, K, length)."""
-        if self.kernel is not None:
-            capsules = ops.einsum(
-                f"bkd,{self._axes}->bkw", capsules, self.kernel
-            )
-        if len(self.values.shape) == 3:
-            return ops.matmul(capsules, ops.transpose(self.values, (0, 2, 1)))
-        return ops.matmul(self.values, ops.expand_dims(capsules, -1))[..., 0]
-
-    def projected(self):
-        """Returns z, (batch, K, length, d)."""
-        if self.kernel is None:
-            return self.values
-        count, width, dim = self.kernel.shape
-        # One matrix product for all capsules.
-        kernel = ops.reshape(
-            ops.transpose(self.kernel, (1, 0, 2)), (width, count * dim)
-        )
-        projected = ops.reshape(
-            ops.matmul(self.values, kernel),
-            (-1, ops.shape(self.values)[1], count, dim),
-        )
-        return ops.transpose(projected, (0, 2, 1, 3))
-
-    @property
-    def _axes(self):
-        return "wd" if len(self.kernel.shape) == 2 else "kwd"
 
 
 @register
@@ -117,6 +53,8 @@ class SequentialCapsule(keras.layers.Layer):
             the agreement). Defaults to `"all"`.
         routing_noise: standard deviation of the first routing logits in
             training. Defaults to `1.0`.
+        routing_prior: `"recency"` adds learned logits to the first ones,
+            see `RecencyPrior`; `None` adds nothing. Defaults to `None`.
         projection: `"shared"` has one `W_i` for all positions,
             `"position"` one for each. Defaults to `"shared"`.
         squash: whether `o = squash(v)`; `False` means `o = v`. Defaults to
@@ -126,8 +64,8 @@ class SequentialCapsule(keras.layers.Layer):
         projection_initializer: initializer of each `W_i` and `W'_i`.
             Defaults to `"glorot_uniform"`.
         max_length: the longest history; used where weights belong to
-            positions. Defaults to `100`.
-        seed: seed of the routing noise. Defaults to `None`.
+            positions or ages. Defaults to `100`.
+        seed: seed of the routing noise and the prior. Defaults to `None`.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -142,7 +80,7 @@ class SequentialCapsule(keras.layers.Layer):
 
     Raises:
         ValueError: an option is unknown, or the history is longer than
-            `max_length` where weights belong to positions.
+            `max_length` where weights belong to positions or ages.
 
     Masking: invalid positions have coupling 0. Without any valid position
     all interests are zero.
@@ -177,6 +115,7 @@ class SequentialCapsule(keras.layers.Layer):
         routing_softmax: str = "items",
         routing_gradient: str = "all",
         routing_noise: float = 1.0,
+        routing_prior: str | None = None,
         projection: str = "shared",
         squash: bool = True,
         activation: str | None = "relu",
@@ -194,6 +133,7 @@ class SequentialCapsule(keras.layers.Layer):
         check_choice(routing_softmax, "routing_softmax", ("items", "interests"))
         check_choice(routing_gradient, "routing_gradient", ("all", "last"))
         check_range(routing_noise, "routing_noise")
+        check_choice(routing_prior, "routing_prior", (None, "recency"))
         check_choice(projection, "projection", ("shared", "position"))
         super().__init__(**kwargs)
         self.num_interests = num_interests
@@ -204,6 +144,7 @@ class SequentialCapsule(keras.layers.Layer):
         self.routing_softmax = routing_softmax
         self.routing_gradient = routing_gradient
         self.routing_noise = routing_noise
+        self.routing_prior = routing_prior
         self.projection = projection
         self.squash = squash
         self.activation = keras.activations.get(activation)
@@ -214,6 +155,15 @@ class SequentialCapsule(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.squash_layer = Squash(name="squash", dtype=self.dtype_policy)
+        self.prior = None
+        if routing_prior is not None:
+            self.prior = RecencyPrior(
+                num_interests,
+                max_length,
+                seed=seed,
+                name="prior",
+                dtype="float32",
+            )
         self.encoder = None
         if sequence_encoder is not None:
             self.encoder = SequenceEncoder(
@@ -259,9 +209,7 @@ class SequentialCapsule(keras.layers.Layer):
     ):
         if valid_mask is None:
             valid_mask = ops.ones(ops.shape(items)[:2], "bool")
-        batch, length = ops.shape(items)[0], ops.shape(items)[1]
-        shape = (batch, self.num_interests, length)
-        logits = self._first_logits(shape, training)
+        logits = self._first_logits(valid_mask, training)
         terms = [self._first_term(items)]
         for step in range(self.routing_iterations):
             last = step == self.routing_iterations - 1
@@ -312,16 +260,22 @@ class SequentialCapsule(keras.layers.Layer):
         kernel = kernel[: ops.shape(items)[1]]
         return Term(ops.einsum("bmd,mkde->bkme", items, kernel))
 
-    def _first_logits(self, shape, training):
+    def _first_logits(self, valid_mask, training):
         """Returns the routing logits before the first step, float32."""
-        if not training or self.routing_noise == 0:
-            return ops.zeros(shape, "float32")
-        return keras.random.truncated_normal(
-            shape,
-            stddev=self.routing_noise,
-            dtype="float32",
-            seed=self.seed_generator,
-        )
+        batch, length = ops.shape(valid_mask)
+        shape = (batch, self.num_interests, length)
+        if training and self.routing_noise:
+            logits = keras.random.truncated_normal(
+                shape,
+                stddev=self.routing_noise,
+                dtype="float32",
+                seed=self.seed_generator,
+            )
+        else:
+            logits = ops.zeros(shape, "float32")
+        if self.prior is None:
+            return logits
+        return logits + self.prior(valid_mask)
 
     def _context(self, terms, valid_mask):
         """Equation 10: what the encoder adds to the one term so far."""
@@ -368,6 +322,7 @@ class SequentialCapsule(keras.layers.Layer):
             "routing_softmax": self.routing_softmax,
             "routing_gradient": self.routing_gradient,
             "routing_noise": self.routing_noise,
+            "routing_prior": self.routing_prior,
             "projection": self.projection,
             "squash": self.squash,
             "activation": keras.activations.serialize(self.activation),

@@ -211,3 +211,25 @@ def test_symbolic_coupling():
     assert interests.shape == (None, 3, 6)
     assert coupling.shape == (None, 3, None)
     assert coupling.dtype == "float32"
+
+
+def test_the_prior_is_the_coupling_of_the_first_iteration():
+    layer = SequentialCapsule(
+        2,
+        routing_iterations=1,
+        sequence_encoder=None,
+        routing_prior="recency",
+        projection_initializer="identity",
+        squash=False,
+        activation=None,
+        max_length=4,
+    )
+    layer.build(ITEMS.shape)
+    learned = rng.normal(size=(4, 2))
+    layer.prior.logits.assign(learned)
+    out = np.asarray(layer(ITEMS, valid_mask=MASK))
+    for row, n in enumerate(LENGTHS):
+        weights = np.exp(learned[:n][::-1])
+        weights /= weights.sum(axis=0)
+        expected = weights.T @ ITEMS[row, :n]
+        np.testing.assert_allclose(out[row], expected, atol=1e-6)
