@@ -3,10 +3,27 @@
 import os
 from collections.abc import Mapping
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import tensorflow as tf
+
+from mgnm_tf.errors import UserError
+from mgnm_tf.serving import export_folder
+from mgnm_tf.serving.requests import Requests
+from mgnm_tf.serving.requests import read_requests
+from mgnm_tf.serving.requests import rows_of_ids
+from mgnm_tf.serving.requests import text_ids
+from mgnm_tf.serving.vocabularies import Vocabularies
+from mgnm_tf.utils.validation import check_positive_int
+from mgnm_tf.utils.validation import check_range
+
+_WORTH_COMPILING = 16384
+"""From how many items on the scoring of the catalogue is compiled."""
+_POOL = 10
+"""How many times k items a list is chosen from for `diversity`."""
 
 
 class Recommender:
@@ -22,7 +39,7 @@ class Recommender:
     Args:
         served: what `tf.saved_model.load` returned for an export.
         metadata: the content of `export.json`.
-        item_ids: str (M,), the items of the model in the order of its rows.
+        vocabularies: the ids of the model.
         index: finds candidates in a large catalogue. Defaults to `None`: the
             whole catalogue is scored.
     """
@@ -31,13 +48,16 @@ class Recommender:
         self,
         served: Any,
         metadata: Mapping[str, Any],
-        item_ids: np.ndarray,
+        vocabularies: Vocabularies,
         index: Any = None,
     ):
         self.served = served
         self.metadata = metadata
-        self.item_ids = item_ids
+        self.vocabularies = vocabularies
+        self.item_ids = vocabularies.item_ids
         self.index = index
+        self._signatures = served.signatures
+        self._ranked = self._compiled() if self._pays() else None
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Recommender":
@@ -49,7 +69,16 @@ class Recommender:
         Raises:
             UserError: the folder is not there, foreign or damaged.
         """
-        raise NotImplementedError
+        path = Path(path)
+        metadata = export_folder.read_header(path)
+        try:
+            served = tf.saved_model.load(path / export_folder.SAVED_MODEL)
+        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+            raise UserError(
+                f"{path / export_folder.SAVED_MODEL} cannot be loaded: {error}"
+            ) from error
+        vocabularies = export_folder.read_vocabularies(path)
+        return cls(served, metadata, vocabularies)
 
     def recommend(
         self,
@@ -83,7 +112,25 @@ class Recommender:
         Raises:
             UserError: an argument cannot be used.
         """
-        raise NotImplementedError
+        self._check_recommend(k, exclude_seen, diversity)
+        requests = self._requests(histories, users, times)
+        wanted = min(_POOL * k, len(self.item_ids)) if diversity else k
+        ids = np.full((len(requests), k), "", object)
+        scores = np.full((len(requests), k), -np.inf, np.float32)
+        for start, stop, inputs in requests.blocks(self._rows_at_a_time):
+            found = self._best(inputs, wanted, exclude_seen)
+            if diversity:
+                found = self._diversify(inputs, *found, k, diversity)
+            ids[start:stop], scores[start:stop] = found
+        row, column = np.nonzero(scores > -np.inf)
+        return pd.DataFrame(
+            {
+                "user_id": requests.labels[row],
+                "rank": column + 1,
+                "item_id": ids[row, column],
+                "score": scores[row, column],
+            }
+        )
 
     def score(
         self,
@@ -103,7 +150,27 @@ class Recommender:
         Returns:
             float32 (B, C); -inf for an item that the model does not know.
         """
-        raise NotImplementedError
+        requests = self._requests(histories, users, times)
+        rows = rows_of_ids(candidates, "`candidates`")
+        if len(rows) != len(requests):
+            raise UserError(
+                f"`candidates` must have a row for each of the "
+                f"{len(requests)} users. Received: {len(rows)} rows"
+            )
+        if len({len(row) for row in rows}) > 1:
+            raise UserError(
+                "`candidates` must have as many items in each row. Received: "
+                f"{len(rows[0])} and {min(len(r) for r in rows)} of them"
+            )
+        flat = [text_ids(row, "`candidates`") for row in rows]
+        if not flat:
+            return np.zeros((0, 0), np.float32)
+        listed = np.stack(flat)
+        scores = np.empty(listed.shape, np.float32)
+        for start, stop, inputs in requests.blocks(self._rows_at_a_time):
+            inputs["candidates"] = listed[start:stop]
+            scores[start:stop] = self._call("score", inputs)["scores"]
+        return scores
 
     def interests(
         self,
@@ -127,4 +194,134 @@ class Recommender:
         Raises:
             UserError: the model has no interests.
         """
-        raise NotImplementedError
+        if "interests" not in self._signatures:
+            raise UserError(
+                f"{self.metadata['model']} has no interest vectors."
+            )
+        requests = self._requests(histories, users, times)
+        longest = max([1, *np.diff(requests.offsets)])
+        parts: dict[str, list] = {}
+        for _, _, inputs in requests.blocks(self._rows_at_a_time):
+            for name, value in self._call("interests", inputs).items():
+                value = value.numpy()
+                if name == "attention":
+                    missing = longest - value.shape[2]
+                    value = np.pad(value, [(0, 0), (0, 0), (0, missing)])
+                parts.setdefault(name, []).append(value)
+        return {
+            name: values[0]
+            if name in ("level", "interest")
+            else np.concatenate(values)
+            for name, values in parts.items()
+        }
+
+    # === Steps ===
+
+    def _requests(self, histories, users, times) -> Requests:
+        reads_times = self.metadata["reads_times"]
+        return read_requests(histories, users, times, reads_times)
+
+    def _check_recommend(self, k, exclude_seen, diversity):
+        try:
+            check_positive_int(k, "k")
+            check_range(diversity, "diversity")
+        except (TypeError, ValueError) as error:
+            raise UserError(str(error)) from error
+        if k > len(self.item_ids):
+            raise UserError(
+                f"`k` must be at most {len(self.item_ids)}, the number of "
+                f"items. Received: k={k}"
+            )
+        if not isinstance(exclude_seen, (bool, np.bool_)):
+            raise UserError(
+                "`exclude_seen` must be True or False. Received: "
+                f"{exclude_seen!r}"
+            )
+
+    def _best(self, inputs, k, exclude_seen):
+        """Returns the best items of a block: ids and scores, both (B, k).
+
+        Where fewer are left, "" with the score -inf.
+        """
+        if self.index is not None:
+            return self._candidates_from_index(inputs, k, exclude_seen)
+        if self._ranked is None:
+            more = {"k": np.int32(k), "exclude_seen": exclude_seen}
+            found = self._call("recommend", inputs | more)
+        else:
+            found = self._ranked(_padded(inputs), np.int32(k), exclude_seen)
+        count = len(inputs["user_id"])
+        ids = np.array(found["item_ids"][:count], object)
+        for row in ids:
+            row[:] = [one.decode("utf-8") for one in row]
+        return ids, found["scores"][:count].numpy()
+
+    def _candidates_from_index(self, inputs, k, exclude_seen):
+        """As `_best`, among the candidates that the index finds."""
+        from mgnm_tf.serving.index import best_of_index
+
+        return best_of_index(self, inputs, k, exclude_seen)
+
+    def _diversify(self, inputs, ids, scores, k, weight):
+        """Chooses k of the items (B, wanted) of a block, as `_best`."""
+        from mgnm_tf.serving.diversity import diversify
+
+        return diversify(self, inputs, ids, scores, k, weight)
+
+    def _call(self, name: str, inputs: Mapping[str, np.ndarray]):
+        """Calls a signature; returns its tensors by name."""
+        tensors = {key: tf.convert_to_tensor(x) for key, x in inputs.items()}
+        return self._signatures[name](**tensors)
+
+    # === The whole catalogue, compiled ===
+
+    @property
+    def _rows_at_a_time(self) -> int:
+        return self.metadata["rows_at_a_time"]
+
+    def _pays(self) -> bool:
+        fixed = self.metadata["fixed_shapes"]
+        return fixed and len(self.item_ids) >= _WORTH_COMPILING
+
+    def _compiled(self):
+        """Makes `recommend` out of its steps, the scoring compiled by XLA.
+
+        The SavedModel is not compiled itself: servers may refuse that.
+        """
+        served = self.served
+        parts = [
+            tf.function(part, jit_compile=True, autograph=False)
+            for part in served.score_parts
+        ]
+
+        def ranked(request, k, exclude_seen):
+            read = served.read(request)
+            encoded = served.encode(read["features"])
+            scores = tf.concat([part(encoded) for part in parts], axis=1)
+            return served.best(
+                scores, read["seen"], read["empty"], k, exclude_seen
+            )
+
+        inputs = self.metadata["signatures"]["recommend"]["inputs"]
+        specs = {
+            name: tf.TensorSpec(one["shape"], one["dtype"], name)
+            for name, one in inputs.items()
+        }
+        k, exclude_seen = specs.pop("k"), specs.pop("exclude_seen")
+        return tf.function(
+            ranked, input_signature=[specs, k, exclude_seen], autograph=False
+        )
+
+
+def _padded(inputs: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:
+    """Fills a block up to a power of two rows: few shapes, few compilations."""
+    count = len(inputs["user_id"])
+    missing = (1 << (count - 1).bit_length()) - count
+    filled = {}
+    for name, values in inputs.items():
+        if missing:
+            nothing = "" if values.dtype == object else 0
+            more = np.full((missing, *values.shape[1:]), nothing, values.dtype)
+            values = np.concatenate([values, more])
+        filled[name] = tf.convert_to_tensor(values)
+    return filled
