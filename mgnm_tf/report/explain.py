@@ -18,8 +18,11 @@ COLOURS = 6
 """Colours of levels in the style sheet; more levels start again."""
 OPEN_USERS = 3
 """With more users, only the first one is unfolded."""
-STRONG_FROM = 0.6
-"""From this part of the highest weight on, a cell has the other text colour."""
+STRONG_FROM = 0.64
+"""From this part of the highest weight on, a cell has the other text colour.
+
+With the colours of the style sheet, either text has a contrast of 4.5 here.
+"""
 
 
 def write_explanation(
@@ -175,7 +178,7 @@ def _heat(user: UserExplanation) -> dict[str, Any]:
             [
                 {
                     "tone": f"{tone:.2f}",
-                    "strong": tone >= STRONG_FROM,
+                    "strong": round(tone, 2) >= STRONG_FROM,
                     "text": f"{100 * weight:.0f}" if weight >= 0.005 else "",
                 }
                 for weight, tone in zip(*pair, strict=True)
