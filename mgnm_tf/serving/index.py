@@ -1,0 +1,410 @@
+"""Finds candidates for many interests in a large catalogue."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mgnm_tf.errors import UserError
+from mgnm_tf.utils.files import atomic_folder
+from mgnm_tf.utils.files import read_json
+from mgnm_tf.utils.files import sha256
+from mgnm_tf.utils.files import write_json
+from mgnm_tf.utils.validation import check_choice
+from mgnm_tf.utils.validation import check_positive_int
+from mgnm_tf.utils.validation import check_range
+
+KINDS = ("flat", "ivf", "hnsw")
+IVF_FROM = 20_000
+"""From how many vectors on `"auto"` cuts the catalogue into lists."""
+HNSW_FROM = 1_000_000
+"""From how many vectors on `"auto"` makes a graph of neighbours."""
+
+LISTS = 4.0
+"""An IVF index of M vectors has `LISTS * sqrt(M)` lists."""
+PROBED = 0.06
+"""The share of the lists that is looked through for an interest."""
+NEIGHBOURS = 32
+"""Edges of a vector in an HNSW graph; twice as many in its lowest layer."""
+BUILD_EFFORT = 100
+"""Vectors that an HNSW graph keeps in view while one is added."""
+SEARCH_EFFORT = 200
+"""Vectors that it keeps in view while an interest is looked up."""
+
+_VECTORS, _IDS, _HEADER = "vectors.faiss", "ids.npy", "index.json"
+
+
+class InterestIndex:
+    """Finds the vectors with the largest inner products with some interests.
+
+    Three kinds of index of faiss, by size:
+
+    - `"flat"` compares with every vector, which is exact;
+    - `"ivf"` cuts the catalogue into lists of near vectors and looks through
+      the lists next to the interest: made in seconds;
+    - `"hnsw"` walks over a graph of neighbours: made in minutes, and its time
+      hardly grows with the catalogue.
+
+    Large inner products are not small distances where norms differ, as those
+    of popular and rare items do. So each vector `x` gets one more coordinate,
+    `sqrt(R^2 - |x|^2)` with `R` the largest norm, and interests get a 0
+    there: inner products stay what they were, all vectors have the norm R,
+    and the nearest one is the one with the largest product.
+
+    Removed vectors stay in the file and are passed over; where much has been
+    replaced, build it anew. Any number of threads may search at once, but
+    not while vectors are added or removed.
+
+    Letters in shapes: B users, n interests, M vectors, d width.
+
+    Use `build` or `load` rather than the constructor.
+
+    Args:
+        searcher: the index of faiss, rows as in `ids`.
+        kind: one of `KINDS`.
+        radius: R.
+        ids: int64 (M,), the id of each row; -1 where it was removed.
+
+    Reference: Bachrach et al., "Speeding Up the Xbox Recommender System Using
+    a Euclidean Transformation for Inner-Product Spaces", RecSys 2014, for the
+    additional coordinate; Douze et al., "The Faiss library", 2024.
+    """
+
+    def __init__(self, searcher: Any, kind: str, radius: float, ids):
+        self.kind = kind
+        self.radius = radius
+        self._searcher = searcher
+        self._ids = np.asarray(ids, np.int64)
+        self._update()
+
+    @classmethod
+    def build(
+        cls,
+        vectors: np.ndarray,
+        ids: Sequence[int] | None = None,
+        kind: str = "auto",
+    ) -> "InterestIndex":
+        """Makes an index.
+
+        Args:
+            vectors: float32 (M, d), without a row for padding.
+            ids: int64 (M,), what `search` returns for them, at least 0 and
+                all different. Defaults to `None`: 0 to M - 1.
+            kind: `"flat"`, `"ivf"`, `"hnsw"`, or `"auto"`: `"ivf"` from
+                20,000 vectors on, `"hnsw"` from a million on. Defaults to
+                `"auto"`.
+
+        Raises:
+            ValueError: vectors or ids have another shape, values that are
+                not finite or ids that repeat, or the kind is unknown.
+            UserError: faiss is not installed.
+        """
+        faiss = import_faiss()
+        check_choice(kind, "kind", ("auto", *KINDS))
+        vectors = _check_vectors(vectors)
+        count, dim = vectors.shape
+        if not count:
+            raise ValueError("`vectors` must hold at least one row.")
+        if kind == "auto":
+            kind = KINDS[(count >= IVF_FROM) + (count >= HNSW_FROM)]
+        ids = _check_ids(np.arange(count) if ids is None else ids, count)
+        radius = float(np.linalg.norm(vectors, axis=1).max())
+        lifted = _lift(vectors, radius)
+        if kind == "flat":
+            searcher = faiss.IndexFlatIP(dim + 1)
+        elif kind == "hnsw":
+            searcher = faiss.IndexHNSWFlat(dim + 1, NEIGHBOURS, faiss.METRIC_L2)
+            searcher.hnsw.efConstruction = BUILD_EFFORT
+        else:
+            searcher = _lists(faiss, lifted)
+        searcher.add(lifted)
+        return cls(searcher, kind, radius, ids)
+
+    # === What it holds ===
+
+    def __len__(self) -> int:
+        """The number of vectors that can be found."""
+        return len(self._row_of)
+
+    @property
+    def dim(self) -> int:
+        """The width d of vectors and interests."""
+        return self._searcher.d - 1
+
+    @property
+    def ids(self) -> np.ndarray:
+        """int64 (len,), the ids that can be found, as they were added."""
+        return self._ids[self._ids >= 0]
+
+    def __contains__(self, one: int) -> bool:
+        return one in self._row_of
+
+    def vectors(self, ids: np.ndarray) -> np.ndarray:
+        """Returns the vectors (..., d) of ids (...) in the index.
+
+        Raises:
+            KeyError: an id is not in the index.
+        """
+        ids = np.asarray(ids, np.int64)
+        rows = [self._row_of[one] for one in ids.ravel().tolist()]
+        found = np.zeros((0, self.dim + 1), np.float32)
+        if rows:
+            found = self._searcher.reconstruct_batch(np.asarray(rows))
+        return found[:, :-1].reshape(*ids.shape, self.dim)
+
+    # === Use ===
+
+    def search(
+        self, interests: np.ndarray, k: int, effort: float = 1.0
+    ) -> np.ndarray:
+        """Finds candidates of all interests of each user.
+
+        Args:
+            interests: float32 (B, n, d).
+            k: how many are looked for with each interest; more than the
+                index holds finds what it holds.
+            effort: how much of the index is looked through, relative to what
+                `PROBED` and `SEARCH_EFFORT` say; a flat one is always looked
+                through. Defaults to `1.0`.
+
+        Returns:
+            int64 (B, c), the ids found with any interest of a user, each
+            once, ascending, and -1 behind them; c is the most of a user.
+
+        Raises:
+            ValueError: the shapes do not fit, or `k` or `effort` is out of
+                its range.
+        """
+        interests = np.asarray(interests, np.float32)
+        if interests.ndim != 3 or interests.shape[2] != self.dim:
+            raise ValueError(
+                f"`interests` must have the shape (users, interests, "
+                f"{self.dim}). Received: shape {interests.shape}"
+            )
+        k = min(check_positive_int(k, "k"), self._searcher.ntotal)
+        check_range(float(effort), "effort", 1e-6)
+        rows, count = interests.shape[:2]
+        if not (rows and count and len(self)):
+            return np.zeros((rows, 0), np.int64)
+        queries = interests.reshape(rows * count, self.dim)
+        norms = np.linalg.norm(queries, axis=1, keepdims=True)
+        # Farther out than the vectors: the centres of lists are less so.
+        queries = queries * (2 * self.radius / np.maximum(norms, 1e-12))
+        queries = np.pad(queries, [(0, 0), (0, 1)])
+        _, found = self._searcher.search(
+            queries, k, params=self._parameters(k, effort)
+        )
+        found = np.where(found < 0, -1, self._ids[found])
+        return _distinct(found.reshape(rows, count * k))
+
+    def _parameters(self, k, effort):
+        """Returns faiss's parameters of one search; threads share none."""
+        faiss = import_faiss()
+        selected = {} if self._alive is None else {"sel": self._alive}
+        if self.kind == "ivf":
+            lists = self._searcher.nlist
+            probes = max(1, round(effort * PROBED * lists))
+            return faiss.SearchParametersIVF(
+                nprobe=min(lists, probes), **selected
+            )
+        if self.kind == "hnsw":
+            view = max(k, round(effort * SEARCH_EFFORT))
+            return faiss.SearchParametersHNSW(efSearch=view, **selected)
+        return faiss.SearchParameters(**selected) if selected else None
+
+    # === Changes ===
+
+    def add(self, ids: Sequence[int], vectors: np.ndarray) -> None:
+        """Adds vectors.
+
+        Args:
+            ids: int64 (N,), not in the index yet.
+            vectors: float32 (N, d). One that is longer than the longest when
+                the index was built may be found less surely.
+
+        Raises:
+            ValueError: shapes do not fit, values are not finite, or an id is
+                in the index already.
+        """
+        vectors = _check_vectors(vectors, self.dim)
+        ids = _check_ids(ids, len(vectors))
+        for one in ids.tolist():
+            if one in self._row_of:
+                raise ValueError(f"The index holds the id {one} already.")
+        if len(ids):
+            self._searcher.add(_lift(vectors, self.radius))
+            self._ids = np.concatenate([self._ids, ids])
+            self._update()
+
+    def remove(self, ids: Sequence[int]) -> None:
+        """Removes vectors.
+
+        Args:
+            ids: int64 (N,), in the index.
+
+        Raises:
+            ValueError: one is not in the index.
+        """
+        ids = np.asarray(ids, np.int64)
+        for one in ids.tolist():
+            if one not in self._row_of:
+                raise ValueError(f"The index does not hold the id {one}.")
+        kept = self._ids.copy()
+        kept[[self._row_of[one] for one in ids.tolist()]] = -1
+        self._ids = kept
+        self._update()
+
+    def _update(self):
+        """Notes where the ids stand, and which rows are passed over."""
+        alive = self._ids >= 0
+        rows = np.flatnonzero(alive)
+        self._row_of = dict(
+            zip(self._ids[rows].tolist(), rows.tolist(), strict=True)
+        )
+        self._alive = None
+        if not alive.all():
+            bits = np.packbits(alive, bitorder="little")
+            self._alive = import_faiss().IDSelectorBitmap(bits)
+
+    # === Files ===
+
+    def save(self, path: str | os.PathLike, overwrite: bool = False) -> None:
+        """Writes a folder, beside and renamed.
+
+        Args:
+            path: the folder.
+            overwrite: whether a folder that is there is replaced. Defaults to
+                `False`.
+
+        Raises:
+            OutputExistsError: `path` exists and `overwrite` is false.
+            UserError: it cannot be written.
+        """
+        with atomic_folder(path, overwrite) as partial:
+            self.write(partial)
+
+    def write(self, folder: Path) -> None:
+        """Writes the files of the index into a folder that is there."""
+        import_faiss().write_index(self._searcher, str(folder / _VECTORS))
+        np.save(folder / _IDS, self._ids, allow_pickle=False)
+        header = {
+            "format": 1,
+            "kind": self.kind,
+            "radius": self.radius,
+            "vectors": len(self),
+            "dim": self.dim,
+            "sha256": {
+                name: sha256(folder / name) for name in (_VECTORS, _IDS)
+            },
+        }
+        write_json(folder / _HEADER, header)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "InterestIndex":
+        """Reads what `save` wrote.
+
+        Raises:
+            UserError: the folder is missing, foreign or damaged, or faiss is
+                not installed.
+        """
+        faiss = import_faiss()
+        path = Path(path)
+        header = read_json(path / _HEADER)
+        if not isinstance(header, dict) or header.get("format") != 1:
+            raise UserError(f"{path} is not an index of this version.")
+        try:
+            for name in (_VECTORS, _IDS):
+                if sha256(path / name) != header["sha256"][name]:
+                    raise UserError(f"{path / name} is damaged.")
+            searcher = faiss.read_index(str(path / _VECTORS))
+            ids = np.load(path / _IDS, allow_pickle=False)
+            return cls(searcher, header["kind"], float(header["radius"]), ids)
+        except UserError:
+            raise
+        except (OSError, RuntimeError, ValueError, LookupError) as error:
+            raise UserError(
+                f"{path} holds no index that can be read: {error}."
+            ) from error
+
+
+def import_faiss():
+    """Returns the module faiss.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import faiss
+    except ImportError as error:
+        raise UserError(
+            "An index needs faiss; install it with: "
+            'pip install "mgnm-tf[retrieval]"'
+        ) from error
+    return faiss
+
+
+def _lists(faiss, lifted):
+    """Returns an empty IVF index with the lists that suit the vectors."""
+    count, dim = lifted.shape
+    number = min(count, max(1, round(LISTS * count**0.5)))
+    centres = faiss.IndexFlatL2(dim)
+    # Clustered by distance, though searched by product: clusters by product
+    # are of very unequal sizes.
+    clustering = faiss.Clustering(dim, number)
+    clustering.niter = 10
+    clustering.max_points_per_centroid = 64
+    clustering.min_points_per_centroid = 1
+    clustering.train(lifted, centres)
+    searcher = faiss.IndexIVFFlat(
+        centres, dim, number, faiss.METRIC_INNER_PRODUCT
+    )
+    searcher.is_trained = True
+    searcher.make_direct_map()
+    return searcher
+
+
+def _lift(vectors, radius):
+    """Returns the vectors with the coordinate that gives all one norm."""
+    squares = np.einsum("md,md->m", vectors, vectors, dtype=np.float64)
+    rest = np.sqrt(np.maximum(radius**2 - squares, 0.0))
+    return np.column_stack([vectors, rest.astype(np.float32)])
+
+
+def _distinct(ids):
+    """Returns the distinct ids of each row, ascending, -1 behind them."""
+    last = np.iinfo(np.int64).max
+    ids = np.sort(np.where(ids < 0, last, ids), axis=1)
+    ids[:, 1:][ids[:, 1:] == ids[:, :-1]] = last
+    ids = np.sort(ids, axis=1)
+    ids = ids[:, : int((ids < last).sum(axis=1).max())]
+    return np.where(ids == last, -1, ids)
+
+
+def _check_vectors(vectors, dim=None):
+    vectors = np.ascontiguousarray(vectors, np.float32)
+    if vectors.ndim != 2 or dim not in (None, vectors.shape[1]):
+        width = "width" if dim is None else dim
+        raise ValueError(
+            f"`vectors` must have the shape (items, {width}). "
+            f"Received: shape {vectors.shape}"
+        )
+    if not np.isfinite(vectors).all():
+        raise ValueError("`vectors` must be finite.")
+    return vectors
+
+
+def _check_ids(ids, count):
+    ids = np.asarray(ids)
+    if ids.shape != (count,) or (count and ids.dtype.kind not in "iu"):
+        raise ValueError(
+            f"`ids` must be {count} integers, one for each vector. "
+            f"Received: shape {ids.shape}, dtype {ids.dtype}"
+        )
+    ids = ids.astype(np.int64)
+    if count and ids.min() < 0:
+        raise ValueError(f"`ids` must be at least 0. Received: {ids.min()}")
+    if len(np.unique(ids)) != count:
+        raise ValueError("`ids` must be different from each other.")
+    return ids
