@@ -171,7 +171,8 @@ def write_description(
         "card": dict(card),
         "sha256": {
             path.relative_to(folder).as_posix(): sha256(path)
-            for path in sorted(folder.rglob("*"))
+            for name in (export_folder.SAVED_MODEL, export_folder.VOCABULARY)
+            for path in sorted((folder / name).rglob("*"))
             if path.is_file()
         },
     }

@@ -1,6 +1,7 @@
 """An exported model in use: histories in, recommendations out."""
 
 import os
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ import tensorflow as tf
 
 from mgnm_tf.errors import UserError
 from mgnm_tf.serving import export_folder
+from mgnm_tf.serving.compiled_ranking import CompiledRanking
+from mgnm_tf.serving.diversity import diversify
 from mgnm_tf.serving.requests import Requests
 from mgnm_tf.serving.requests import read_requests
 from mgnm_tf.serving.requests import rows_of_ids
@@ -20,8 +23,6 @@ from mgnm_tf.serving.vocabularies import Vocabularies
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
 
-_WORTH_COMPILING = 16384
-"""From how many items on the scoring of the catalogue is compiled."""
 _POOL = 10
 """How many times k items a list is chosen from for `diversity`."""
 
@@ -56,8 +57,11 @@ class Recommender:
         self.vocabularies = vocabularies
         self.item_ids = vocabularies.item_ids
         self.index = index
+        self._rows = pd.Index(self.item_ids)
         self._signatures = served.signatures
-        self._ranked = self._compiled() if self._pays() else None
+        self._ranked = None
+        if CompiledRanking.pays(metadata):
+            self._ranked = CompiledRanking(served, metadata)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Recommender":
@@ -112,25 +116,13 @@ class Recommender:
         Raises:
             UserError: an argument cannot be used.
         """
-        self._check_recommend(k, exclude_seen, diversity)
         requests = self._requests(histories, users, times)
-        wanted = min(_POOL * k, len(self.item_ids)) if diversity else k
-        ids = np.full((len(requests), k), "", object)
-        scores = np.full((len(requests), k), -np.inf, np.float32)
-        for start, stop, inputs in requests.blocks(self._rows_at_a_time):
-            found = self._best(inputs, wanted, exclude_seen)
-            if diversity:
-                found = self._diversify(inputs, *found, k, diversity)
-            ids[start:stop], scores[start:stop] = found
-        row, column = np.nonzero(scores > -np.inf)
-        return pd.DataFrame(
-            {
-                "user_id": requests.labels[row],
-                "rank": column + 1,
-                "item_id": ids[row, column],
-                "score": scores[row, column],
-            }
-        )
+        tables = list(self.blocks(requests, k, exclude_seen, diversity))
+        if len(tables) == 1:
+            return tables[0]
+        if not tables:
+            return pd.DataFrame(columns=["user_id", "rank", "item_id", "score"])
+        return pd.concat(tables, ignore_index=True)
 
     def score(
         self,
@@ -215,6 +207,68 @@ class Recommender:
             for name, values in parts.items()
         }
 
+    def item_vectors(self, items: Sequence[str] | None = None) -> np.ndarray:
+        """Returns the vectors that interests are multiplied with.
+
+        Args:
+            items: ids (C,). Defaults to `None`: all items of the model.
+
+        Returns:
+            float32 (C, d).
+
+        Raises:
+            UserError: the model has no item vectors, or does not know an
+                item.
+        """
+        table = getattr(self.served, "item_table", None)
+        if table is None:
+            raise UserError(f"{self.metadata['model']} has no item vectors.")
+        if items is None:
+            return table.numpy()[1:]
+        ids = text_ids(items, "`items`")
+        rows = self._rows.get_indexer(ids)
+        if (rows < 0).any():
+            unknown = ids[int(np.argmax(rows < 0))]
+            raise UserError(f"The model does not know the item {unknown!r}.")
+        return tf.gather(table, rows + 1).numpy()
+
+    def blocks(
+        self,
+        requests: Requests,
+        k: int = 20,
+        exclude_seen: bool = True,
+        diversity: float = 0.0,
+    ) -> Iterator[pd.DataFrame]:
+        """Recommends to many users, a block of them after the other.
+
+        Args:
+            requests: what `read_requests` or `read_history_file` returned.
+            k: see `recommend`. Defaults to `20`.
+            exclude_seen: see `recommend`. Defaults to `True`.
+            diversity: see `recommend`. Defaults to `0.0`.
+
+        Returns:
+            An iterator over tables like that of `recommend`.
+
+        Raises:
+            UserError: an argument cannot be used.
+        """
+        self._check_recommend(k, exclude_seen, diversity)
+        wanted = min(_POOL * k, len(self.item_ids)) if diversity else k
+        for start, stop, inputs in requests.blocks(self._rows_at_a_time):
+            ids, scores = self._best(inputs, wanted, exclude_seen)
+            if diversity:
+                ids, scores = self._diversify(ids, scores, k, diversity)
+            row, column = np.nonzero(scores > -np.inf)
+            yield pd.DataFrame(
+                {
+                    "user_id": requests.labels[start:stop][row],
+                    "rank": column + 1,
+                    "item_id": ids[row, column],
+                    "score": scores[row, column],
+                }
+            )
+
     # === Steps ===
 
     def _requests(self, histories, users, times) -> Requests:
@@ -245,16 +299,15 @@ class Recommender:
         """
         if self.index is not None:
             return self._candidates_from_index(inputs, k, exclude_seen)
-        if self._ranked is None:
+        if self._ranked is not None:
+            found = self._ranked(inputs, k, exclude_seen)
+        else:
             more = {"k": np.int32(k), "exclude_seen": exclude_seen}
             found = self._call("recommend", inputs | more)
-        else:
-            found = self._ranked(_padded(inputs), np.int32(k), exclude_seen)
-        count = len(inputs["user_id"])
-        ids = np.array(found["item_ids"][:count], object)
+        ids = np.array(found["item_ids"], object)
         for row in ids:
             row[:] = [one.decode("utf-8") for one in row]
-        return ids, found["scores"][:count].numpy()
+        return ids, found["scores"].numpy()
 
     def _candidates_from_index(self, inputs, k, exclude_seen):
         """As `_best`, among the candidates that the index finds."""
@@ -262,66 +315,26 @@ class Recommender:
 
         return best_of_index(self, inputs, k, exclude_seen)
 
-    def _diversify(self, inputs, ids, scores, k, weight):
+    def _diversify(self, ids, scores, k, weight):
         """Chooses k of the items (B, wanted) of a block, as `_best`."""
-        from mgnm_tf.serving.diversity import diversify
-
-        return diversify(self, inputs, ids, scores, k, weight)
+        rows = np.maximum(self._rows.get_indexer(ids.ravel()), 0)
+        rows = rows.reshape(ids.shape)
+        of_kind = {}
+        if self.vocabularies.item_categories is not None:
+            of_kind["categories"] = self.vocabularies.item_categories[rows]
+        else:
+            vectors = self.item_vectors(self.item_ids[rows.ravel()])
+            of_kind["vectors"] = vectors.reshape(*rows.shape, -1)
+        chosen = diversify(scores, k, weight, **of_kind)
+        return tuple(
+            np.take_along_axis(x, chosen, axis=1) for x in (ids, scores)
+        )
 
     def _call(self, name: str, inputs: Mapping[str, np.ndarray]):
         """Calls a signature; returns its tensors by name."""
         tensors = {key: tf.convert_to_tensor(x) for key, x in inputs.items()}
         return self._signatures[name](**tensors)
 
-    # === The whole catalogue, compiled ===
-
     @property
     def _rows_at_a_time(self) -> int:
         return self.metadata["rows_at_a_time"]
-
-    def _pays(self) -> bool:
-        fixed = self.metadata["fixed_shapes"]
-        return fixed and len(self.item_ids) >= _WORTH_COMPILING
-
-    def _compiled(self):
-        """Makes `recommend` out of its steps, the scoring compiled by XLA.
-
-        The SavedModel is not compiled itself: servers may refuse that.
-        """
-        served = self.served
-        parts = [
-            tf.function(part, jit_compile=True, autograph=False)
-            for part in served.score_parts
-        ]
-
-        def ranked(request, k, exclude_seen):
-            read = served.read(request)
-            encoded = served.encode(read["features"])
-            scores = tf.concat([part(encoded) for part in parts], axis=1)
-            return served.best(
-                scores, read["seen"], read["empty"], k, exclude_seen
-            )
-
-        inputs = self.metadata["signatures"]["recommend"]["inputs"]
-        specs = {
-            name: tf.TensorSpec(one["shape"], one["dtype"], name)
-            for name, one in inputs.items()
-        }
-        k, exclude_seen = specs.pop("k"), specs.pop("exclude_seen")
-        return tf.function(
-            ranked, input_signature=[specs, k, exclude_seen], autograph=False
-        )
-
-
-def _padded(inputs: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:
-    """Fills a block up to a power of two rows: few shapes, few compilations."""
-    count = len(inputs["user_id"])
-    missing = (1 << (count - 1).bit_length()) - count
-    filled = {}
-    for name, values in inputs.items():
-        if missing:
-            nothing = "" if values.dtype == object else 0
-            more = np.full((missing, *values.shape[1:]), nothing, values.dtype)
-            values = np.concatenate([values, more])
-        filled[name] = tf.convert_to_tensor(values)
-    return filled
