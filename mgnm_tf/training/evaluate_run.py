@@ -43,7 +43,7 @@ def evaluate_run(
     """
     run = Path(run)
     config, environment = run_folder.read_run(run)
-    data = _same_data(run, data, environment["data"])
+    data = same_data(run, data, environment["data"])
     if protocol is None:
         protocol = Protocol(max_length=config.max_length)
     model = load_model(run, config.model)
@@ -86,12 +86,21 @@ def write_evaluation(
     return metrics
 
 
-def _same_data(
+def same_data(
     run: Path,
     data: SequenceDataset | str | os.PathLike | None,
     recorded: dict[str, Any],
 ) -> SequenceDataset:
-    """Returns the data set of the run after comparing its fingerprint."""
+    """Returns the data set of a run after comparing its fingerprint.
+
+    Args:
+        run: the run folder.
+        data: the data set, its folder, or `None` for the folder of the run.
+        recorded: what `environment.json` says of the data.
+
+    Raises:
+        UserError: the data are not there or others.
+    """
     if data is None:
         data = recorded["path"]
     if data is None:
