@@ -140,7 +140,7 @@ class Explainer:
 
     def __init__(self, recommender: Any, k: int = 10):
         self.recommender = recommender
-        self.k = k
+        self.k = min(k, len(recommender.item_ids))
         found = recommender.interests([[]])
         if "attention" not in found:
             raise UserError(
