@@ -157,8 +157,7 @@ class SASRec(SingleVectorRecommender):
             )
             self.output_norm.build((None, dim))
 
-    def encode(self, features, training=False):
-        """Returns the user vectors (B, d)."""
+    def read(self, features, training=False):
         history = ops.convert_to_tensor(features["history"])
         check_history_length(history, self.max_length)
         valid_mask = valid_positions(history)

@@ -84,8 +84,7 @@ class YouTubeDNN(SingleVectorRecommender):
             self.output_layer.build((None, embedding_dim))
         self.built = True
 
-    def encode(self, features, training=False):
-        """Returns the user vectors (B, d)."""
+    def read(self, features, training=False):
         history = ops.convert_to_tensor(features["history"])
         items = self.item_embedding(history)
         length = ops.maximum(history_length(valid_positions(history)), 1)

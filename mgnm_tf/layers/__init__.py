@@ -9,6 +9,7 @@ from mgnm_tf.layers.graph_pooling import GraphPooling
 from mgnm_tf.layers.graph_propagation import GraphPropagation
 from mgnm_tf.layers.interest_attention import InterestAttention
 from mgnm_tf.layers.interest_graph import InterestGraph
+from mgnm_tf.layers.interest_scale import InterestScale
 from mgnm_tf.layers.item_embedding import ItemEmbedding
 from mgnm_tf.layers.level_pooling import LevelPooling
 from mgnm_tf.layers.max_interest import MaxInterest
@@ -36,6 +37,7 @@ __all__ = [
     "GraphPropagation",
     "InterestAttention",
     "InterestGraph",
+    "InterestScale",
     "ItemEmbedding",
     "LevelPooling",
     "MaxInterest",

@@ -7,6 +7,7 @@ from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.masking import zero_invalid
 from mgnm_tf.utils.rows import take_rows
+from mgnm_tf.utils.unit_vectors import unit_vectors
 from mgnm_tf.utils.validation import check_positive_int
 
 
@@ -30,6 +31,8 @@ class ItemEmbedding(keras.layers.Layer):
         category_dim: width of F; 0 leaves categories out. Defaults to `0`.
         embeddings_initializer: initializer of both tables. Defaults to
             `"uniform"`.
+        unit_norm: whether each item's vector is divided by its length.
+            Defaults to `False`.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -59,6 +62,7 @@ class ItemEmbedding(keras.layers.Layer):
         num_categories: int = 0,
         category_dim: int = 0,
         embeddings_initializer="uniform",
+        unit_norm: bool = False,
         **kwargs,
     ):
         check_positive_int(num_items, "num_items")
@@ -80,6 +84,7 @@ class ItemEmbedding(keras.layers.Layer):
         self.embeddings_initializer = keras.initializers.get(
             embeddings_initializer
         )
+        self.unit_norm = unit_norm
         self.output_dim = embedding_dim + category_dim
         self.build()
 
@@ -142,6 +147,8 @@ class ItemEmbedding(keras.layers.Layer):
             categories = ops.take(self.item_categories, items, axis=0)
             of_category = take_rows(self.category_embeddings, categories)
             vectors = ops.concatenate([vectors, of_category], axis=-1)
+        if self.unit_norm:
+            vectors = unit_vectors(vectors)
         vectors = ops.cast(vectors, self.compute_dtype)
         return zero_invalid(vectors, valid_positions(items))
 
@@ -162,4 +169,5 @@ class ItemEmbedding(keras.layers.Layer):
             "embeddings_initializer": keras.initializers.serialize(
                 self.embeddings_initializer
             ),
+            "unit_norm": self.unit_norm,
         }

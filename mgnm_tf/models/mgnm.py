@@ -7,8 +7,9 @@ from keras import ops
 
 from mgnm_tf.layers.graph_propagation import GraphPropagation
 from mgnm_tf.layers.interest_attention import InterestAttention
+from mgnm_tf.layers.interest_scale import InterestScale
+from mgnm_tf.layers.item_embedding import ItemEmbedding
 from mgnm_tf.layers.level_pooling import LevelPooling
-from mgnm_tf.layers.row_embedding import RowEmbedding
 from mgnm_tf.layers.sequence_encoder import SequenceEncoder
 from mgnm_tf.layers.sequential_capsule import SequentialCapsule
 from mgnm_tf.layers.user_aware_adjacency import UserAwareAdjacency
@@ -22,7 +23,6 @@ from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import last_valid
 from mgnm_tf.utils.masking import shares
 from mgnm_tf.utils.masking import valid_positions
-from mgnm_tf.utils.masking import zero_invalid
 from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_history_length
 from mgnm_tf.utils.validation import check_positive_int
@@ -73,7 +73,7 @@ class MGNM(SequentialRecommender):
             `"self_attention"` (the candidate attends to the items
             themselves). Defaults to `"capsule"`.
         sequence_encoder: `"bilstm"`, `"gru"`, `"transformer"` or `None`;
-            this and the next seven are those of `SequentialCapsule`. Defaults
+            this and the next nine are those of `SequentialCapsule`. Defaults
             to `"bilstm"`.
         encoder_input: `"each"` or `"joint"`. Defaults to `"each"`.
         encoded_iterations: `"remaining"` or `"second"`. Defaults to
@@ -82,6 +82,7 @@ class MGNM(SequentialRecommender):
         routing_softmax: `"items"` or `"interests"`. Defaults to `"items"`.
         routing_gradient: `"all"` or `"last"`. Defaults to `"all"`.
         routing_noise: see `SequentialCapsule`. Defaults to `1.0`.
+        routing_prior: `"recency"` or `None`. Defaults to `None`.
         capsule_projection: `"shared"` or `"position"`. Defaults to
             `"shared"`.
         squash: whether capsules are squashed. Defaults to `True`.
@@ -91,6 +92,8 @@ class MGNM(SequentialRecommender):
             Defaults to `"glorot_uniform"`.
         embeddings_initializer: initializer of both tables; a number is the
             standard deviation of a normal draw. Defaults to `0.1`.
+        temperature: `None` scores by inner products; a number by cosines
+            divided by it, see `InterestScale`. Defaults to `None`.
         level_pooling: `"max"`, `"sum"`, `"mean"` or `"last"`. Defaults to
             `"max"`.
         level_supervision: whether the loss sees every level (equation 16)
@@ -98,9 +101,8 @@ class MGNM(SequentialRecommender):
         adjacency_l1: theta_1. Defaults to `1e-06`.
         l2: theta_2. Defaults to `1e-05`.
         l2_scope: `"batch"` regularises the embedding rows that the batch
-            reads, once for each time they are read, so that updates stay
-            sparse; `"all"` the whole tables, as the letter of the paper.
-            Defaults to `"batch"`.
+            reads, each time, so that updates stay sparse; `"all"` the whole
+            tables, as the letter of the paper. Defaults to `"batch"`.
         user_dropout: share of users that training turns into user 0. With 0,
             user 0 is the mean of the known users. Defaults to `0.0`.
         seed: seed of tables and noise. Defaults to `None`.
@@ -169,11 +171,13 @@ class MGNM(SequentialRecommender):
         routing_softmax: str = "items",
         routing_gradient: str = "all",
         routing_noise: float = 1.0,
+        routing_prior: str | None = None,
         capsule_projection: str = "shared",
         squash: bool = True,
         interest_activation: str | None = "relu",
         projection_initializer: str = "glorot_uniform",
         embeddings_initializer: float | str = 0.1,
+        temperature: float | None = None,
         level_pooling: str = "max",
         level_supervision: bool = True,
         adjacency_l1: float = 1e-6,
@@ -205,11 +209,13 @@ class MGNM(SequentialRecommender):
         self.routing_softmax = routing_softmax
         self.routing_gradient = routing_gradient
         self.routing_noise = routing_noise
+        self.routing_prior = routing_prior
         self.capsule_projection = capsule_projection
         self.squash = squash
         self.interest_activation = interest_activation
         self.projection_initializer = projection_initializer
         self.embeddings_initializer = embeddings_initializer
+        self.temperature = temperature
         self.level_pooling = level_pooling
         self.level_supervision = level_supervision
         self.adjacency_l1 = adjacency_l1
@@ -224,14 +230,14 @@ class MGNM(SequentialRecommender):
         """Creates and builds every layer."""
         policy = {"dtype": self.dtype_policy}
         items_shape = (None, None, self.embedding_dim)
-        self.item_embedding = RowEmbedding(
-            self.num_items + 1,
+        self.item_embedding = ItemEmbedding(
+            self.num_items,
             self.embedding_dim,
             embeddings_initializer=self._table_initializer(0),
+            unit_norm=self.temperature is not None,
             name="item_embedding",
             **policy,
         )
-        self.item_embedding.build()
         self.user_embedding = None
         if self.user_aware and self.num_layers:
             self.user_embedding = UserEmbedding(
@@ -263,6 +269,7 @@ class MGNM(SequentialRecommender):
             )
         if self.extractor is not None:
             self.extractor.build(items_shape)
+        self.scale = InterestScale(self.temperature, name="scale", **policy)
         self.attention = InterestAttention(name="attention", **policy)
         self.pooling = LevelPooling(
             self.level_pooling, name="pooling", **policy
@@ -297,14 +304,14 @@ class MGNM(SequentialRecommender):
         interests, _, valid = self._read(features, training)
         if self.interest_extractor != "self_attention":
             valid = ops.ones_like(interests[:, 0, :, 0], dtype="bool")
-        return {"interests": interests, "valid": valid}
+        return {"interests": self.scale(interests), "valid": valid}
 
     def _read(self, features, training=False):
         """Returns interests, their weights (B * (L + 1), K, m), and mask."""
         history = ops.convert_to_tensor(features["history"])
         check_history_length(history, self.max_length)
         valid_mask = valid_positions(history)
-        items = self._look_up_items(history)
+        items = self.item_embedding(history)
         users = None
         if self.user_embedding is not None:
             users = ops.convert_to_tensor(features["user"])
@@ -320,7 +327,7 @@ class MGNM(SequentialRecommender):
         return (*self._extract(levels, valid_mask, training), valid_mask)
 
     def score(self, encoded, candidates, training=False):
-        candidates = self._look_up_items(candidates)
+        candidates = self.item_embedding(ops.convert_to_tensor(candidates))
         if training and self.l2 and self.l2_scope == "batch":
             batch = ops.cast(ops.shape(encoded["interests"])[0], "float32")
             self.add_loss(self.l2 * square_sum(candidates) / batch)
@@ -359,7 +366,7 @@ class MGNM(SequentialRecommender):
         return [(level, number) for level in levels for number in numbers]
 
     def item_vectors(self):
-        return ops.convert_to_tensor(self.item_embedding.embeddings)
+        return self.item_embedding.vectors()
 
     # === Steps ===
 
@@ -367,10 +374,6 @@ class MGNM(SequentialRecommender):
         attends = self.interest_extractor == "self_attention"
         mask = encoded["valid"] if attends else None
         return self.attention(encoded["interests"], vectors, valid_mask=mask)
-
-    def _look_up_items(self, ids):
-        ids = ops.convert_to_tensor(ids)
-        return zero_invalid(self.item_embedding(ids), valid_positions(ids))
 
     def _extract(self, levels, valid_mask, training):
         """Returns the (B, L + 1, K, d) interests, and weights or `None`."""

@@ -64,6 +64,7 @@ CAPSULE_OPTIONS = (
     "routing_softmax",
     "routing_gradient",
     "routing_noise",
+    "routing_prior",
     "squash",
     "projection_initializer",
     "max_length",

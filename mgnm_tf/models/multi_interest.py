@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from mgnm_tf.layers.interest_scale import InterestScale
 from mgnm_tf.layers.item_embedding import ItemEmbedding
 from mgnm_tf.layers.max_interest import MaxInterest
 from mgnm_tf.models.base import SequentialRecommender
@@ -22,6 +23,8 @@ class MultiInterestRecommender(SequentialRecommender):
         embedding_dim: width d of the item vectors. Defaults to `16`.
         num_interests: number of interests K. Defaults to `4`.
         max_length: the longest history. Defaults to `100`.
+        temperature: `None` scores by inner products; a number by cosines
+            divided by it, see `InterestScale`. Defaults to `None`.
         **kwargs: arguments of `keras.Model`.
 
     Raises:
@@ -35,6 +38,7 @@ class MultiInterestRecommender(SequentialRecommender):
         embedding_dim: int = 16,
         num_interests: int = 4,
         max_length: int = 100,
+        temperature: float | None = None,
         **kwargs,
     ):
         check_positive_int(embedding_dim, "embedding_dim")
@@ -44,11 +48,16 @@ class MultiInterestRecommender(SequentialRecommender):
         self.embedding_dim = embedding_dim
         self.num_interests = num_interests
         self.max_length = max_length
+        self.temperature = temperature
         self.item_embedding = ItemEmbedding(
             num_items,
             embedding_dim,
+            unit_norm=temperature is not None,
             name="item_embedding",
             dtype=self.dtype_policy,
+        )
+        self.scale = InterestScale(
+            temperature, name="scale", dtype=self.dtype_policy
         )
         self.readout = MaxInterest(name="readout", dtype=self.dtype_policy)
 
@@ -65,7 +74,7 @@ class MultiInterestRecommender(SequentialRecommender):
 
     def encode(self, features, training=False):
         """Returns the interests (B, K, d)."""
-        return self.read(features, training)[0]
+        return self.scale(self.read(features, training)[0])
 
     def score(self, encoded, candidates, training=False):
         candidates = ops.convert_to_tensor(candidates)
@@ -93,4 +102,5 @@ class MultiInterestRecommender(SequentialRecommender):
             "embedding_dim": self.embedding_dim,
             "num_interests": self.num_interests,
             "max_length": self.max_length,
+            "temperature": self.temperature,
         }

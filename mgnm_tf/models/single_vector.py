@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from mgnm_tf.layers.interest_scale import InterestScale
 from mgnm_tf.layers.item_embedding import ItemEmbedding
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.types import Features
@@ -12,13 +13,15 @@ from mgnm_tf.utils.validation import check_positive_int
 class SingleVectorRecommender(SequentialRecommender):
     """Scores an item by its inner product with the user: `u . x_j`.
 
-    History and candidates share one item table. A subclass writes `encode`,
+    History and candidates share one item table. A subclass writes `read`,
     which returns the user vectors (B, d), and finds `item_embedding` made.
 
     Args:
         num_users: see `SequentialRecommender`.
         num_items: see `SequentialRecommender`.
         embedding_dim: width d of the item vectors. Defaults to `16`.
+        temperature: `None` scores by inner products; a number by cosines
+            divided by it, see `InterestScale`. Defaults to `None`.
         **kwargs: arguments of `keras.Model`.
 
     Raises:
@@ -26,17 +29,40 @@ class SingleVectorRecommender(SequentialRecommender):
     """
 
     def __init__(
-        self, num_users: int, num_items: int, embedding_dim: int = 16, **kwargs
+        self,
+        num_users: int,
+        num_items: int,
+        embedding_dim: int = 16,
+        temperature: float | None = None,
+        **kwargs,
     ):
         check_positive_int(embedding_dim, "embedding_dim")
         super().__init__(num_users, num_items, **kwargs)
         self.embedding_dim = embedding_dim
+        self.temperature = temperature
         self.item_embedding = ItemEmbedding(
             num_items,
             embedding_dim,
+            unit_norm=temperature is not None,
             name="item_embedding",
             dtype=self.dtype_policy,
         )
+        self.scale = InterestScale(
+            temperature, name="scale", dtype=self.dtype_policy
+        )
+
+    def read(self, features: Features, training: bool = False) -> Tensor:
+        """Returns the user vectors (B, d), of any length.
+
+        Args:
+            features: a batch; `candidates` may be missing.
+            training: whether the step trains.
+        """
+        raise NotImplementedError
+
+    def encode(self, features, training=False):
+        """Returns the user vectors (B, d)."""
+        return self.scale(self.read(features, training))
 
     def score(self, encoded, candidates, training=False):
         candidates = ops.convert_to_tensor(candidates)
@@ -60,4 +86,5 @@ class SingleVectorRecommender(SequentialRecommender):
         return {
             **super().get_config(),
             "embedding_dim": self.embedding_dim,
+            "temperature": self.temperature,
         }
