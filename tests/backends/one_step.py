@@ -56,6 +56,14 @@ def layer_cases():
             layers.SequenceEncoder(kind, max_length=4),
             {"items": items, "valid_mask": MASK},
         )
+    for kind in ("before", "query", "after"):
+        yield (
+            f"CausalTransformer_{kind}",
+            layers.CausalTransformer(
+                2, normalization=kind, return_sequences=kind == "query"
+            ),
+            {"items": items, "valid_mask": MASK},
+        )
     yield (
         "SequentialCapsule",
         layers.SequentialCapsule(2, routing_noise=0.0),
