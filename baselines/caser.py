@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from mgnm_tf.layers.feed_forward import FeedForward
+from mgnm_tf.layers.interest_scale import InterestScale
 from mgnm_tf.layers.item_embedding import ItemEmbedding
 from mgnm_tf.layers.user_embedding import UserEmbedding
 from mgnm_tf.models.base import SequentialRecommender
@@ -58,6 +59,7 @@ class Caser(SequentialRecommender):
             `False`.
         use_user: whether there is a user vector; `"paper"` only. Defaults to
             `True`.
+        temperature: see `GRU4Rec`. Defaults to `None`.
         max_length: items of the history that `"deeprec"` reads, the newest
             ones; not used by `"paper"`. Defaults to `100`.
         **kwargs: arguments of `keras.Model`.
@@ -70,8 +72,8 @@ class Caser(SequentialRecommender):
         Scores (batch, C). In `"paper"` padding scores 0.
 
     Raises:
-        ValueError: an option is unknown or out of range, or `tied` is asked
-            of `"deeprec"`.
+        ValueError: an option is unknown or out of range, `tied` is asked of
+            `"deeprec"`, or `temperature` without `tied`.
 
     Masking: padding changes nothing. `"paper"` reads at most L items and
     fills up with zero rows before the oldest, `"deeprec"` with zero rows
@@ -113,6 +115,7 @@ class Caser(SequentialRecommender):
         dropout: float = 0.5,
         tied: bool = False,
         use_user: bool = True,
+        temperature: float | None = None,
         max_length: int = 100,
         **kwargs,
     ):
@@ -133,6 +136,10 @@ class Caser(SequentialRecommender):
                 "`tied` is an option of the variant 'paper'. Received: "
                 "variant='deeprec', tied=True"
             )
+        if temperature is not None and not tied:
+            raise ValueError(
+                "`temperature` needs `tied`: a bias has no cosine."
+            )
         super().__init__(num_users, num_items, **kwargs)
         self.embedding_dim = embedding_dim
         self.variant = variant
@@ -142,6 +149,7 @@ class Caser(SequentialRecommender):
         self.dropout = dropout
         self.tied = tied
         self.use_user = use_user
+        self.temperature = temperature
         self.max_length = max_length
         self.normalizes_scores = variant == "deeprec"
         self._sizes = tuple(
@@ -165,9 +173,11 @@ class Caser(SequentialRecommender):
             self.num_items,
             dim,
             embeddings_initializer=_normal(1 / dim),
+            unit_norm=self.temperature is not None,
             name="item_embedding",
             **policy,
         )
+        self.scale = InterestScale(self.temperature, name="scale", **policy)
         self.vertical = keras.layers.Dense(
             num_vertical, name="vertical", **_uniform(length), **policy
         )
@@ -286,7 +296,7 @@ class Caser(SequentialRecommender):
         if self.projection is not None:
             vector = self.projection(vector)
         if self.tied:
-            return vector
+            return self.scale(vector)
         return ops.concatenate([vector, ops.ones_like(vector[:, :1])], axis=-1)
 
     def _last_items(self, history, length):
@@ -372,6 +382,7 @@ class Caser(SequentialRecommender):
             "dropout": self.dropout,
             "tied": self.tied,
             "use_user": self.use_user,
+            "temperature": self.temperature,
             "max_length": self.max_length,
         }
 

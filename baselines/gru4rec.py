@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from mgnm_tf.layers.interest_scale import InterestScale
+from mgnm_tf.layers.item_embedding import ItemEmbedding
 from mgnm_tf.layers.row_embedding import RowEmbedding
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.serialization import register
@@ -38,6 +40,9 @@ class GRU4Rec(SequentialRecommender):
             `True`.
         reset_after: the variant of the GRU cell that cuDNN runs; `False` is
             the cell of TensorFlow 1. Defaults to `True`.
+        temperature: `None` scores by inner products; a number, with `tied`,
+            by cosines divided by it, see `InterestScale`. Defaults to
+            `None`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
@@ -81,18 +86,24 @@ class GRU4Rec(SequentialRecommender):
         dropout: float = 0.0,
         tied: bool = True,
         reset_after: bool = True,
+        temperature: float | None = None,
         **kwargs,
     ):
         check_positive_int(embedding_dim, "embedding_dim")
         if hidden_dim is not None:
             check_positive_int(hidden_dim, "hidden_dim")
         check_range(dropout, "dropout", 0.0, 1.0)
+        if temperature is not None and not tied:
+            raise ValueError(
+                "`temperature` needs `tied`: a bias has no cosine."
+            )
         super().__init__(num_users, num_items, **kwargs)
         self.embedding_dim = embedding_dim
         self.hidden_dim = hidden_dim
         self.dropout = dropout
         self.tied = tied
         self.reset_after = reset_after
+        self.temperature = temperature
         self._create_layers()
         self.built = True
 
@@ -101,10 +112,14 @@ class GRU4Rec(SequentialRecommender):
         policy = {"dtype": self.dtype_policy}
         dim, num_rows = self.embedding_dim, self.num_items + 1
         units = self.hidden_dim or dim
-        self.item_embedding = RowEmbedding(
-            num_rows, dim, name="item_embedding", **policy
+        self.item_embedding = ItemEmbedding(
+            self.num_items,
+            dim,
+            unit_norm=self.temperature is not None,
+            name="item_embedding",
+            **policy,
         )
-        self.item_embedding.build()
+        self.scale = InterestScale(self.temperature, name="scale", **policy)
         self.input_dropout = keras.layers.Dropout(
             self.dropout, name="input_dropout", **policy
         )
@@ -151,7 +166,7 @@ class GRU4Rec(SequentialRecommender):
             state = self.projection(state)
         vector = zero_invalid(state, ops.any(valid_mask, axis=-1))
         if self.tied:
-            return vector
+            return self.scale(vector)
         return ops.concatenate([vector, ops.ones_like(vector[:, :1])], axis=-1)
 
     def score(self, encoded, candidates, training=False):
@@ -182,7 +197,7 @@ class GRU4Rec(SequentialRecommender):
     def item_vectors(self):
         """Returns the (M + 1, d) vectors, (M + 1, d + 1) if not `tied`."""
         if self.tied:
-            return ops.convert_to_tensor(self.item_embedding.embeddings)
+            return self.item_embedding.vectors()
         return ops.concatenate(
             [
                 self.output_embedding.embeddings,
@@ -199,4 +214,5 @@ class GRU4Rec(SequentialRecommender):
             "dropout": self.dropout,
             "tied": self.tied,
             "reset_after": self.reset_after,
+            "temperature": self.temperature,
         }
