@@ -6,6 +6,7 @@ import pytest
 
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.report.explain import write_explanation
+from mgnm_tf.report.explanation import Explainer
 from tests.report.explain_world import MadeUpRecommender
 
 ITEMS = [f"item {number}" for number in range(30)]
@@ -74,7 +75,14 @@ def test_the_heat_map_holds_the_shares(page, recommender):
         ]
     # The highest share of a user has the full colour.
     assert f"{100 * attention.max():.0f}%</span>" in page
-    assert 'style="--w:1.00"' in page
+    tones = re.findall(r'style="--w:(.*?)"', page)
+    expected = [
+        f"{weight / attention.max():.2f}"
+        for weights in attention.T[::-1].tolist()
+        for weight in weights
+        if weight >= 0.005
+    ]
+    assert tones[: len(expected)] == expected
     for level in range(3):
         heading = f'scope="colgroup" colspan="2">Level {level}</th>'
         assert heading in page
@@ -94,6 +102,12 @@ def test_recommendations_name_what_they_come_from(page, recommender):
     assert len(found) == 20
     for row in found:
         assert re.search(r"level [0-2], interest [12]\s+fed by .*%\)", row[1])
+    (ann,) = Explainer(recommender).explain({"ann": HISTORIES["ann"]})
+    for row, one in zip(found, ann.recommendations, strict=False):
+        behind = row[1].partition("fed by ")[2]
+        assert behind == ", ".join(
+            f"{item} ({100 * share:.0f}%)" for item, share in one.sources
+        )
     expected = recommender.recommend([HISTORIES["ann"]], 10, ["ann"])
     assert found[0][1].startswith(expected["item_id"][0])
     assert found[0][2] == f"{expected['score'][0]:#.3g}"
