@@ -20,6 +20,8 @@ COMMANDS = {
     "prepare": ["--out", "--user-column", "--rating-above", "--min-user"],
     "train": ["--data", "--out", "--preset", "--set", "--seed"],
     "evaluate": ["--data", "--negatives", "--k", "--seed", "--part"],
+    "export": ["--out", "--data", "--sample", "--index"],
+    "recommend": ["--history", "--out", "--top", "--user", "--items"],
     "compare": ["--data", "--models", "--seeds", "--out", "--set"],
     "models": [],
     "datasets": [],

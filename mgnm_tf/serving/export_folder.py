@@ -20,8 +20,6 @@ MODEL_CARD = "README.md"
 """The model card."""
 SAVED_MODEL = "1"
 """The SavedModel; its name is a version, as TensorFlow Serving wants it."""
-INDEX = "index"
-"""The folder of the index of item vectors, if there is one."""
 VOCABULARY = "vocabulary"
 """The folder of the ids, one a line."""
 

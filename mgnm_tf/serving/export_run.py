@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
+
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
@@ -52,8 +54,8 @@ def export_run(
             look at each pair of history and candidate.
         index: whether an index of the item vectors is written beside it.
             Defaults to `False`.
-        progress: is given the number of records of each batch that was
-            ranked. Defaults to `None`.
+        progress: is given how many records are ranked, and how many there
+            are. Defaults to `None`.
 
     Returns:
         What was compared, with the metrics of both.
@@ -100,7 +102,11 @@ def export_run(
                 f"example {verification.example}; nothing was left of {out}."
             )
         if index:
-            _write_index(folder, model)
+            from mgnm_tf.serving.retrieval import make_index
+
+            make_index(
+                folder, tf.saved_model.load(folder / export_folder.SAVED_MODEL)
+            )
         metadata |= _provenance(run, config, environment, verification)
         card = _card(run, config, environment, data, verification)
         write_description(folder, metadata, card)
@@ -117,22 +123,6 @@ def _protocol(run: Path, config: TrainConfig) -> Protocol:
         ):
             return protocol
     return Protocol(max_length=config.max_length)
-
-
-def _write_index(folder: Path, model: Any) -> None:
-    """Writes an index of the item vectors beside the SavedModel."""
-    from keras import ops
-
-    from mgnm_tf.serving.index import InterestIndex
-
-    try:
-        vectors = ops.convert_to_numpy(model.item_vectors())[1:]
-    except AttributeError as error:
-        raise UserError(
-            f"An index is for models with item vectors: {error}"
-        ) from error
-    (folder / export_folder.INDEX).mkdir()
-    InterestIndex.build(vectors).write(folder / export_folder.INDEX)
 
 
 def _provenance(run, config, environment, verification):

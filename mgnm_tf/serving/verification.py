@@ -79,7 +79,8 @@ def verify(
         data: the data that it was trained on.
         protocol: what is ranked against what.
         sample: the most records; of more a sample is drawn with seed 0.
-        progress: is given the number of records of each batch.
+        progress: is given how many records are ranked, and how many there
+            are.
     """
     score = tf.saved_model.load(saved_model).signatures["score"]
     in_memory = tf.function(
@@ -122,7 +123,7 @@ def verify(
         ranks["export"].append(given)
         negatives.append(counted.sum(axis=1) - 1)
         if progress is not None:
-            progress(len(positions))
+            progress(sum(map(len, negatives)), len(plan.positions))
     joined = {name: np.concatenate(parts) for name, parts in ranks.items()}
     metrics = {
         name: _metrics(data, protocol, plan.positions, values, negatives)

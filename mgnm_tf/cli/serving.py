@@ -1,0 +1,199 @@
+"""Commands that put a trained model to use."""
+
+import csv
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from mgnm_tf.cli.app import command
+from mgnm_tf.cli.app import console
+from mgnm_tf.cli.app import load_tensorflow
+from mgnm_tf.cli.app import notes
+from mgnm_tf.cli.app import print_rows
+from mgnm_tf.errors import OutputExistsError
+from mgnm_tf.errors import UserError
+from mgnm_tf.training import run_folder
+
+
+@command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Run folder of `mgnm train`.")],
+    out: Annotated[Path, typer.Option(help="Export folder to make.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Data folder.", show_default="that of the run"),
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            help="The most test records to compare ranks on.",
+            show_default="10000; 1000 for models that score pairs",
+        ),
+    ] = None,
+    index: Annotated[
+        bool,
+        typer.Option(
+            "--index",
+            help="Write an index, too, that finds items in a large catalogue.",
+        ),
+    ] = False,
+) -> None:
+    """Export a trained model: a SavedModel that recommends by raw ids.
+
+    Test records are ranked by the model and, from raw ids, through the
+    SavedModel; if the ranks differ there is no export.
+    """
+    run_folder.read_run(run)
+    _check_free(out)
+    load_tensorflow()
+    from mgnm_tf.serving.export_run import export_run
+
+    with _progress("Comparing ranks") as advance:
+        found = export_run(run, out, data, sample, index, advance)
+    rows = [
+        (name, *(f"{value:.4f}" for value in metrics.values()))
+        for name, metrics in (
+            ("model in memory", found.in_memory),
+            ("through the SavedModel", found.exported),
+        )
+    ]
+    print_rows(["", *(name.upper() for name in found.exported)], rows)
+    console.print(found.describe(), markup=False)
+    console.print(f"The export is in {out}.", markup=False)
+
+
+@command()
+def recommend(
+    model: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="Export folder of `mgnm export`."),
+    ],
+    history: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV or Parquet file with user_id, item_id and, if there are "
+            "times, timestamp: recommend to each user in it."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="With --history: .csv or .parquet file to make."),
+    ] = None,
+    top: Annotated[int, typer.Option(help="Items for each user.")] = 20,
+    user: Annotated[
+        str | None,
+        typer.Option(help="Recommend to this user, on the terminal."),
+    ] = None,
+    items: Annotated[
+        str | None,
+        typer.Option(
+            help="With --user: the history, oldest first, commas between the "
+            'items; an item with a comma in it in "quotation marks".'
+        ),
+    ] = None,
+) -> None:
+    """Recommend items to all users of a file, or to one user."""
+    many = history is not None and out is not None
+    one = user is not None and items is not None
+    given = [value is not None for value in (history, out, user, items)]
+    if many == one or sum(given) != 2:
+        raise UserError(
+            "Give either --history and --out, to recommend to many users, or "
+            "--user and --items, to recommend to one."
+        )
+    if many:
+        _check_free(out)
+    load_tensorflow()
+    from mgnm_tf.serving.recommend_file import recommend_file
+    from mgnm_tf.serving.recommender import Recommender
+
+    recommender = Recommender.load(model)
+    if one:
+        _print_one(recommender, user, _read_items(items), top)
+        return
+    with _progress("Recommending") as advance:
+        count = recommend_file(recommender, history, out, top, advance)
+    console.print(
+        f"{out}: at most {top} items for each of {count:,} users.",
+        markup=False,
+    )
+
+
+def _check_free(path: Path) -> None:
+    if os.path.lexists(path):
+        raise OutputExistsError(
+            f"{path} exists already; give another place to write to, or "
+            "delete that one."
+        )
+
+
+def _read_items(text: str) -> list[str]:
+    """Reads ids with commas between them, as in a line of a CSV file."""
+    try:
+        found = list(csv.reader([text], strict=True))
+    except csv.Error as error:
+        raise UserError(
+            f"--items must be ids with commas between them: {error}. "
+            f"Received: {text!r}"
+        ) from error
+    return [one.strip() for row in found for one in row if one.strip()]
+
+
+def _print_one(recommender, user: str, history: list[str], top: int) -> None:
+    """Prints the recommendations of one user, and what is behind each."""
+    from mgnm_tf.serving.reasons import find_reasons
+
+    if recommender.metadata["reads_times"]:
+        raise UserError(
+            f"{recommender.metadata['model']} reads times; give it a file "
+            "with timestamps by --history and --out."
+        )
+    table = recommender.recommend([history], k=top, users=[user])
+    known = set(recommender.item_ids)
+    unknown = [one for one in history if one not in known]
+    if unknown:
+        notes.print(
+            f"The model does not know {', '.join(unknown)}: left out.",
+            markup=False,
+        )
+    if len(unknown) == len(history):
+        notes.print("No history, so these are the most popular items.")
+    headings, reasons = find_reasons(recommender, user, history, table)
+    rows = [
+        (
+            row.rank,
+            escape(row.item_id),
+            f"{row.score:.4f}",
+            *map(escape, reason),
+        )
+        for row, reason in zip(table.itertuples(), reasons, strict=True)
+    ]
+    print_rows(("rank", "item", "score", *headings), rows)
+
+
+class _progress:
+    """A bar that is moved by (done, total), drawn on a terminal only."""
+
+    def __init__(self, description: str):
+        from rich.progress import MofNCompleteColumn
+        from rich.progress import Progress
+
+        self._bar = Progress(
+            *Progress.get_default_columns(),
+            MofNCompleteColumn(),
+            console=notes,
+            disable=not notes.is_terminal,
+        )
+        self._task = self._bar.add_task(description, total=None)
+
+    def __enter__(self):
+        self._bar.start()
+        return lambda done, total: self._bar.update(
+            self._task, completed=done, total=total
+        )
+
+    def __exit__(self, *error):
+        self._bar.stop()
