@@ -37,12 +37,9 @@ class CompiledRanking:
                 scores, read["seen"], read["empty"], k, exclude_seen
             )
 
-        inputs = metadata["signatures"]["recommend"]["inputs"]
-        specs = {
-            name: tf.TensorSpec(one["shape"], one["dtype"], name)
-            for name, one in inputs.items()
-        }
-        k, exclude_seen = specs.pop("k"), specs.pop("exclude_seen")
+        specs = request_specs(metadata)
+        k = tf.TensorSpec([], tf.int32, "k")
+        exclude_seen = tf.TensorSpec([], tf.bool, "exclude_seen")
         self._ranked = tf.function(
             ranked, input_signature=[specs, k, exclude_seen], autograph=False
         )
@@ -66,6 +63,20 @@ class CompiledRanking:
         count = len(inputs["user_id"])
         found = self._ranked(_padded(inputs), np.int32(k), exclude_seen)
         return {name: value[:count] for name, value in found.items()}
+
+
+def request_specs(metadata: Mapping[str, Any]) -> dict[str, tf.TensorSpec]:
+    """Returns what the functions of an export are given, by name.
+
+    Args:
+        metadata: the content of `export.json`.
+    """
+    inputs = metadata["signatures"]["recommend"]["inputs"]
+    return {
+        name: tf.TensorSpec(one["shape"], one["dtype"], name)
+        for name, one in inputs.items()
+        if name not in ("k", "exclude_seen")
+    }
 
 
 def _padded(inputs: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:

@@ -8,6 +8,12 @@ from typing import Any
 import numpy as np
 
 from mgnm_tf.errors import UserError
+from mgnm_tf.serving.vector_search import KINDS
+from mgnm_tf.serving.vector_search import few_threads
+from mgnm_tf.serving.vector_search import import_faiss
+from mgnm_tf.serving.vector_search import kind_for
+from mgnm_tf.serving.vector_search import make_searcher
+from mgnm_tf.serving.vector_search import search_parameters
 from mgnm_tf.utils.files import atomic_folder
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import sha256
@@ -15,23 +21,6 @@ from mgnm_tf.utils.files import write_json
 from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
-
-KINDS = ("flat", "ivf", "hnsw")
-IVF_FROM = 20_000
-"""From how many vectors on `"auto"` cuts the catalogue into lists."""
-HNSW_FROM = 1_000_000
-"""From how many vectors on `"auto"` makes a graph of neighbours."""
-
-LISTS = 4.0
-"""An IVF index of M vectors has `LISTS * sqrt(M)` lists."""
-PROBED = 0.06
-"""The share of the lists that is looked through for an interest."""
-NEIGHBOURS = 32
-"""Edges of a vector in an HNSW graph; twice as many in its lowest layer."""
-BUILD_EFFORT = 100
-"""Vectors that an HNSW graph keeps in view while one is added."""
-SEARCH_EFFORT = 200
-"""Vectors that it keeps in view while an interest is looked up."""
 
 _VECTORS, _IDS, _HEADER = "vectors.faiss", "ids.npy", "index.json"
 
@@ -93,7 +82,7 @@ class InterestIndex:
             ids: int64 (M,), what `search` returns for them, at least 0 and
                 all different. Defaults to `None`: 0 to M - 1.
             kind: `"flat"`, `"ivf"`, `"hnsw"`, or `"auto"`: `"ivf"` from
-                20,000 vectors on, `"hnsw"` from a million on. Defaults to
+                50,000 vectors on, `"hnsw"` from a million on. Defaults to
                 `"auto"`.
 
         Raises:
@@ -101,24 +90,17 @@ class InterestIndex:
                 not finite or ids that repeat, or the kind is unknown.
             UserError: faiss is not installed.
         """
-        faiss = import_faiss()
         check_choice(kind, "kind", ("auto", *KINDS))
         vectors = _check_vectors(vectors)
-        count, dim = vectors.shape
+        count = len(vectors)
         if not count:
             raise ValueError("`vectors` must hold at least one row.")
         if kind == "auto":
-            kind = KINDS[(count >= IVF_FROM) + (count >= HNSW_FROM)]
+            kind = kind_for(count)
         ids = _check_ids(np.arange(count) if ids is None else ids, count)
         radius = float(np.linalg.norm(vectors, axis=1).max())
         lifted = _lift(vectors, radius)
-        if kind == "flat":
-            searcher = faiss.IndexFlatIP(dim + 1)
-        elif kind == "hnsw":
-            searcher = faiss.IndexHNSWFlat(dim + 1, NEIGHBOURS, faiss.METRIC_L2)
-            searcher.hnsw.efConstruction = BUILD_EFFORT
-        else:
-            searcher = _lists(faiss, lifted)
+        searcher = make_searcher(kind, lifted)
         searcher.add(lifted)
         return cls(searcher, kind, radius, ids)
 
@@ -151,7 +133,8 @@ class InterestIndex:
         rows = [self._row_of[one] for one in ids.ravel().tolist()]
         found = np.zeros((0, self.dim + 1), np.float32)
         if rows:
-            found = self._searcher.reconstruct_batch(np.asarray(rows))
+            with few_threads(0):
+                found = self._searcher.reconstruct_batch(np.asarray(rows))
         return found[:, :-1].reshape(*ids.shape, self.dim)
 
     # === Use ===
@@ -165,8 +148,8 @@ class InterestIndex:
             interests: float32 (B, n, d).
             k: how many are looked for with each interest; more than the
                 index holds finds what it holds.
-            effort: how much of the index is looked through, relative to what
-                `PROBED` and `SEARCH_EFFORT` say; a flat one is always looked
+            effort: how much of the index is looked through, relative to the
+                defaults of `vector_search`; a flat one is always looked
                 through. Defaults to `1.0`.
 
         Returns:
@@ -193,26 +176,13 @@ class InterestIndex:
         # Farther out than the vectors: the centres of lists are less so.
         queries = queries * (2 * self.radius / np.maximum(norms, 1e-12))
         queries = np.pad(queries, [(0, 0), (0, 1)])
-        _, found = self._searcher.search(
-            queries, k, params=self._parameters(k, effort)
+        parameters = search_parameters(
+            self._searcher, self.kind, k, count, effort, self._alive
         )
+        with few_threads(len(queries)):
+            _, found = self._searcher.search(queries, k, params=parameters)
         found = np.where(found < 0, -1, self._ids[found])
         return _distinct(found.reshape(rows, count * k))
-
-    def _parameters(self, k, effort):
-        """Returns faiss's parameters of one search; threads share none."""
-        faiss = import_faiss()
-        selected = {} if self._alive is None else {"sel": self._alive}
-        if self.kind == "ivf":
-            lists = self._searcher.nlist
-            probes = max(1, round(effort * PROBED * lists))
-            return faiss.SearchParametersIVF(
-                nprobe=min(lists, probes), **selected
-            )
-        if self.kind == "hnsw":
-            view = max(k, round(effort * SEARCH_EFFORT))
-            return faiss.SearchParametersHNSW(efSearch=view, **selected)
-        return faiss.SearchParameters(**selected) if selected else None
 
     # === Changes ===
 
@@ -327,42 +297,6 @@ class InterestIndex:
             raise UserError(
                 f"{path} holds no index that can be read: {error}."
             ) from error
-
-
-def import_faiss():
-    """Returns the module faiss.
-
-    Raises:
-        UserError: it is not installed.
-    """
-    try:
-        import faiss
-    except ImportError as error:
-        raise UserError(
-            "An index needs faiss; install it with: "
-            'pip install "mgnm-tf[retrieval]"'
-        ) from error
-    return faiss
-
-
-def _lists(faiss, lifted):
-    """Returns an empty IVF index with the lists that suit the vectors."""
-    count, dim = lifted.shape
-    number = min(count, max(1, round(LISTS * count**0.5)))
-    centres = faiss.IndexFlatL2(dim)
-    # Clustered by distance, though searched by product: clusters by product
-    # are of very unequal sizes.
-    clustering = faiss.Clustering(dim, number)
-    clustering.niter = 10
-    clustering.max_points_per_centroid = 64
-    clustering.min_points_per_centroid = 1
-    clustering.train(lifted, centres)
-    searcher = faiss.IndexIVFFlat(
-        centres, dim, number, faiss.METRIC_INNER_PRODUCT
-    )
-    searcher.is_trained = True
-    searcher.make_direct_map()
-    return searcher
 
 
 def _lift(vectors, radius):

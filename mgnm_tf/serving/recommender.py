@@ -14,11 +14,14 @@ import tensorflow as tf
 from mgnm_tf.errors import UserError
 from mgnm_tf.serving import export_folder
 from mgnm_tf.serving.compiled_ranking import CompiledRanking
+from mgnm_tf.serving.compiled_ranking import request_specs
 from mgnm_tf.serving.diversity import diversify
+from mgnm_tf.serving.index import InterestIndex
 from mgnm_tf.serving.requests import Requests
 from mgnm_tf.serving.requests import read_requests
 from mgnm_tf.serving.requests import rows_of_ids
 from mgnm_tf.serving.requests import text_ids
+from mgnm_tf.serving.retrieval import Retrieval
 from mgnm_tf.serving.vocabularies import Vocabularies
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
@@ -41,8 +44,8 @@ class Recommender:
         served: what `tf.saved_model.load` returned for an export.
         metadata: the content of `export.json`.
         vocabularies: the ids of the model.
-        index: finds candidates in a large catalogue. Defaults to `None`: the
-            whole catalogue is scored.
+        retrieval: finds candidates in a large catalogue. Defaults to `None`:
+            the whole catalogue is scored.
     """
 
     def __init__(
@@ -50,13 +53,13 @@ class Recommender:
         served: Any,
         metadata: Mapping[str, Any],
         vocabularies: Vocabularies,
-        index: Any = None,
+        retrieval: Retrieval | None = None,
     ):
         self.served = served
         self.metadata = metadata
         self.vocabularies = vocabularies
         self.item_ids = vocabularies.item_ids
-        self.index = index
+        self._retrieval = retrieval
         self._rows = pd.Index(self.item_ids)
         self._signatures = served.signatures
         self._ranked = None
@@ -82,7 +85,14 @@ class Recommender:
                 f"{path / export_folder.SAVED_MODEL} cannot be loaded: {error}"
             ) from error
         vocabularies = export_folder.read_vocabularies(path)
-        return cls(served, metadata, vocabularies)
+        request = request_specs(metadata)
+        retrieval = Retrieval.load(path, served, request, vocabularies)
+        return cls(served, metadata, vocabularies, retrieval)
+
+    @property
+    def index(self) -> InterestIndex | None:
+        """Finds candidates; `None` where the whole catalogue is scored."""
+        return None if self._retrieval is None else self._retrieval.index
 
     def recommend(
         self,
@@ -117,7 +127,8 @@ class Recommender:
             UserError: an argument cannot be used.
         """
         requests = self._requests(histories, users, times)
-        tables = list(self.blocks(requests, k, exclude_seen, diversity))
+        blocks = self.blocks(requests, k, exclude_seen, diversity)
+        tables = [table for _, table in blocks]
         if len(tables) == 1:
             return tables[0]
         if not tables:
@@ -238,17 +249,18 @@ class Recommender:
         k: int = 20,
         exclude_seen: bool = True,
         diversity: float = 0.0,
-    ) -> Iterator[pd.DataFrame]:
+    ) -> Iterator[tuple[int, pd.DataFrame]]:
         """Recommends to many users, a block of them after the other.
 
         Args:
-            requests: what `read_requests` or `read_history_file` returned.
+            requests: what `read_requests` or `read_history` returned.
             k: see `recommend`. Defaults to `20`.
             exclude_seen: see `recommend`. Defaults to `True`.
             diversity: see `recommend`. Defaults to `0.0`.
 
         Returns:
-            An iterator over tables like that of `recommend`.
+            An iterator over the number of users that are done, and a table
+            like that of `recommend` of the latest of them.
 
         Raises:
             UserError: an argument cannot be used.
@@ -260,16 +272,53 @@ class Recommender:
             if diversity:
                 ids, scores = self._diversify(ids, scores, k, diversity)
             row, column = np.nonzero(scores > -np.inf)
-            yield pd.DataFrame(
-                {
-                    "user_id": requests.labels[start:stop][row],
-                    "rank": column + 1,
-                    "item_id": ids[row, column],
-                    "score": scores[row, column],
-                }
-            )
+            table = {
+                "user_id": requests.labels[start:stop][row],
+                "rank": column + 1,
+                "item_id": ids[row, column],
+                "score": scores[row, column],
+            }
+            yield stop, pd.DataFrame(table)
+
+    def add_items(self, ids: Sequence[str], vectors: np.ndarray) -> None:
+        """Recommends items that the model does not know, too.
+
+        They are scored by their vectors; in histories they count as unknown.
+        Of an export with an index that was loaded, the index on disk changes
+        as well. Not while another thread recommends.
+
+        Args:
+            ids: their raw ids; that of a removed item brings it back.
+            vectors: float32 (N, d), like `item_vectors()`.
+
+        Raises:
+            UserError: there is no index, an id is there already, or the
+                vectors do not fit.
+        """
+        self._items_by_index().add_items(ids, vectors)
+
+    def remove_items(self, ids: Sequence[str]) -> None:
+        """Recommends items no more; in histories they still count.
+
+        On disk as with `add_items`.
+
+        Args:
+            ids: their raw ids.
+
+        Raises:
+            UserError: there is no index, or an item is not there.
+        """
+        self._items_by_index().remove_items(ids)
 
     # === Steps ===
+
+    def _items_by_index(self) -> Retrieval:
+        if self._retrieval is None:
+            raise UserError(
+                "Items come and go where an index finds them, and this export "
+                "has none; make it with `mgnm export --index`."
+            )
+        return self._retrieval
 
     def _requests(self, histories, users, times) -> Requests:
         reads_times = self.metadata["reads_times"]
@@ -297,8 +346,8 @@ class Recommender:
 
         Where fewer are left, "" with the score -inf.
         """
-        if self.index is not None:
-            return self._candidates_from_index(inputs, k, exclude_seen)
+        if self._retrieval is not None:
+            return self._retrieval.best(inputs, k, exclude_seen)
         if self._ranked is not None:
             found = self._ranked(inputs, k, exclude_seen)
         else:
@@ -309,20 +358,18 @@ class Recommender:
             row[:] = [one.decode("utf-8") for one in row]
         return ids, found["scores"].numpy()
 
-    def _candidates_from_index(self, inputs, k, exclude_seen):
-        """As `_best`, among the candidates that the index finds."""
-        from mgnm_tf.serving.index import best_of_index
-
-        return best_of_index(self, inputs, k, exclude_seen)
-
     def _diversify(self, ids, scores, k, weight):
         """Chooses k of the items (B, wanted) of a block, as `_best`."""
-        rows = np.maximum(self._rows.get_indexer(ids.ravel()), 0)
-        rows = rows.reshape(ids.shape)
+        rows = self._rows.get_indexer(ids.ravel()).reshape(ids.shape)
         of_kind = {}
         if self.vocabularies.item_categories is not None:
-            of_kind["categories"] = self.vocabularies.item_categories[rows]
+            # Row -1, an added item, has none.
+            categories = np.append(self.vocabularies.item_categories, 0)
+            of_kind["categories"] = categories[rows]
+        elif self._retrieval is not None:
+            of_kind["vectors"] = self._retrieval.vectors(ids)
         else:
+            rows = np.maximum(rows, 0)
             vectors = self.item_vectors(self.item_ids[rows.ravel()])
             of_kind["vectors"] = vectors.reshape(*rows.shape, -1)
         chosen = diversify(scores, k, weight, **of_kind)

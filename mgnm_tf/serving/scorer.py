@@ -85,6 +85,26 @@ class Scorer:
         scores = self.run(self.model.score_vectors, encoded, vectors)
         return tf.cast(scores, tf.float32)
 
+    def score_each(self, encoded: Any, vectors: tf.Tensor) -> tf.Tensor:
+        """Scores items of each history by their vectors.
+
+        Args:
+            encoded: of B histories.
+            vectors: float32 (B, C, d), other items for each history.
+
+        Returns:
+            float32 (B, C).
+        """
+        return in_blocks(
+            lambda start, stop: self.score_vectors(
+                cut(encoded, start, stop), vectors[start]
+            ),
+            tf.shape(vectors)[0],
+            1,
+            [[None, None]],
+            [tf.float32],
+        )[0]
+
     def score_range(self, encoded: Any, start: int, stop: int) -> tf.Tensor:
         """Scores the items of rows start to stop - 1; float32 (B, C)."""
         size, chunk = stop - start, self.chunk

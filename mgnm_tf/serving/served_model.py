@@ -30,7 +30,8 @@ class ServedModel(tf.Module):
     sees it, C candidates, M items, n interests, d width.
 
     `read`, `encode`, `score_parts` and `best` are the steps of `recommend`;
-    who compiles them anew finds them here.
+    who compiles them anew finds them here. `score_each` scores the candidates
+    of an index.
 
     Args:
         model: the trained model.
@@ -83,6 +84,13 @@ class ServedModel(tf.Module):
         self.score_parts = [
             _traced(self._part(*bounds), encoded) for bounds in self._bounds()
         ]
+        if self.item_table is not None:
+            width = self.item_table.shape[1]
+            self.score_each = _traced(
+                self._scorer.value.score_each,
+                encoded,
+                tf.TensorSpec([None, None, width], tf.float32, "vectors"),
+            )
         integers = tf.TensorSpec([None, None], tf.int32)
         self.best = _traced(
             self._best,

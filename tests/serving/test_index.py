@@ -8,10 +8,11 @@ import pytest
 
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError
+from mgnm_tf.utils.files import sha256
 
 pytest.importorskip("faiss", reason="needs the extra [retrieval]")
 
-from mgnm_tf.serving import index as module
+from mgnm_tf.serving import vector_search as module
 from mgnm_tf.serving.index import InterestIndex
 
 KINDS = ("flat", "ivf", "hnsw")
@@ -204,9 +205,7 @@ def broken(folder, damage):
         (folder / "vectors.faiss").unlink()
     elif damage == "no index":
         (folder / "vectors.faiss").write_bytes(b"something else")
-        header["sha256"]["vectors.faiss"] = module.sha256(
-            folder / "vectors.faiss"
-        )
+        header["sha256"]["vectors.faiss"] = sha256(folder / "vectors.faiss")
         (folder / "index.json").write_text(json.dumps(header))
 
 

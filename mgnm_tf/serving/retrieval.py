@@ -1,0 +1,374 @@
+"""Recommends from the candidates of an index instead of all items."""
+
+import os
+from collections.abc import Mapping
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from mgnm_tf.errors import UserError
+from mgnm_tf.serving.index import InterestIndex
+from mgnm_tf.serving.requests import text_ids
+from mgnm_tf.serving.vocabularies import Vocabularies
+from mgnm_tf.utils.files import atomic_folder
+
+FOLDER = "index"
+"""The index in an export folder."""
+
+_ADDED = "added_items.txt"
+_LEAST = 50
+"""How many candidates are looked for with an interest, at least."""
+_SEEN = 256
+"""For how many items of a history more candidates are looked for, at most."""
+_FLOATS = 1 << 24
+"""Size of the candidates' vectors that are in memory at a time."""
+
+
+def make_index(
+    path: str | os.PathLike, served: Any, kind: str = "auto"
+) -> InterestIndex:
+    """Makes the index of an export and writes it into its folder.
+
+    Args:
+        path: the export folder.
+        served: what `tf.saved_model.load` returned for it.
+        kind: see `InterestIndex.build`. Defaults to `"auto"`.
+
+    Returns:
+        The index; its ids are rows of the model, 1 to M.
+
+    Raises:
+        UserError: the model has no index, there is one already, or faiss is
+            not installed.
+    """
+    index = index_of(served, kind)
+    with atomic_folder(Path(path) / FOLDER) as folder:
+        index.write(folder)
+        _write_added(folder, [])
+    return index
+
+
+def index_of(served: Any, kind: str = "auto") -> InterestIndex:
+    """Makes the index of a SavedModel.
+
+    Args:
+        served: what `tf.saved_model.load` returned for it, or the
+            `ServedModel` itself.
+        kind: see `InterestIndex.build`. Defaults to `"auto"`.
+
+    Raises:
+        UserError: the model has none, or faiss is not installed.
+    """
+    if getattr(served, "score_each", None) is None:
+        raise UserError(
+            "The model does not score items by inner products of interests "
+            "and item vectors, so no index can find its items."
+        )
+    vectors = served.item_table.numpy()[1:].astype(np.float32)
+    return InterestIndex.build(vectors, np.arange(1, len(vectors) + 1), kind)
+
+
+class Retrieval:
+    """Finds the best items of a catalogue without scoring all of it.
+
+    All interests of a user ask the index at once. What they find is merged
+    and scored exactly, by the score of the model itself: what is lost is
+    only what no interest has found.
+
+    Items can be added and removed. An added item is scored by its vector; in
+    a history it counts as unknown, and an empty history is not served it.
+
+    Letters in shapes: B users, n interests, C candidates, d width, m the
+    longest history, M items of the model.
+
+    Args:
+        served: what `tf.saved_model.load` returned for an export.
+        request: specifications of the tensors of a request, by name.
+        vocabularies: the ids of the model.
+        index: the vectors of the items; its ids are rows of the model from 1
+            on, and behind them those of added items.
+        added: ids of the items that were added. Defaults to `()`.
+        folder: the export folder. Defaults to `None`: what is added or
+            removed is not written down.
+    """
+
+    def __init__(
+        self,
+        served: Any,
+        request: Mapping[str, tf.TensorSpec],
+        vocabularies: Vocabularies,
+        index: InterestIndex,
+        added: Sequence[str] = (),
+        folder: str | os.PathLike | None = None,
+    ):
+        self.index = index
+        self.added = list(added)
+        self._served = served
+        self._folder = None if folder is None else Path(folder)
+        self._vocabularies = vocabularies
+        self._look_up = tf.function(
+            self._interests_of, input_signature=[dict(request)], autograph=False
+        )
+        counts = vocabularies.item_counts
+        self._shares = (counts / max(1, counts.sum())).astype(np.float32)
+        self._popular = np.argsort(-counts, kind="stable") + 1
+        self._update()
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike,
+        served: Any,
+        request: Mapping[str, tf.TensorSpec],
+        vocabularies: Vocabularies,
+    ) -> "Retrieval | None":
+        """Reads the index of an export folder.
+
+        Args:
+            path: the export folder.
+            served: what `tf.saved_model.load` returned for it.
+            request: see `Retrieval`.
+            vocabularies: the ids of the model.
+
+        Returns:
+            `None` where the folder has no index.
+
+        Raises:
+            UserError: the index is damaged, is not that of the model, or
+                faiss is not installed.
+        """
+        folder = Path(path) / FOLDER
+        if not folder.exists():
+            return None
+        index = InterestIndex.load(folder)
+        try:
+            text = (folder / _ADDED).read_bytes().decode("utf-8")
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{folder / _ADDED} cannot be read: {error}."
+            ) from error
+        added = text.split("\n")[:-1]
+        items = len(vocabularies.item_ids)
+        width = (
+            served.item_table.shape[1]
+            if hasattr(served, "score_each")
+            else None
+        )
+        if index.dim != width or index.ids.max(initial=1) > items + len(added):
+            raise UserError(f"{folder} is not the index of this model.")
+        return cls(served, request, vocabularies, index, added, path)
+
+    # === Recommendations ===
+
+    def best(
+        self, inputs: Mapping[str, np.ndarray], k: int, exclude_seen: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the best items of each user.
+
+        Args:
+            inputs: a request: `user_id` str (B,), `history` str (B, m), ...
+            k: number of items.
+            exclude_seen: whether items of the history are left out.
+
+        Returns:
+            `ids` object (B, k) and `scores` float32 (B, k), best first; ""
+            and -inf where fewer are left.
+        """
+        tensors = {key: tf.convert_to_tensor(x) for key, x in inputs.items()}
+        encoded, interests, seen, empty = self._look_up(tensors)
+        interests, empty = interests.numpy(), empty.numpy()
+        seen = self._seen(seen.numpy(), inputs["history"], exclude_seen)
+        rows = np.full((len(empty), k), -1, np.int64)
+        scores = np.full((len(empty), k), -np.inf, np.float32)
+        depth = max(_LEAST, 2 * k) + min(_SEEN, seen.shape[1])
+        floats = interests.shape[1] * depth * interests.shape[2]
+        size = max(1, _FLOATS // max(1, floats))
+        for start in range(0, len(empty), size):
+            part = slice(start, start + size)
+            candidates = self._candidates(
+                interests[part], seen[part], ~empty[part], depth, k
+            )
+            cut = tf.nest.map_structure(lambda x, part=part: x[part], encoded)
+            rows[part], scores[part] = self._rank(cut, candidates, k)
+        if empty.any():
+            rows[empty], scores[empty] = self._most_popular(k)
+        return self._item_ids[rows], scores
+
+    def _interests_of(self, request):
+        """Returns what is scored by, (B, n, d) interests, and `read`'s."""
+        read = self._served.read(request)
+        encoded = self._served.encode(read["features"])
+        # `encode` returns the interests alone, or a dict with them.
+        interests = encoded
+        if isinstance(encoded, Mapping):
+            interests = encoded["interests"]
+        shape = tf.shape(interests)
+        count = tf.reduce_prod(shape[1:-1])
+        interests = tf.reshape(
+            tf.cast(interests, tf.float32), [shape[0], count, shape[-1]]
+        )
+        return encoded, interests, read["seen"], read["empty"]
+
+    def _seen(self, seen, history, exclude_seen):
+        """Returns int64 (B, s), the rows to leave out, 0 for none."""
+        if not exclude_seen:
+            return np.zeros((len(seen), 0), np.int64)
+        if self.added:
+            rows = [self._row_of.get(_text(x), 0) for x in history.flat]
+            seen = np.maximum(seen, np.reshape(rows, seen.shape))
+        longest = int((seen > 0).sum(axis=1).max(initial=0))
+        return -np.sort(-seen.astype(np.int64), axis=1)[:, :longest]
+
+    def _candidates(self, interests, seen, asked, depth, k):
+        """Returns rows (B, C) without those seen, -1 for none."""
+        if interests.shape[1] * depth >= len(self.index):
+            found = self._everything(len(interests))
+        else:
+            found = self.index.search(interests, depth)
+        found = _without(found, seen)
+        short = asked & ((found >= 0).sum(axis=1) < k)
+        if short.any() and found.shape[1] < len(self.index):
+            # Too little was looked through: take everything.
+            everything = _without(self._everything(short.sum()), seen[short])
+            missing = everything.shape[1] - found.shape[1]
+            found = np.pad(
+                found, [(0, 0), (0, max(0, missing))], constant_values=-1
+            )
+            found[short] = everything
+        return found
+
+    def _everything(self, count):
+        return np.tile(np.sort(self.index.ids), (count, 1))
+
+    def _rank(self, encoded, candidates, k):
+        """Scores candidates (B, C) exactly; returns the best k."""
+        count = len(candidates)
+        vectors = self._vectors(candidates)
+        scores = self._served.score_each(encoded, vectors).numpy()
+        scores = np.where(candidates >= 0, scores, -np.inf)
+        # Of equal scores the lower row comes first, as in the whole catalogue.
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        rows = np.full((count, k), -1, np.int64)
+        best = np.full((count, k), -np.inf, np.float32)
+        width = order.shape[1]
+        rows[:, :width] = np.take_along_axis(candidates, order, axis=1)
+        best[:, :width] = np.take_along_axis(scores, order, axis=1)
+        return rows, best
+
+    def _most_popular(self, k):
+        """Returns the most frequent items that were not removed."""
+        popular = self._popular_now[:k]
+        rows = np.full(k, -1, np.int64)
+        scores = np.full(k, -np.inf, np.float32)
+        rows[: len(popular)] = popular
+        scores[: len(popular)] = self._shares[popular - 1]
+        return rows, scores
+
+    def vectors(self, ids: np.ndarray) -> np.ndarray:
+        """Returns the vectors (..., d) of raw ids (...), zeros for ""."""
+        rows = np.array([self._row_of[one] for one in ids.flat], np.int64)
+        return self._vectors(rows.reshape(ids.shape))
+
+    def _vectors(self, rows):
+        """Returns the vectors of rows, zeros for -1."""
+        vectors = np.zeros((*rows.shape, self.index.dim), np.float32)
+        vectors[rows >= 0] = self.index.vectors(rows[rows >= 0])
+        return vectors
+
+    # === Items come and go ===
+
+    def add_items(self, ids: Sequence[str], vectors: np.ndarray) -> None:
+        """Adds items that the model does not know, or that were removed.
+
+        Args:
+            ids: their raw ids.
+            vectors: float32 (N, d), like the rows of `item_vectors()`.
+
+        Raises:
+            UserError: an id is there already or cannot be written, or the
+                vectors do not fit; nothing is added.
+        """
+        ids = text_ids(ids, "`ids`").tolist()
+        rows, new = [], []
+        for one in ids:
+            if not one or "\n" in one or "\r" in one:
+                raise UserError(
+                    "`ids` must be text that is not empty and has no line "
+                    f"break. Received: {one!r}"
+                )
+            row = self._row_of.get(one)
+            if row is None:
+                row = len(self._vocabularies.item_ids) + 1
+                row += len(self.added) + len(new)
+                new.append(one)
+            elif row in self.index:
+                raise UserError(f"The item {one!r} is there already.")
+            rows.append(row)
+        try:
+            self.index.add(np.asarray(rows, np.int64), vectors)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        self.added += new
+        self._update()
+        self._save()
+
+    def remove_items(self, ids: Sequence[str]) -> None:
+        """Removes items: they are not recommended any more.
+
+        In histories they still count.
+
+        Args:
+            ids: their raw ids.
+
+        Raises:
+            UserError: an id is not there; nothing is removed.
+        """
+        rows = []
+        for one in text_ids(ids, "`ids`").tolist():
+            row = self._row_of.get(one, -1)
+            if row not in self.index:
+                raise UserError(f"There is no item {one!r}.")
+            rows.append(row)
+        self.index.remove(np.asarray(rows, np.int64))
+        self._update()
+        self._save()
+
+    def _update(self):
+        names = ["", *self._vocabularies.item_ids, *self.added]
+        self._row_of = {name: row for row, name in enumerate(names)}
+        self._row_of[""] = -1
+        # Row -1, nothing, has the last entry.
+        self._item_ids = np.array([*names, ""], object)
+        self._popular_now = self._popular[
+            np.isin(self._popular, self.index.ids)
+        ]
+
+    def _save(self):
+        if self._folder is None:
+            return
+        with atomic_folder(self._folder / FOLDER, overwrite=True) as folder:
+            self.index.write(folder)
+            _write_added(folder, self.added)
+
+
+def _write_added(folder: Path, added: Sequence[str]) -> None:
+    text = "".join(f"{one}\n" for one in added)
+    (folder / _ADDED).write_bytes(text.encode("utf-8"))
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("utf-8") if isinstance(value, bytes) else value
+
+
+def _without(found: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Puts -1 where a row of `found` holds what the row of `seen` holds."""
+    if not seen.size or not found.size:
+        return found
+    # One number for each pair of user and item, so that one look-up does.
+    base = max(found.max(), seen.max()) + 2
+    shift = np.arange(len(found))[:, None] * base
+    taken = np.isin(found + shift, seen + shift) & (found >= 0)
+    return np.where(taken, -1, found)

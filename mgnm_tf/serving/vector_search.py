@@ -1,0 +1,153 @@
+"""The kinds of index of faiss that are used, and how they are set.
+
+Measured with `python -m benchmarks retrieval` (one thread, d = 40, 16
+interests of a user, made tables like trained ones, recall of the 20 best):
+
+- A flat index takes about 0.2 ms for each 1,000 items: up to 50,000 it is
+  exact and cheap enough.
+- At 292,286 items an IVF index with the settings below takes 2 ms and finds
+  0.994; an HNSW graph that finds as many takes longer, and is built in more
+  than a minute where the lists are made in ten seconds.
+- What an IVF index looks through grows with the catalogue, what a graph
+  looks through hardly does, so from a million items on it is a graph.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from mgnm_tf.errors import UserError
+
+KINDS = ("flat", "ivf", "hnsw")
+IVF_FROM = 50_000
+"""From how many vectors on the catalogue is cut into lists."""
+HNSW_FROM = 1_000_000
+"""From how many vectors on there is a graph of neighbours."""
+
+LISTS = 4.0
+"""An IVF index of M vectors has `LISTS * sqrt(M)` lists."""
+PROBED = 0.24
+"""The share of the lists that is looked through for a single interest.
+
+For each of n interests it is `PROBED / sqrt(n)`: what one of them misses
+another one often finds.
+"""
+NEIGHBOURS = 32
+"""Edges of a vector in an HNSW graph; twice as many in its lowest layer."""
+BUILD_EFFORT = 100
+"""Vectors that an HNSW graph keeps in view while one is added."""
+SEARCH_EFFORT = 200
+"""Vectors that it keeps in view while an interest is looked up."""
+
+_FEW = 256
+"""Up to how many queries one thread does alone."""
+
+
+def import_faiss():
+    """Returns the module faiss.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import faiss
+    except ImportError as error:
+        raise UserError(
+            "An index needs faiss; install it with: "
+            'pip install "mgnm-tf[retrieval]"'
+        ) from error
+    return faiss
+
+
+def kind_for(count: int) -> str:
+    """Returns the kind of index that suits a number of vectors."""
+    return KINDS[(count >= IVF_FROM) + (count >= HNSW_FROM)]
+
+
+def make_searcher(kind: str, vectors: np.ndarray) -> Any:
+    """Returns an empty index of faiss that suits vectors of equal norms.
+
+    Args:
+        kind: one of `KINDS`.
+        vectors: float32 (M, d), which are to be added.
+
+    Raises:
+        UserError: faiss is not installed.
+    """
+    faiss = import_faiss()
+    count, dim = vectors.shape
+    if kind == "flat":
+        return faiss.IndexFlatIP(dim)
+    if kind == "hnsw":
+        searcher = faiss.IndexHNSWFlat(dim, NEIGHBOURS, faiss.METRIC_L2)
+        searcher.hnsw.efConstruction = BUILD_EFFORT
+        return searcher
+    number = min(count, max(1, round(LISTS * count**0.5)))
+    centres = faiss.IndexFlatL2(dim)
+    # Clustered by distance, though searched by product: clusters by product
+    # are of very unequal sizes.
+    clustering = faiss.Clustering(dim, number)
+    clustering.niter = 10
+    clustering.max_points_per_centroid = 64
+    clustering.min_points_per_centroid = 1
+    clustering.train(vectors, centres)
+    searcher = faiss.IndexIVFFlat(
+        centres, dim, number, faiss.METRIC_INNER_PRODUCT
+    )
+    searcher.is_trained = True
+    searcher.make_direct_map()
+    return searcher
+
+
+def search_parameters(
+    searcher: Any,
+    kind: str,
+    k: int,
+    interests: int,
+    effort: float,
+    selector: Any,
+) -> Any:
+    """Returns faiss's parameters of one search; threads share none.
+
+    Args:
+        searcher: the index of faiss.
+        kind: one of `KINDS`.
+        k: how many are looked for.
+        interests: how many interests of a user ask together.
+        effort: see `InterestIndex.search`.
+        selector: faiss's selector of the rows that may be found; `None` for
+            all.
+    """
+    faiss = import_faiss()
+    selected = {} if selector is None else {"sel": selector}
+    if kind == "ivf":
+        share = effort * PROBED / interests**0.5
+        probes = max(1, round(min(1.0, share) * searcher.nlist))
+        return faiss.SearchParametersIVF(nprobe=probes, **selected)
+    if kind == "hnsw":
+        view = max(k, round(effort * SEARCH_EFFORT))
+        return faiss.SearchParametersHNSW(efSearch=view, **selected)
+    return faiss.SearchParameters(**selected) if selected else None
+
+
+@contextmanager
+def few_threads(queries: int) -> Iterator[None]:
+    """Keeps small work on the thread that calls.
+
+    Threads that wait for each other cost more than they save where
+    milliseconds count, above all with several callers at once. The number of
+    threads is that of the calling thread; the others keep theirs.
+
+    Args:
+        queries: how many there are.
+    """
+    faiss = import_faiss()
+    before = faiss.omp_get_max_threads()
+    if queries <= _FEW:
+        faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
