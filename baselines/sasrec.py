@@ -55,6 +55,7 @@ class SASRec(SingleVectorRecommender):
         variant: `"paper"`, `"code"` or `"rechorus"`, see above. Defaults to
             `"paper"`.
         max_length: the longest history. Defaults to `100`.
+        temperature: see `SingleVectorRecommender`. Defaults to `None`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
@@ -106,6 +107,7 @@ class SASRec(SingleVectorRecommender):
         dropout: float = 0.5,
         variant: str = "paper",
         max_length: int = 100,
+        temperature: float | None = None,
         **kwargs,
     ):
         check_positive_int(num_layers, "num_layers")
@@ -113,7 +115,9 @@ class SASRec(SingleVectorRecommender):
         check_positive_int(max_length, "max_length")
         check_range(dropout, "dropout", 0.0, 1.0)
         check_choice(variant, "variant", NORMALIZATION)
-        super().__init__(num_users, num_items, embedding_dim, **kwargs)
+        super().__init__(
+            num_users, num_items, embedding_dim, temperature, **kwargs
+        )
         self.num_layers = num_layers
         self.num_heads = num_heads
         self.dropout = dropout

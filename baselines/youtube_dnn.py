@@ -29,6 +29,7 @@ class YouTubeDNN(SingleVectorRecommender):
         embedding_dim: width d of the item vectors. Defaults to `16`.
         projection: whether a linear layer stands between the mean and the
             user vector. Defaults to `False`.
+        temperature: see `SingleVectorRecommender`. Defaults to `None`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
@@ -72,9 +73,12 @@ class YouTubeDNN(SingleVectorRecommender):
         num_items: int,
         embedding_dim: int = 16,
         projection: bool = False,
+        temperature: float | None = None,
         **kwargs,
     ):
-        super().__init__(num_users, num_items, embedding_dim, **kwargs)
+        super().__init__(
+            num_users, num_items, embedding_dim, temperature, **kwargs
+        )
         self.projection = projection
         self.output_layer = None
         if projection:

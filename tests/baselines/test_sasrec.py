@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from baselines.sasrec import SASRec
+from mgnm_tf.models.registry import create_model
 from tests.reference.numpy_transformer import causal_transformer
 from tests.reference.numpy_transformer import layer_norm
 
@@ -152,6 +153,11 @@ def test_padding_is_not_trained():
 def test_history_longer_than_its_places():
     with pytest.raises(ValueError, match="at most `max_length` long"):
         SASRec(2, 9, max_length=3)(FEATURES)
+
+
+def test_temperature_is_an_option():
+    model = create_model("sasrec", None, 2, 9, {"temperature": "0.1"})
+    assert model.temperature == 0.1
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from baselines.youtube_dnn import YouTubeDNN
+from mgnm_tf.models.registry import create_model
 
 FEATURES = {
     "user": np.array([1, 2, 0]),
@@ -85,6 +86,11 @@ def test_padding_is_not_trained():
     after = model.item_embedding.get_weights()[0]
     np.testing.assert_array_equal(before[0], after[0])
     assert not np.array_equal(before[4], after[4])
+
+
+def test_temperature_is_an_option():
+    model = create_model("youtube_dnn", None, 2, 9, {"temperature": "0.1"})
+    assert model.temperature == 0.1
 
 
 def test_wrong_arguments():
