@@ -292,6 +292,8 @@ class Retrieval:
                 vectors do not fit; nothing is added.
         """
         ids = text_ids(ids, "`ids`").tolist()
+        if len(set(ids)) < len(ids):
+            raise UserError("`ids` must be different from each other.")
         rows, new = [], []
         for one in ids:
             if not one or "\n" in one or "\r" in one:

@@ -360,8 +360,9 @@ def _check(model: SequentialRecommender, vocabularies: Vocabularies) -> None:
 
 def _rows_of(ids: np.ndarray) -> tf.lookup.StaticHashTable:
     """Returns the table from raw id to row; 0 for every other text."""
-    keys = tf.constant(list(ids), tf.string, [len(ids)])
-    rows = tf.range(1, len(ids) + 1, dtype=tf.int32)
+    # A table has at least one entry, hence that of padding.
+    keys = tf.constant(["", *ids], tf.string)
+    rows = tf.range(len(ids) + 1, dtype=tf.int32)
     return tf.lookup.StaticHashTable(
         tf.lookup.KeyValueTensorInitializer(keys, rows), 0
     )
