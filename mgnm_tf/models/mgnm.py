@@ -353,9 +353,8 @@ class MGNM(SequentialRecommender):
         _, weights, valid_mask = self._read(features)
         if weights is None:
             return super().history_attention(features)
-        count = (self.num_layers + 1) * weights.shape[1]
-        length = ops.shape(valid_mask)[1]
-        return shares(ops.reshape(weights, (-1, count, length)))
+        shape = (-1, len(self.interest_labels()), ops.shape(valid_mask)[1])
+        return shares(ops.reshape(weights, shape))
 
     def interest_labels(self):
         if self.interest_extractor == "self_attention":
