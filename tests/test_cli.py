@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": ["--data", "--negatives", "--k", "--seed", "--part"],
     "export": ["--out", "--data", "--sample", "--index"],
     "recommend": ["--history", "--out", "--top", "--user", "--items"],
+    "explain": ["--history", "--out", "--users", "--titles"],
     "compare": ["--data", "--models", "--seeds", "--out", "--set"],
     "models": [],
     "datasets": [],
