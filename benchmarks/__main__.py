@@ -47,7 +47,7 @@ def run(
         list[str] | None,
         typer.Argument(
             help="prepare, pipeline, train, evaluate, ranking, optimizer, "
-            "export, growth; default: all"
+            "export, growth, retrieval, serving; default: all"
         ),
     ] = None,
     models: Annotated[

@@ -21,6 +21,8 @@ PHASES = (
     "optimizer",
     "export",
     "growth",
+    "retrieval",
+    "serving",
 )
 """Each is a module of this package with a function `run(settings)`."""
 

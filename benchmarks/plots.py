@@ -13,10 +13,11 @@ from benchmarks.tables import rows_of
 
 SPEEDS = ("positives_per_second", "records_per_second", "rows_per_second")
 CURVE = "step_us_per_positive"
+TRADE = "search_ms"
 
 
 def save_plots(report: dict, stem: Path) -> list[Path]:
-    """Draws the speeds of each phase and the curves of growth, as SVG.
+    """Draws speeds, the curves of growth, and recall against time, as SVG.
 
     Args:
         report: what `run_phases` returned or wrote.
@@ -39,6 +40,11 @@ def save_plots(report: dict, stem: Path) -> list[Path]:
     if points:
         path = Path(f"{stem}-growth.svg")
         _curves(pd.DataFrame(points), path)
+        paths.append(path)
+    points = list(report["results"].get("retrieval", {}).values())
+    if points:
+        path = Path(f"{stem}-retrieval.svg")
+        _trade(pd.DataFrame(points), path)
         paths.append(path)
     return paths
 
@@ -76,5 +82,37 @@ def _curves(points: pd.DataFrame, path: Path) -> None:
         axes.set(xscale="log", yscale="log", xlabel=curve)
     panels[0][0].set_ylabel("microseconds of a positive")
     panels[0][0].legend()
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def _trade(points: pd.DataFrame, path: Path) -> None:
+    """Draws recall against the time of a user, a line for each kind.
+
+    A star marks the default of the kind, a ring the kind that is chosen for
+    the size; only the largest size and the most interests are drawn.
+    """
+    points = points[points["items"] == points["items"].max()]
+    points = points[points["interests"] == points["interests"].max()]
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    for kind, line in points.groupby("kind", sort=False):
+        line = line.sort_values("effort")
+        times = [figures["median"] for figures in line[TRADE]]
+        (drawn,) = axes.plot(times, line["recall"], "o-", label=kind)
+        for effort, chosen, time, recall in zip(
+            line["effort"], line["chosen"], times, line["recall"]
+        ):
+            if effort == 1.0:
+                color = drawn.get_color()
+                axes.plot(time, recall, "*", color=color, markersize=14)
+                if chosen:
+                    axes.plot(time, recall, "o", mfc="none", markersize=20)
+    axes.set(
+        xscale="log",
+        xlabel="milliseconds of a user",
+        ylabel="recall of the 20 best",
+        title=f"{points['items'].iloc[0]:,} items; star: the default",
+    )
+    axes.legend()
     figure.savefig(path)
     plt.close(figure)
