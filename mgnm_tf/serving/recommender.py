@@ -128,7 +128,7 @@ class Recommender:
         """
         requests = self._requests(histories, users, times)
         blocks = self.blocks(requests, k, exclude_seen, diversity)
-        tables = [table for _, table in blocks]
+        tables = [table for _, table in blocks if len(table)]
         if len(tables) == 1:
             return tables[0]
         if not tables:
@@ -238,10 +238,17 @@ class Recommender:
             return table.numpy()[1:]
         ids = text_ids(items, "`items`")
         rows = self._rows.get_indexer(ids)
-        if (rows < 0).any():
-            unknown = ids[int(np.argmax(rows < 0))]
-            raise UserError(f"The model does not know the item {unknown!r}.")
-        return tf.gather(table, rows + 1).numpy()
+        added = np.zeros(len(ids), bool)
+        if self._retrieval is not None:
+            added = self._retrieval.has(ids)
+        unknown = (rows < 0) & ~added
+        if unknown.any():
+            name = ids[int(np.argmax(unknown))]
+            raise UserError(f"The model does not know the item {name!r}.")
+        vectors = tf.gather(table, rows + 1).numpy()
+        if added.any():
+            vectors[added] = self._retrieval.vectors(ids[added])
+        return vectors
 
     def blocks(
         self,

@@ -109,7 +109,7 @@ def read_requests(
     some = np.diff(requests.offsets) > 0
     latest[some] = requests.item_times[requests.offsets[1:][some] - 1]
     if times is not None:
-        latest = _integers(times, "times", len(requests))
+        latest = _integers(times, "`times`", len(requests))
     fields = vars(requests) | {"times": latest}
     return Requests(**fields)
 
