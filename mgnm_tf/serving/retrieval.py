@@ -272,6 +272,12 @@ class Retrieval:
         rows = np.array([self._row_of[one] for one in ids.flat], np.int64)
         return self._vectors(rows.reshape(ids.shape))
 
+    def has(self, ids: np.ndarray) -> np.ndarray:
+        """Returns which of some raw ids (C,) can be found, bool (C,)."""
+        return np.array(
+            [self._row_of.get(one, -1) in self.index for one in ids], bool
+        )
+
     def _vectors(self, rows):
         """Returns the vectors of rows, zeros for -1."""
         vectors = np.zeros((*rows.shape, self.index.dim), np.float32)

@@ -126,6 +126,13 @@ def test_added_items_are_scored_by_their_vectors(changeable):
         assert names[0] not in set(one.recommend(seen, k=5)["item_id"])
         again = one.recommend(seen, k=5, exclude_seen=False)
         assert names[0] in set(again["item_id"])
+        known = one.item_vectors([NAMES[3]])[0]
+        np.testing.assert_allclose(
+            one.item_vectors([names[2], NAMES[3], names[0]]),
+            [vectors[2], known, vectors[0]],
+            rtol=1e-6,
+        )
+        np.testing.assert_allclose(known, first.item_vectors()[3], rtol=1e-6)
 
 
 def test_an_item_comes_back(changeable):
