@@ -108,7 +108,7 @@ class InterestIndex:
 
     def __len__(self) -> int:
         """The number of vectors that can be found."""
-        return len(self._row_of)
+        return len(self._sorted)
 
     @property
     def dim(self) -> int:
@@ -121,7 +121,7 @@ class InterestIndex:
         return self._ids[self._ids >= 0]
 
     def __contains__(self, one: int) -> bool:
-        return one in self._row_of
+        return bool(self._rows_of([one])[0] >= 0)
 
     def vectors(self, ids: np.ndarray) -> np.ndarray:
         """Returns the vectors (..., d) of ids (...) in the index.
@@ -130,11 +130,13 @@ class InterestIndex:
             KeyError: an id is not in the index.
         """
         ids = np.asarray(ids, np.int64)
-        rows = [self._row_of[one] for one in ids.ravel().tolist()]
+        rows = self._rows_of(ids.ravel())
+        if (rows < 0).any():
+            raise KeyError(int(ids.ravel()[rows < 0][0]))
         found = np.zeros((0, self.dim + 1), np.float32)
-        if rows:
+        if len(rows):
             with few_threads(0):
-                found = self._searcher.reconstruct_batch(np.asarray(rows))
+                found = self._searcher.reconstruct_batch(rows)
         return found[:, :-1].reshape(*ids.shape, self.dim)
 
     # === Use ===
@@ -200,9 +202,9 @@ class InterestIndex:
         """
         vectors = _check_vectors(vectors, self.dim)
         ids = _check_ids(ids, len(vectors))
-        for one in ids.tolist():
-            if one in self._row_of:
-                raise ValueError(f"The index holds the id {one} already.")
+        known = ids[self._rows_of(ids) >= 0]
+        if len(known):
+            raise ValueError(f"The index holds the id {known[0]} already.")
         if len(ids):
             self._searcher.add(_lift(vectors, self.radius))
             self._ids = np.concatenate([self._ids, ids])
@@ -218,11 +220,12 @@ class InterestIndex:
             ValueError: one is not in the index.
         """
         ids = np.asarray(ids, np.int64)
-        for one in ids.tolist():
-            if one not in self._row_of:
-                raise ValueError(f"The index does not hold the id {one}.")
+        rows = self._rows_of(ids)
+        if (rows < 0).any():
+            unknown = ids[rows < 0][0]
+            raise ValueError(f"The index does not hold the id {unknown}.")
         kept = self._ids.copy()
-        kept[[self._row_of[one] for one in ids.tolist()]] = -1
+        kept[rows] = -1
         self._ids = kept
         self._update()
 
@@ -230,13 +233,21 @@ class InterestIndex:
         """Notes where the ids stand, and which rows are passed over."""
         alive = self._ids >= 0
         rows = np.flatnonzero(alive)
-        self._row_of = dict(
-            zip(self._ids[rows].tolist(), rows.tolist(), strict=True)
-        )
+        order = np.argsort(self._ids[rows])
+        self._row = rows[order]
+        self._sorted = self._ids[self._row]
         self._alive = None
         if not alive.all():
             bits = np.packbits(alive, bitorder="little")
             self._alive = import_faiss().IDSelectorBitmap(bits)
+
+    def _rows_of(self, ids):
+        """Returns the rows of ids (N,), -1 for those that are not there."""
+        if not len(self._sorted):
+            return np.full(len(ids), -1)
+        place = np.searchsorted(self._sorted, ids)
+        place = np.minimum(place, len(self._sorted) - 1)
+        return np.where(self._sorted[place] == ids, self._row[place], -1)
 
     # === Files ===
 

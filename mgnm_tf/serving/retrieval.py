@@ -191,7 +191,11 @@ class Retrieval:
             candidates = self._candidates(
                 interests[part], seen[part], ~empty[part], depth, k
             )
-            cut = tf.nest.map_structure(lambda x, part=part: x[part], encoded)
+            cut = encoded
+            if size < len(empty):
+                cut = tf.nest.map_structure(
+                    lambda x, part=part: x[part], encoded
+                )
             rows[part], scores[part] = self._rank(cut, candidates, k)
         if empty.any():
             rows[empty], scores[empty] = self._most_popular(k)
