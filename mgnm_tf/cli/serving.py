@@ -156,7 +156,7 @@ def _print_one(recommender, user: str, history: list[str], top: int) -> None:
     unknown = [one for one in history if one not in known]
     if unknown:
         notes.print(
-            f"The model does not know {', '.join(unknown)}: left out.",
+            f"The model does not know {', '.join(unknown)!r}: left out.",
             markup=False,
         )
     if len(unknown) == len(history):
@@ -165,13 +165,22 @@ def _print_one(recommender, user: str, history: list[str], top: int) -> None:
     rows = [
         (
             row.rank,
-            escape(row.item_id),
+            _shown(row.item_id),
             f"{row.score:.4f}",
-            *map(escape, reason),
+            *map(_shown, reason),
         )
         for row, reason in zip(table.itertuples(), reasons, strict=True)
     ]
     print_rows(("rank", "item", "score", *headings), rows)
+
+
+def _shown(text: str) -> str:
+    """Writes an id so that it cannot break the lines of a table."""
+    shown = [
+        one if one.isprintable() else one.encode("unicode_escape").decode()
+        for one in text
+    ]
+    return escape("".join(shown))
 
 
 class _progress:
