@@ -14,7 +14,6 @@ import tensorflow as tf
 from mgnm_tf.errors import UserError
 from mgnm_tf.serving import export_folder
 from mgnm_tf.serving.compiled_ranking import CompiledRanking
-from mgnm_tf.serving.compiled_ranking import request_specs
 from mgnm_tf.serving.diversity import diversify
 from mgnm_tf.serving.index import InterestIndex
 from mgnm_tf.serving.requests import Requests
@@ -85,8 +84,7 @@ class Recommender:
                 f"{path / export_folder.SAVED_MODEL} cannot be loaded: {error}"
             ) from error
         vocabularies = export_folder.read_vocabularies(path)
-        request = request_specs(metadata)
-        retrieval = Retrieval.load(path, served, request, vocabularies)
+        retrieval = Retrieval.load(path, served, metadata, vocabularies)
         return cls(served, metadata, vocabularies, retrieval)
 
     @property

@@ -10,7 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from mgnm_tf.errors import UserError
+from mgnm_tf.serving.compiled_ranking import CompiledRanking
+from mgnm_tf.serving.compiled_ranking import request_specs
 from mgnm_tf.serving.index import InterestIndex
+from mgnm_tf.serving.interest_reader import InterestReader
 from mgnm_tf.serving.requests import text_ids
 from mgnm_tf.serving.vocabularies import Vocabularies
 from mgnm_tf.utils.files import atomic_folder
@@ -86,7 +89,7 @@ class Retrieval:
 
     Args:
         served: what `tf.saved_model.load` returned for an export.
-        request: specifications of the tensors of a request, by name.
+        reader: reads requests.
         vocabularies: the ids of the model.
         index: the vectors of the items; its ids are rows of the model from 1
             on, and behind them those of added items.
@@ -98,7 +101,7 @@ class Retrieval:
     def __init__(
         self,
         served: Any,
-        request: Mapping[str, tf.TensorSpec],
+        reader: InterestReader,
         vocabularies: Vocabularies,
         index: InterestIndex,
         added: Sequence[str] = (),
@@ -107,11 +110,9 @@ class Retrieval:
         self.index = index
         self.added = list(added)
         self._served = served
+        self._read = reader
         self._folder = None if folder is None else Path(folder)
         self._vocabularies = vocabularies
-        self._look_up = tf.function(
-            self._interests_of, input_signature=[dict(request)], autograph=False
-        )
         counts = vocabularies.item_counts
         self._shares = (counts / max(1, counts.sum())).astype(np.float32)
         self._popular = np.argsort(-counts, kind="stable") + 1
@@ -122,7 +123,7 @@ class Retrieval:
         cls,
         path: str | os.PathLike,
         served: Any,
-        request: Mapping[str, tf.TensorSpec],
+        metadata: Mapping[str, Any],
         vocabularies: Vocabularies,
     ) -> "Retrieval | None":
         """Reads the index of an export folder.
@@ -130,7 +131,7 @@ class Retrieval:
         Args:
             path: the export folder.
             served: what `tf.saved_model.load` returned for it.
-            request: see `Retrieval`.
+            metadata: the content of `export.json`.
             vocabularies: the ids of the model.
 
         Returns:
@@ -159,7 +160,13 @@ class Retrieval:
         )
         if index.dim != width or index.ids.max(initial=1) > items + len(added):
             raise UserError(f"{folder} is not the index of this model.")
-        return cls(served, request, vocabularies, index, added, path)
+        reader = InterestReader(
+            served,
+            request_specs(metadata),
+            metadata["max_length"],
+            compiled=CompiledRanking.pays(metadata),
+        )
+        return cls(served, reader, vocabularies, index, added, path)
 
     # === Recommendations ===
 
@@ -177,10 +184,8 @@ class Retrieval:
             `ids` object (B, k) and `scores` float32 (B, k), best first; ""
             and -inf where fewer are left.
         """
-        tensors = {key: tf.convert_to_tensor(x) for key, x in inputs.items()}
-        encoded, interests, seen, empty = self._look_up(tensors)
-        interests, empty = interests.numpy(), empty.numpy()
-        seen = self._seen(seen.numpy(), inputs["history"], exclude_seen)
+        encoded, interests, seen, empty = self._read(inputs)
+        seen = self._seen(seen, inputs["history"], exclude_seen)
         rows = np.full((len(empty), k), -1, np.int64)
         scores = np.full((len(empty), k), -np.inf, np.float32)
         depth = max(_LEAST, 2 * k) + min(_SEEN, seen.shape[1])
@@ -200,21 +205,6 @@ class Retrieval:
         if empty.any():
             rows[empty], scores[empty] = self._most_popular(k)
         return self._item_ids[rows], scores
-
-    def _interests_of(self, request):
-        """Returns what is scored by, (B, n, d) interests, and `read`'s."""
-        read = self._served.read(request)
-        encoded = self._served.encode(read["features"])
-        # `encode` returns the interests alone, or a dict with them.
-        interests = encoded
-        if isinstance(encoded, Mapping):
-            interests = encoded["interests"]
-        shape = tf.shape(interests)
-        count = tf.reduce_prod(shape[1:-1])
-        interests = tf.reshape(
-            tf.cast(interests, tf.float32), [shape[0], count, shape[-1]]
-        )
-        return encoded, interests, read["seen"], read["empty"]
 
     def _seen(self, seen, history, exclude_seen):
         """Returns int64 (B, s), the rows to leave out, 0 for none."""
