@@ -40,6 +40,7 @@ class ComiRecDR(MultiInterestRecommender):
         position_from: `"start"` counts positions from the oldest item of
             the history, `"end"` from the newest. Defaults to `"start"`.
         max_length: the longest history. Defaults to `100`.
+        temperature: see `MultiInterestRecommender`. Defaults to `None`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
@@ -87,6 +88,7 @@ class ComiRecDR(MultiInterestRecommender):
         routing_iterations: int = 3,
         position_from: str = "start",
         max_length: int = 100,
+        temperature: float | None = None,
         **kwargs,
     ):
         check_positive_int(routing_iterations, "routing_iterations")
@@ -97,6 +99,7 @@ class ComiRecDR(MultiInterestRecommender):
             embedding_dim,
             num_interests,
             max_length,
+            temperature,
             **kwargs,
         )
         self.routing_iterations = routing_iterations

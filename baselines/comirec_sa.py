@@ -42,6 +42,7 @@ class ComiRecSA(MultiInterestRecommender):
         position_from: `"start"` counts places from the oldest item of the
             history, `"end"` from the newest. Defaults to `"start"`.
         max_length: the longest history, if `positions`. Defaults to `100`.
+        temperature: see `MultiInterestRecommender`. Defaults to `None`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
@@ -90,6 +91,7 @@ class ComiRecSA(MultiInterestRecommender):
         positions: bool = True,
         position_from: str = "start",
         max_length: int = 100,
+        temperature: float | None = None,
         **kwargs,
     ):
         if hidden_dim is not None:
@@ -101,6 +103,7 @@ class ComiRecSA(MultiInterestRecommender):
             embedding_dim,
             num_interests,
             max_length,
+            temperature,
             **kwargs,
         )
         self.hidden_dim = hidden_dim

@@ -50,6 +50,7 @@ class MIND(MultiInterestRecommender):
         max_length: columns of the noise table; still older items share the
             last one. Defaults to `100`.
         seed: seed of the noise. Defaults to `None`.
+        temperature: see `MultiInterestRecommender`. Defaults to `None`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
@@ -104,6 +105,7 @@ class MIND(MultiInterestRecommender):
         fixed_noise: bool = False,
         max_length: int = 100,
         seed: int | None = None,
+        temperature: float | None = None,
         **kwargs,
     ):
         check_positive_int(routing_iterations, "routing_iterations")
@@ -113,6 +115,7 @@ class MIND(MultiInterestRecommender):
             embedding_dim,
             num_interests,
             max_length,
+            temperature,
             **kwargs,
         )
         self.routing_iterations = routing_iterations

@@ -35,8 +35,8 @@ class InterestScale(keras.layers.Layer):
     >>> import numpy as np
     >>> from mgnm_tf.layers import InterestScale
     >>> layer = InterestScale(temperature=0.5)
-    >>> layer(np.array([[3.0, 4.0]])).numpy().round(3).tolist()
-    [[1.2, 1.6]]
+    >>> print(layer(np.array([[3.0, 4.0]])).numpy().round(3))
+    [[1.2 1.6]]
     """
 
     def __init__(self, temperature: float | None = None, **kwargs):

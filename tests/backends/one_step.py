@@ -69,6 +69,15 @@ def layer_cases():
         layers.SequentialCapsule(2, routing_noise=0.0),
         {"items": items, "valid_mask": MASK},
     )
+    yield "RecencyPrior", layers.RecencyPrior(2, 4), {"valid_mask": MASK}
+    # A sum behind it: the length of the result alone has no gradient.
+    scale = keras.Sequential(
+        [
+            layers.InterestScale(temperature=0.5),
+            keras.layers.Dense(1, kernel_initializer="ones"),
+        ]
+    )
+    yield "InterestScale", scale, {"inputs": numbers(3, 4, 6)}
     yield (
         "DynamicRouting",
         layers.DynamicRouting(2),
