@@ -12,6 +12,8 @@ from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.serving import export_folder
 from mgnm_tf.serving.export import write_description
 from mgnm_tf.serving.export import write_saved_model
+from mgnm_tf.serving.retrieval import make_index
+from mgnm_tf.serving.vector_search import import_faiss
 from mgnm_tf.serving.verification import Verification
 from mgnm_tf.serving.verification import verify
 from mgnm_tf.serving.vocabularies import Vocabularies
@@ -63,7 +65,8 @@ def export_run(
     Raises:
         OutputExistsError: something is at `out`.
         UserError: `run` is not a finished run, its data are not there, or
-            the exported model ranks differently; nothing is left of `out`.
+            the exported model ranks differently, or it has no index; nothing
+            is left of `out`.
     """
     run = Path(run)
     config, environment = run_folder.read_run(run)
@@ -77,6 +80,8 @@ def export_run(
             check_positive_int(sample, "sample")
         except (TypeError, ValueError) as error:
             raise UserError(str(error)) from error
+    if index:
+        import_faiss()
     with atomic_folder(out) as folder:
         data = same_data(run, data, environment["data"])
         vocabularies = Vocabularies.from_data(data)
@@ -102,8 +107,6 @@ def export_run(
                 f"example {verification.example}; nothing was left of {out}."
             )
         if index:
-            from mgnm_tf.serving.retrieval import make_index
-
             make_index(
                 folder, tf.saved_model.load(folder / export_folder.SAVED_MODEL)
             )

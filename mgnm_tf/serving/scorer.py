@@ -14,7 +14,7 @@ _CHUNK = 4096
 """Items scored at a time: what is computed of them stays in the cache."""
 _CHUNK_OF_PAIRS = 1024
 """The same for models with `max_pairs`."""
-_SCORES = 1 << 24
+_SCORES = 1 << 22
 """Scores of the whole catalogue that are in memory at a time."""
 _PAIRS = 1 << 20
 """Pairs of history and candidate whose item vectors are in memory at a time."""

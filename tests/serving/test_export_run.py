@@ -2,6 +2,7 @@ import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mgnm_tf.errors import OutputExistsError
@@ -107,6 +108,31 @@ def test_a_small_change_of_the_weights_is_seen(data, tmp_path):
     )
     assert found.different == 59
     assert "through the SavedModel" in found.example
+
+
+def test_an_index_beside_it(data, tmp_path):
+    pytest.importorskip("faiss")
+    config = TrainConfig("youtube_dnn", max_length=5, epochs=1, batch_size=64)
+    run = train(data, config, tmp_path / "run", verbose=0)
+    export_run(run, tmp_path / "e", data, index=True)
+    recommender = Recommender.load(tmp_path / "e")
+    assert len(recommender.index) == data.num_items
+    export_run(run, tmp_path / "plain", data)
+    plain = Recommender.load(tmp_path / "plain")
+    assert plain.index is None
+    histories = [[data.item_ids[0]], [data.item_ids[5], data.item_ids[7]]]
+    pd.testing.assert_frame_equal(
+        recommender.recommend(histories, k=5),
+        plain.recommend(histories, k=5),
+        rtol=1e-4,
+    )
+
+
+def test_a_model_without_vectors_has_no_index(run, data, tmp_path):
+    pytest.importorskip("faiss")
+    with pytest.raises(UserError, match="so no index can find its items"):
+        export_run(run, tmp_path / "e", data, index=True)
+    assert not (tmp_path / "e").exists()
 
 
 def test_what_cannot_be_exported(run, data, tmp_path):
