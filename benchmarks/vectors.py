@@ -96,7 +96,7 @@ def made_interests(
         mixed = level / (2 * levels)
         values = (1 - mixed) * near + mixed * near.mean(axis=1, keepdims=True)
         noise = random.standard_normal(near.shape, np.float32)
-        values = values + 0.5 * noise / np.sqrt(near.shape[-1])
+        values = values + 0.5 * noise / near.shape[-1] ** 0.5
         values /= np.linalg.norm(values, axis=-1, keepdims=True)
         length = np.exp(random.normal(1.4, 0.2, (*shape, 1)))
         made.append(values * length.astype(np.float32))
