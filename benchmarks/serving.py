@@ -174,7 +174,7 @@ def measure_callers(
 
     def call(caller):
         times, errors, turn = [], 0, caller
-        while time.perf_counter() < end:
+        while not times or time.perf_counter() < end:
             history = histories[turn % len(histories)]
             turn += CALLERS
             begin = time.perf_counter()
