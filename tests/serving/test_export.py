@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import ops
 
 from baselines.gru4rec import GRU4Rec
 from mgnm_tf.errors import OutputExistsError
@@ -179,6 +180,29 @@ def test_half_precision_is_kept(tmp_path):
     )["scores"]
     assert scores.dtype == tf.float32
     np.testing.assert_array_equal(scores, np.asarray(expected, "float32"))
+
+
+def test_the_weights_of_a_model_are_read_under_its_policy(tmp_path):
+    class Scaled(Sums):
+        def __init__(self):
+            keras.Model.__init__(self, dtype="mixed_float16")
+            self.num_users, self.num_items = len(USERS), len(ITEMS)
+            self.factor = self.add_weight(shape=(1,), initializer="ones")
+            self.factor.assign([0.1])
+            self.built = True
+
+        def score(self, encoded, candidates, training=False):
+            candidates = ops.cast(candidates, self.compute_dtype)
+            user = ops.cast(encoded["user"][:, None], self.compute_dtype)
+            return user + candidates * self.factor
+
+    model = Scaled()
+    recommender = Recommender.load(export(model, words(), tmp_path / "e"))
+    rows = {"user": np.array([0]), "history": np.array([[1]])}
+    expected = model({**rows, "candidates": np.arange(1, 10)[None]})
+    scores = recommender.score([["tea"]], [ITEMS])
+    np.testing.assert_array_equal(scores, np.asarray(expected, "float32"))
+    assert scores[0, 2] == np.float16(0.1) * np.float16(3)
 
 
 SERVE = """
