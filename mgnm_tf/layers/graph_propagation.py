@@ -26,12 +26,16 @@ class GraphPropagation(keras.layers.Layer):
     - `"renormalized"`: `P = D^-1/2 (A + I) D^-1/2`, degrees of `A + I`;
     - `"none"`: `P = A`.
 
+    With `use_weights=False`, as in LightGCN, `H^{l+1} = P H^l`.
+
     Level l holds, for each item, what its neighbourhood of l steps says.
 
     Args:
         num_layers: number of layers L; 0 returns the items alone.
         normalization: how `P` is made of `A`. Defaults to `"symmetric"`.
         negative_slope: slope of the LeakyReLU. Defaults to `0.2`.
+        use_weights: whether there is a `W`, and the LeakyReLU. Defaults to
+            `True`.
         use_bias: whether there is a `b`. Defaults to `False`.
         kernel_initializer: initializer of `W`. Defaults to
             `"glorot_uniform"`.
@@ -47,7 +51,8 @@ class GraphPropagation(keras.layers.Layer):
         float, (batch, L + 1, length, d): levels 0 to L.
 
     Raises:
-        ValueError: `normalization` is unknown, or `num_layers` negative.
+        ValueError: `normalization` is unknown, `num_layers` negative, or a
+            bias asked for without weights.
 
     Masking: invalid positions are 0 on every level.
 
@@ -61,7 +66,7 @@ class GraphPropagation(keras.layers.Layer):
     TensorShape([1, 3, 3, 4])
 
     Reference: Tian et al., "When Multi-Level Meets Multi-Interest", SIGIR
-    2022, section 3.2.3.
+    2022, section 3.2.3. He et al., "LightGCN", SIGIR 2020.
 
     Differences: the print of equations 2 and 3 contradicts itself; the
     reading above keeps the self-loop outside the degrees, as its text says.
@@ -74,23 +79,27 @@ class GraphPropagation(keras.layers.Layer):
         num_layers: int,
         normalization: str = "symmetric",
         negative_slope: float = 0.2,
+        use_weights: bool = True,
         use_bias: bool = False,
         kernel_initializer="glorot_uniform",
         **kwargs,
     ):
         check_positive_int(num_layers, "num_layers", 0)
         check_choice(normalization, "normalization", NORMALIZATIONS)
+        if use_bias and not use_weights:
+            raise ValueError("A graph without weights has no bias.")
         super().__init__(**kwargs)
         self.num_layers = num_layers
         self.normalization = normalization
         self.negative_slope = negative_slope
+        self.use_weights = use_weights
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def build(self, items_shape, adjacency_shape=None, valid_mask_shape=None):
         dim = items_shape[-1]
         self.kernel = self.bias = None
-        if self.num_layers:
+        if self.num_layers and self.use_weights:
             self.kernel = self.add_weight(
                 name="kernel",
                 shape=(dim, dim),
@@ -107,14 +116,18 @@ class GraphPropagation(keras.layers.Layer):
         scale = self._degree_scale(adjacency)  # (batch, length, 1)
         for _ in range(self.num_layers):
             spread = self._propagate(levels[-1], adjacency, scale)
-            level = ops.matmul(spread, self.kernel)
-            if self.use_bias:
-                level = level + self.bias
-            level = ops.leaky_relu(level, self.negative_slope)
+            level = self._transform(spread) if self.use_weights else spread
             if valid_mask is not None:
                 level = zero_invalid(level, valid_mask)
             levels.append(level)
         return ops.stack(levels, axis=1)
+
+    def _transform(self, spread):
+        """Returns `LeakyReLU(spread W + b)`."""
+        level = ops.matmul(spread, self.kernel)
+        if self.use_bias:
+            level = level + self.bias
+        return ops.leaky_relu(level, self.negative_slope)
 
     def _degree_scale(self, adjacency):
         """Returns `D^-1/2` as (batch, length, 1), 0 where the degree is 0."""
@@ -150,6 +163,7 @@ class GraphPropagation(keras.layers.Layer):
             "num_layers": self.num_layers,
             "normalization": self.normalization,
             "negative_slope": self.negative_slope,
+            "use_weights": self.use_weights,
             "use_bias": self.use_bias,
             "kernel_initializer": keras.initializers.serialize(
                 self.kernel_initializer

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from mgnm_tf.serialization import register
+from mgnm_tf.utils.initializers import get_initializer
 from mgnm_tf.utils.masking import history_length
 from mgnm_tf.utils.rows import take_rows
 from mgnm_tf.utils.validation import check_history_length
@@ -71,16 +72,11 @@ class RecencyPrior(keras.layers.Layer):
         self.build()
 
     def build(self, valid_mask_shape=None):
-        initializer = self.initializer
-        if not isinstance(initializer, str):
-            initializer = keras.initializers.RandomNormal(
-                stddev=initializer, seed=self.seed
-            )
         self.logits = self.add_weight(
             name="logits",
             shape=(self.max_length, self.num_interests),
             dtype="float32",
-            initializer=initializer,
+            initializer=get_initializer(self.initializer, self.seed),
         )
         self.built = True
 

@@ -28,6 +28,8 @@ class SequenceEncoder(keras.layers.Layer):
         kind: `"bilstm"`, `"gru"` or `"transformer"`.
         max_length: the longest sequence; only `"transformer"` needs it.
             Defaults to `100`.
+        output_initializer: initializer of the last projection of `"bilstm"`.
+            Defaults to `"glorot_uniform"`.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -52,12 +54,19 @@ class SequenceEncoder(keras.layers.Layer):
     TensorShape([2, 3, 4])
     """
 
-    def __init__(self, kind: str, max_length: int = 100, **kwargs):
+    def __init__(
+        self,
+        kind: str,
+        max_length: int = 100,
+        output_initializer="glorot_uniform",
+        **kwargs,
+    ):
         check_choice(kind, "kind", KINDS)
         check_positive_int(max_length, "max_length")
         super().__init__(**kwargs)
         self.kind = kind
         self.max_length = max_length
+        self.output_initializer = keras.initializers.get(output_initializer)
 
     def build(self, items_shape, valid_mask_shape=None):
         shape = (None, None, items_shape[-1])
@@ -100,7 +109,11 @@ class SequenceEncoder(keras.layers.Layer):
         )
         self.lstm.build(shape)
         self.projection = keras.layers.Dense(
-            dim, use_bias=False, name="projection", dtype=self.dtype_policy
+            dim,
+            use_bias=False,
+            kernel_initializer=self.output_initializer,
+            name="projection",
+            dtype=self.dtype_policy,
         )
         self.projection.build((None, None, 2 * dim))
 
@@ -175,4 +188,7 @@ class SequenceEncoder(keras.layers.Layer):
             **super().get_config(),
             "kind": self.kind,
             "max_length": self.max_length,
+            "output_initializer": keras.initializers.serialize(
+                self.output_initializer
+            ),
         }

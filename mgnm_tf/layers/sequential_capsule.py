@@ -39,6 +39,9 @@ class SequentialCapsule(keras.layers.Layer):
             Defaults to `3`.
         sequence_encoder: `"bilstm"`, `"gru"`, `"transformer"` or `None`; one
             encoder serves all capsules. Defaults to `"bilstm"`.
+        encoder_initializer: see `output_initializer` of `SequenceEncoder`;
+            with `"zeros"` training begins without the encoder. Defaults to
+            `"glorot_uniform"`.
         encoder_input: `"each"` encodes the K projected sequences one by one;
             `"joint"` encodes them side by side as one sequence of width K*d.
             Defaults to `"each"`.
@@ -110,6 +113,7 @@ class SequentialCapsule(keras.layers.Layer):
         num_interests: int,
         routing_iterations: int = 3,
         sequence_encoder: str | None = "bilstm",
+        encoder_initializer="glorot_uniform",
         encoder_input: str = "each",
         encoded_iterations: str = "remaining",
         routing_softmax: str = "items",
@@ -139,6 +143,7 @@ class SequentialCapsule(keras.layers.Layer):
         self.num_interests = num_interests
         self.routing_iterations = routing_iterations
         self.sequence_encoder = sequence_encoder
+        self.encoder_initializer = keras.initializers.get(encoder_initializer)
         self.encoder_input = encoder_input
         self.encoded_iterations = encoded_iterations
         self.routing_softmax = routing_softmax
@@ -169,6 +174,7 @@ class SequentialCapsule(keras.layers.Layer):
             self.encoder = SequenceEncoder(
                 sequence_encoder,
                 max_length=max_length,
+                output_initializer=encoder_initializer,
                 name="encoder",
                 dtype=self.dtype_policy,
             )
@@ -317,6 +323,9 @@ class SequentialCapsule(keras.layers.Layer):
             "num_interests": self.num_interests,
             "routing_iterations": self.routing_iterations,
             "sequence_encoder": self.sequence_encoder,
+            "encoder_initializer": keras.initializers.serialize(
+                self.encoder_initializer
+            ),
             "encoder_input": self.encoder_input,
             "encoded_iterations": self.encoded_iterations,
             "routing_softmax": self.routing_softmax,

@@ -20,6 +20,7 @@ from mgnm_tf.models.mgnm_penalties import square_sum
 from mgnm_tf.models.mgnm_presets import CAPSULE_OPTIONS
 from mgnm_tf.models.mgnm_presets import PRESETS
 from mgnm_tf.serialization import register
+from mgnm_tf.utils.initializers import get_initializer
 from mgnm_tf.utils.masking import last_valid
 from mgnm_tf.utils.masking import shares
 from mgnm_tf.utils.masking import valid_positions
@@ -68,13 +69,19 @@ class MGNM(SequentialRecommender):
             `"symmetric"`.
         graph_bias: whether the graph layers have a bias. Defaults to
             `False`.
+        graph_weights: whether the graph layers learn, or only spread. Defaults
+            to `True`.
+        dropout: share of the numbers of all levels that training sets to
+            zero. Defaults to `0.0`.
         interest_extractor: `"capsule"`, or, one interest a level, `"bilstm"`
             (the last state), `"sum"` (the sum of the items), or
             `"self_attention"` (the candidate attends to the items
             themselves). Defaults to `"capsule"`.
         sequence_encoder: `"bilstm"`, `"gru"`, `"transformer"` or `None`;
-            this and the next nine are those of `SequentialCapsule`. Defaults
+            this and the next ten are those of `SequentialCapsule`. Defaults
             to `"bilstm"`.
+        encoder_initializer: an initializer. Defaults to
+            `"glorot_uniform"`.
         encoder_input: `"each"` or `"joint"`. Defaults to `"each"`.
         encoded_iterations: `"remaining"` or `"second"`. Defaults to
             `"remaining"`.
@@ -141,13 +148,8 @@ class MGNM(SequentialRecommender):
 
     Differences: the paper leaves open the initial tables (normal, 0.1, here)
     and unknown users (see `user_dropout`). Differences of single equations
-    stand at the layers. The published code (WHUIR/MGNM) departs from the
-    paper: no user in the graph, no degree normalisation, biases in the graph,
-    weights of its own for every position, coupling over the capsules, no
-    projection after the capsules, one encoder over all capsules that acts in
-    one iteration only, theta_1 = 1e-5, half the squared norm; the preset
-    `"released"` has these choices, but not its two defects: routing logits
-    drawn at test, and a reshape that mixes the users of a batch.
+    stand at the layers. The preset `"released"` has the choices in which the
+    published code (WHUIR/MGNM) departs from the paper.
     """
 
     presets = PRESETS
@@ -163,8 +165,11 @@ class MGNM(SequentialRecommender):
         user_aware: bool = True,
         adjacency_normalization: str = "symmetric",
         graph_bias: bool = False,
+        graph_weights: bool = True,
+        dropout: float = 0.0,
         interest_extractor: str = "capsule",
         sequence_encoder: str | None = "bilstm",
+        encoder_initializer: str = "glorot_uniform",
         encoder_input: str = "each",
         encoded_iterations: str = "remaining",
         routing_iterations: int = 3,
@@ -190,6 +195,7 @@ class MGNM(SequentialRecommender):
         check_positive_int(embedding_dim, "embedding_dim")
         check_positive_int(max_length, "max_length")
         check_choice(interest_extractor, "interest_extractor", EXTRACTORS)
+        check_range(dropout, "dropout", 0.0, 1.0)
         check_range(adjacency_l1, "adjacency_l1")
         check_range(l2, "l2")
         check_choice(l2_scope, "l2_scope", ("batch", "all"))
@@ -201,8 +207,11 @@ class MGNM(SequentialRecommender):
         self.user_aware = user_aware
         self.adjacency_normalization = adjacency_normalization
         self.graph_bias = graph_bias
+        self.graph_weights = graph_weights
+        self.dropout = dropout
         self.interest_extractor = interest_extractor
         self.sequence_encoder = sequence_encoder
+        self.encoder_initializer = encoder_initializer
         self.encoder_input = encoder_input
         self.encoded_iterations = encoded_iterations
         self.routing_iterations = routing_iterations
@@ -230,10 +239,15 @@ class MGNM(SequentialRecommender):
         """Creates and builds every layer."""
         policy = {"dtype": self.dtype_policy}
         items_shape = (None, None, self.embedding_dim)
+        seeds = (None, None)
+        if self.seed is not None:
+            seeds = (2 * self.seed, 2 * self.seed + 1)
         self.item_embedding = ItemEmbedding(
             self.num_items,
             self.embedding_dim,
-            embeddings_initializer=self._table_initializer(0),
+            embeddings_initializer=get_initializer(
+                self.embeddings_initializer, seeds[0]
+            ),
             unit_norm=self.temperature is not None,
             name="item_embedding",
             **policy,
@@ -244,7 +258,9 @@ class MGNM(SequentialRecommender):
                 self.num_users,
                 self.embedding_dim,
                 dropout=self.user_dropout,
-                embeddings_initializer=self._table_initializer(1),
+                embeddings_initializer=get_initializer(
+                    self.embeddings_initializer, seeds[1]
+                ),
                 seed=self.seed,
                 name="user_embedding",
                 **policy,
@@ -255,14 +271,24 @@ class MGNM(SequentialRecommender):
         self.propagation = GraphPropagation(
             self.num_layers,
             normalization=self.adjacency_normalization,
+            use_weights=self.graph_weights,
             use_bias=self.graph_bias,
             name="propagation",
             **policy,
         )
         self.propagation.build(items_shape)
+        self.level_dropout = keras.layers.Dropout(
+            self.dropout, seed=self.seed, name="level_dropout", **policy
+        )
         self.extractor = None
         if self.interest_extractor == "capsule":
-            self.extractor = self._create_capsule(policy)
+            self.extractor = SequentialCapsule(
+                projection=self.capsule_projection,
+                activation=self.interest_activation,
+                name="extractor",
+                **{name: getattr(self, name) for name in CAPSULE_OPTIONS},
+                **policy,
+            )
         elif self.interest_extractor == "bilstm":
             self.extractor = SequenceEncoder(
                 "bilstm", max_length=self.max_length, name="extractor", **policy
@@ -273,24 +299,6 @@ class MGNM(SequentialRecommender):
         self.attention = InterestAttention(name="attention", **policy)
         self.pooling = LevelPooling(
             self.level_pooling, name="pooling", **policy
-        )
-
-    def _create_capsule(self, policy):
-        return SequentialCapsule(
-            projection=self.capsule_projection,
-            activation=self.interest_activation,
-            name="extractor",
-            **{name: getattr(self, name) for name in CAPSULE_OPTIONS},
-            **policy,
-        )
-
-    def _table_initializer(self, table):
-        """Returns the initializer of an embedding table (0 items, 1 users)."""
-        if isinstance(self.embeddings_initializer, str):
-            return keras.initializers.get(self.embeddings_initializer)
-        seed = None if self.seed is None else 2 * self.seed + table
-        return keras.initializers.RandomNormal(
-            stddev=self.embeddings_initializer, seed=seed
         )
 
     # === The contract ===
@@ -324,6 +332,7 @@ class MGNM(SequentialRecommender):
         if training:
             for loss in penalties(self, items, users, adjacency):
                 self.add_loss(loss)
+        levels = self.level_dropout(levels, training=training)
         return (*self._extract(levels, valid_mask, training), valid_mask)
 
     def score(self, encoded, candidates, training=False):

@@ -17,8 +17,13 @@ PRESETS = {
         "adjacency_l1": 1e-6,
         "l2": 1e-5,
     },
-    # What the published code does (WHUIR/MGNM, code/model.py, train.py), its
-    # defects repaired: see "Differences" of the class.
+    # What the published code does (WHUIR/MGNM, code/model.py, train.py) where
+    # it departs from the paper: no user in the graph, no degree
+    # normalisation, biases in the graph, weights of its own for every
+    # position, coupling over the capsules, no projection after the capsules,
+    # one encoder over all capsules that acts in one iteration only, theta_1 =
+    # 1e-5, half the squared norm. Not its two defects: routing logits drawn
+    # at test, and a reshape that mixes the users of a batch.
     "released": {
         "embedding_dim": 16,
         "num_interests": 4,
@@ -59,6 +64,7 @@ CAPSULE_OPTIONS = (
     "num_interests",
     "routing_iterations",
     "sequence_encoder",
+    "encoder_initializer",
     "encoder_input",
     "encoded_iterations",
     "routing_softmax",

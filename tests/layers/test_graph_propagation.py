@@ -63,6 +63,24 @@ def test_one_item_by_hand():
     np.testing.assert_allclose(out[0, 1], [[2.0, -0.4]], atol=1e-6)
 
 
+def test_without_weights_the_levels_only_spread():
+    layer = GraphPropagation(2, use_weights=False)
+    out = np.asarray(layer(ITEMS, ADJACENCY, valid_mask=MASK))
+    assert not layer.weights
+    for row, n in enumerate(LENGTHS):
+        scale = ADJACENCY[row, :n, :n].sum(axis=1) ** -0.5
+        spread = np.eye(n) + np.outer(scale, scale) * ADJACENCY[row, :n, :n]
+        level = ITEMS[row, :n]
+        for number in (1, 2):
+            level = spread @ level
+            np.testing.assert_allclose(out[row, number, :n], level, atol=1e-4)
+
+
+def test_a_bias_without_weights_is_refused():
+    with pytest.raises(ValueError, match="without weights has no bias"):
+        GraphPropagation(2, use_weights=False, use_bias=True)
+
+
 def test_no_layers_returns_the_items():
     out = np.asarray(GraphPropagation(0)(ITEMS, ADJACENCY, valid_mask=MASK))
     np.testing.assert_array_equal(out[:, 0], ITEMS)

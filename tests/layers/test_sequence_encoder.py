@@ -43,6 +43,11 @@ def test_bilstm_equals_a_loop():
         assert not out[row, n:].any()
 
 
+def test_the_last_projection_of_the_bilstm_can_begin_at_zero():
+    layer = SequenceEncoder("bilstm", output_initializer="zeros")
+    assert not np.asarray(layer(ITEMS, valid_mask=MASK)).any()
+
+
 def test_transformer_knows_the_order():
     layer = SequenceEncoder("transformer", max_length=4)
     out = np.asarray(layer(ITEMS[:1]))

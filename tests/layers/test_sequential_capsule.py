@@ -233,3 +233,16 @@ def test_the_prior_is_the_coupling_of_the_first_iteration():
         weights /= weights.sum(axis=0)
         expected = weights.T @ ITEMS[row, :n]
         np.testing.assert_allclose(out[row], expected, atol=1e-6)
+
+
+def test_an_encoder_that_begins_at_zero_changes_nothing():
+    outputs = []
+    for options in (
+        {"encoder_initializer": "zeros"},
+        {"sequence_encoder": None},
+    ):
+        layer = SequentialCapsule(
+            2, projection_initializer="identity", activation=None, **options
+        )
+        outputs.append(np.asarray(layer(ITEMS, valid_mask=MASK)))
+    np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-6)

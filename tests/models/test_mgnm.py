@@ -101,6 +101,13 @@ def test_user_dropout_is_that_of_the_user_embedding():
     np.testing.assert_allclose(out, table[[0, 0]])
 
 
+def test_dropout_acts_on_every_level_in_training_alone():
+    model = make(dropout=1.0, user_dropout=1.0)
+    interests = model.encode(FEATURES, training=True)["interests"]
+    assert not np.asarray(interests).any()
+    assert np.asarray(model.encode(FEATURES)["interests"]).any()
+
+
 def test_no_known_user_is_finite():
     model = MGNM(0, ITEMS, embedding_dim=4)
     features = {**FEATURES, "user": np.zeros(4, "int32")}
