@@ -30,7 +30,7 @@ def export(
         int | None,
         typer.Option(
             help="The most test records to compare ranks on.",
-            show_default="10000; 1000 for models that score pairs",
+            show_default="20000; 1000 for models that score pairs",
         ),
     ] = None,
     index: Annotated[

@@ -26,7 +26,7 @@ from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import sha256
 from mgnm_tf.utils.validation import check_positive_int
 
-SAMPLE = 10_000
+SAMPLE = 20_000
 """The most records that an export is verified on."""
 SAMPLE_OF_PAIRS = 1_000
 """The same for models that look at each pair of history and candidate."""
@@ -52,7 +52,7 @@ def export_run(
         data: the data set that the run was trained on, or its folder.
             Defaults to `None`: the folder noted in the run.
         sample: the most records that are ranked, drawn with seed 0 if there
-            are more. Defaults to `None`: 10,000, or 1,000 for models that
+            are more. Defaults to `None`: 20,000, or 1,000 for models that
             look at each pair of history and candidate.
         index: whether an index of the item vectors is written beside it.
             Defaults to `False`.
