@@ -37,10 +37,10 @@ class InterestIndex:
       hardly grows with the catalogue.
 
     Large inner products are not small distances where norms differ, as those
-    of popular and rare items do. So each vector `x` gets one more coordinate,
-    `sqrt(R^2 - |x|^2)` with `R` the largest norm, and interests get a 0
-    there: inner products stay what they were, all vectors have the norm R,
-    and the nearest one is the one with the largest product.
+    of popular and rare items do. So for the lists each vector `x` gets one
+    more coordinate, `sqrt(R^2 - |x|^2)` with `R` the largest norm, and
+    interests get a 0 there: inner products stay what they were, all vectors
+    have the norm R, and the nearest one is the one with the largest product.
 
     Removed vectors stay in the file and are passed over; where much has been
     replaced, build it anew. Any number of threads may search at once, but
@@ -53,7 +53,7 @@ class InterestIndex:
     Args:
         searcher: the index of faiss, rows as in `ids`.
         kind: one of `KINDS`.
-        radius: R.
+        radius: R of `"ivf"`; 0 for the other kinds.
         ids: int64 (M,), the id of each row; -1 where it was removed.
 
     Reference: Bachrach et al., "Speeding Up the Xbox Recommender System Using
@@ -82,7 +82,7 @@ class InterestIndex:
             ids: int64 (M,), what `search` returns for them, at least 0 and
                 all different. Defaults to `None`: 0 to M - 1.
             kind: `"flat"`, `"ivf"`, `"hnsw"`, or `"auto"`: `"ivf"` from
-                50,000 vectors on, `"hnsw"` from a million on. Defaults to
+                50,000 vectors on, `"hnsw"` from two million on. Defaults to
                 `"auto"`.
 
         Raises:
@@ -99,6 +99,8 @@ class InterestIndex:
             kind = kind_for(count)
         ids = _check_ids(np.arange(count) if ids is None else ids, count)
         radius = float(np.linalg.norm(vectors, axis=1).max())
+        if kind != "ivf":
+            radius = 0.0
         lifted = _lift(vectors, radius)
         searcher = make_searcher(kind, lifted)
         searcher.add(lifted)
@@ -175,8 +177,10 @@ class InterestIndex:
             return np.zeros((rows, 0), np.int64)
         queries = interests.reshape(rows * count, self.dim)
         norms = np.linalg.norm(queries, axis=1, keepdims=True)
-        # Farther out than the vectors: the centres of lists are less so.
-        queries = queries * (2 * self.radius / np.maximum(norms, 1e-12))
+        # Farther out than the vectors, beside which the centres of the lists
+        # are not alike in norm.
+        length = 2 * self.radius or 1.0
+        queries = queries * (length / np.maximum(norms, 1e-12))
         queries = np.pad(queries, [(0, 0), (0, 1)])
         parameters = search_parameters(
             self._searcher, self.kind, k, count, effort, self._alive

@@ -189,19 +189,25 @@ class Retrieval:
         rows = np.full((len(empty), k), -1, np.int64)
         scores = np.full((len(empty), k), -np.inf, np.float32)
         depth = max(_LEAST, 2 * k) + min(_SEEN, seen.shape[1])
+        everything = interests.shape[1] * depth >= len(self.index)
         floats = interests.shape[1] * depth * interests.shape[2]
         size = max(1, _FLOATS // max(1, floats))
         for start in range(0, len(empty), size):
             part = slice(start, start + size)
-            candidates = self._candidates(
-                interests[part], seen[part], ~empty[part], depth, k
+            if everything:
+                found = self._everything(len(interests[part]))
+            else:
+                found = self.index.search(interests[part], depth)
+            rows[part], scores[part] = self._rank(
+                _cut(encoded, part, len(empty)), _without(found, seen[part]), k
             )
-            cut = encoded
-            if size < len(empty):
-                cut = tf.nest.map_structure(
-                    lambda x, part=part: x[part], encoded
-                )
-            rows[part], scores[part] = self._rank(cut, candidates, k)
+        short = ~empty & (rows[:, -1] < 0) & (not everything)
+        for user in np.flatnonzero(short):  # Too little was looked through.
+            part = slice(user, user + 1)
+            found = _without(self._everything(1), seen[part])
+            rows[part], scores[part] = self._rank(
+                _cut(encoded, part, len(empty)), found, k
+            )
         if empty.any():
             rows[empty], scores[empty] = self._most_popular(k)
         return self._item_ids[rows], scores
@@ -215,24 +221,6 @@ class Retrieval:
             seen = np.maximum(seen, np.reshape(rows, seen.shape))
         longest = int((seen > 0).sum(axis=1).max(initial=0))
         return -np.sort(-seen.astype(np.int64), axis=1)[:, :longest]
-
-    def _candidates(self, interests, seen, asked, depth, k):
-        """Returns rows (B, C) without those seen, -1 for none."""
-        if interests.shape[1] * depth >= len(self.index):
-            found = self._everything(len(interests))
-        else:
-            found = self.index.search(interests, depth)
-        found = _without(found, seen)
-        short = asked & ((found >= 0).sum(axis=1) < k)
-        if short.any() and found.shape[1] < len(self.index):
-            # Too little was looked through: take everything.
-            everything = _without(self._everything(short.sum()), seen[short])
-            missing = everything.shape[1] - found.shape[1]
-            found = np.pad(
-                found, [(0, 0), (0, max(0, missing))], constant_values=-1
-            )
-            found[short] = everything
-        return found
 
     def _everything(self, count):
         return np.tile(np.sort(self.index.ids), (count, 1))
@@ -363,6 +351,13 @@ def _write_added(folder: Path, added: Sequence[str]) -> None:
 
 def _text(value: str | bytes) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else value
+
+
+def _cut(encoded: Any, part: slice, count: int) -> Any:
+    """Takes rows out of every tensor; all of them at no cost."""
+    if part.start == 0 and part.stop >= count:
+        return encoded
+    return tf.nest.map_structure(lambda x: x[part], encoded)
 
 
 def _without(found: np.ndarray, seen: np.ndarray) -> np.ndarray:
