@@ -12,6 +12,7 @@ from mgnm_tf.utils.files import sha256
 
 pytest.importorskip("faiss", reason="needs the extra [retrieval]")
 
+from mgnm_tf.serving import index as index_module
 from mgnm_tf.serving import vector_search as module
 from mgnm_tf.serving.index import InterestIndex
 
@@ -232,3 +233,14 @@ def test_without_faiss_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(UserError, match=r'pip install "mgnm-tf\[retrieval\]"'):
         InterestIndex.build(made()[0])
+
+
+def test_one_more_coordinate_gives_all_one_norm_and_keeps_products():
+    vectors, interests = made(50)
+    radius = np.linalg.norm(vectors, axis=1).max()
+    lifted = index_module._lift(vectors, radius)
+    np.testing.assert_allclose(
+        np.linalg.norm(lifted, axis=1), radius, rtol=1e-5
+    )
+    np.testing.assert_array_equal(lifted[:, :-1], vectors)
+    assert InterestIndex.build(vectors, kind="ivf").radius == radius
