@@ -19,6 +19,7 @@ HELP = {
     "batch_size": "Positives in a batch.",
     "max_length": "Longest history, in events.",
     "learning_rate": "Step size of the optimizer.",
+    "learning_rate_schedule": "How it changes: constant or cosine.",
     "epochs": "Most passes over the training data.",
     "patience": "Epochs without improvement after which training ends.",
     "monitor": f"What has to improve: {', '.join(MONITORS)}.",

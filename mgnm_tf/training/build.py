@@ -123,15 +123,25 @@ def compile_model(
             f"{pairs:,}. Give it negatives of its own instead of shared "
             f"ones, for example shared_negatives=0 and negatives=10."
         )
+    batches = num_batches(data, "train", batch_size=config.batch_size)
+    execution, steps = steps_of(batches, config.steps_per_execution)
     if steps_per_execution is None:
-        batches = num_batches(data, "train", batch_size=config.batch_size)
-        steps_per_execution, _ = steps_of(batches, config.steps_per_execution)
+        steps_per_execution = execution
     model.compile(
-        optimizer=LazyAdam(config.learning_rate),
+        optimizer=LazyAdam(_learning_rate(config, steps)),
         loss=get_loss(config.objective),
         metrics=[NDCG(5), HitRate(5), MRR(5), GroupAUC()],
         steps_per_execution=steps_per_execution,
         jit_compile=config.jit_compile,
+    )
+
+
+def _learning_rate(config: TrainConfig, steps: int):
+    """Returns what the optimizer takes; `steps` are those of an epoch."""
+    if config.learning_rate_schedule == "constant":
+        return config.learning_rate
+    return keras.optimizers.schedules.CosineDecay(
+        config.learning_rate, config.epochs * steps, alpha=0.05
     )
 
 

@@ -49,6 +49,8 @@ class TrainConfig:
         batch_size: positives in a batch.
         max_length: longest history, in events; older events are left out.
         learning_rate: step size of `LazyAdam`.
+        learning_rate_schedule: `"constant"`, or `"cosine"`: falls along a half
+            cosine to a twentieth of `learning_rate` in the last of `epochs`.
         epochs: the most passes over the training data.
         patience: epochs without improvement of `monitor` after which
             training ends. `0` ends at the first such epoch.
@@ -76,6 +78,7 @@ class TrainConfig:
     batch_size: int = 256
     max_length: int = 100
     learning_rate: float = 1e-3
+    learning_rate_schedule: Literal["constant", "cosine"] = "constant"
     epochs: int = 20
     patience: int = 3
     monitor: str = "val_ndcg@5"
@@ -128,6 +131,11 @@ class TrainConfig:
         check_choice(self.objective, "objective", OBJECTIVES)
         check_choice(self.sampling, "sampling", ("uniform", "popularity"))
         check_choice(self.monitor, "monitor", MONITORS)
+        check_choice(
+            self.learning_rate_schedule,
+            "learning_rate_schedule",
+            ("constant", "cosine"),
+        )
 
     def _fill_negatives(self) -> None:
         for name, default in OBJECTIVES[self.objective].items():

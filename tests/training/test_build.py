@@ -103,6 +103,25 @@ def test_shared_negatives_for_a_model_of_pairs_are_refused(data):
         build.compile_model(model, data, config)
 
 
+def test_a_cosine_ends_at_a_twentieth_of_the_rate_with_the_last_epoch(data):
+    config = TrainConfig(
+        "gru4rec",
+        learning_rate=0.5,
+        learning_rate_schedule="cosine",
+        epochs=3,
+        batch_size=64,
+    )
+    model = build.make_model(data, config)
+    build.compile_model(model, data, config)
+    batches = -(-len(data.positions("train")) // 64)
+    _, steps = build.steps_of(batches, None)
+    rates = [0.5, 0.5 * (1 + 0.05) / 2, 0.025, 0.025]
+    for step, rate in zip((0, 1.5, 3, 4), rates, strict=True):
+        model.optimizer.iterations.assign(round(step * steps))
+        found = float(model.optimizer.learning_rate)
+        np.testing.assert_allclose(found, rate, rtol=0.05)
+
+
 def test_learned_numbers_are_counted_without_tables(data):
     model = build.make_model(data, TrainConfig("tgsrec"))
     learned = sum(np.prod(w.shape) for w in model.trainable_weights)
