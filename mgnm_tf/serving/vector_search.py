@@ -6,11 +6,12 @@ of a user, made tables like trained ones, recall of the 20 best.
 - A flat index is exact. It takes 3 ms for 50,000 items, and 80 for 292,286,
   which no cache holds.
 - An IVF index finds 0.95 of 10,000 items, whose lists are short, 0.994 of
-  50,000 in 0.6 ms, and 0.994 of 292,286 in 2 ms, made in ten seconds.
+  50,000 in 0.6 ms, and 0.994 of 292,286 in 2 ms (7 beside programs that also
+  read much memory); it is made in ten seconds.
 - An HNSW graph needs more time for as much, and minutes to be made: 0.989 of
-  292,286, made with half of `BUILD_EFFORT`. But what an IVF index looks through grows
-  with the catalogue, and what a graph looks through hardly does; so above
-  two million items, which were not measured, it is a graph.
+  292,286, made with half of `BUILD_EFFORT`. But what an IVF index looks
+  through grows with the catalogue, and what a graph looks through hardly
+  does; so from two million items on, which was not measured, it is a graph.
 """
 
 from collections.abc import Iterator
