@@ -31,6 +31,14 @@ def run(data, tmp_path_factory):
     return train(data, TrainConfig("item_knn", max_length=5), out, verbose=0)
 
 
+@pytest.fixture(scope="module")
+def learned_run(data, tmp_path_factory):
+    """A run of a model with vectors."""
+    out = tmp_path_factory.mktemp("learned") / "run"
+    config = TrainConfig("youtube_dnn", max_length=5, epochs=1, batch_size=64)
+    return train(data, config, out, verbose=0)
+
+
 def test_the_metrics_are_those_of_the_run(run, data, tmp_path):
     steps = []
     found = export_run(
@@ -96,11 +104,9 @@ def test_a_model_that_ranks_differently_is_not_exported(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_small_change_of_the_weights_is_seen(data, tmp_path):
-    config = TrainConfig("gru4rec", max_length=5, epochs=1, batch_size=64)
-    run = train(data, config, tmp_path / "run", verbose=0)
-    export_run(run, tmp_path / "e", data)
-    model = load_model(run, "gru4rec")
+def test_a_small_change_of_the_weights_is_seen(learned_run, data, tmp_path):
+    export_run(learned_run, tmp_path / "e", data)
+    model = load_model(learned_run, "youtube_dnn")
     weight = model.trainable_weights[0]
     weight.assign(weight * 1.01)
     found = verify(
@@ -110,14 +116,12 @@ def test_a_small_change_of_the_weights_is_seen(data, tmp_path):
     assert "through the SavedModel" in found.example
 
 
-def test_an_index_beside_it(data, tmp_path):
+def test_an_index_beside_it(learned_run, data, tmp_path):
     pytest.importorskip("faiss")
-    config = TrainConfig("youtube_dnn", max_length=5, epochs=1, batch_size=64)
-    run = train(data, config, tmp_path / "run", verbose=0)
-    export_run(run, tmp_path / "e", data, index=True)
+    export_run(learned_run, tmp_path / "e", data, index=True)
     recommender = Recommender.load(tmp_path / "e")
     assert len(recommender.index) == data.num_items
-    export_run(run, tmp_path / "plain", data)
+    export_run(learned_run, tmp_path / "plain", data)
     plain = Recommender.load(tmp_path / "plain")
     assert plain.index is None
     histories = [[data.item_ids[0]], [data.item_ids[5], data.item_ids[7]]]
