@@ -80,9 +80,9 @@ def test_recommendations_are_the_best_of_all_items(case):
         if exclude_seen:
             for row, history in enumerate(HISTORIES):
                 seen = [place.get(name.encode()) for name in history]
-                expected[row, [one for one in seen if one is not None]] = (
-                    -np.inf
-                )
+                expected[
+                    row, [one for one in seen if one is not None]
+                ] = -np.inf
         found = served["serving_default"](
             **inputs,
             k=tf.constant(ITEMS + 1),
