@@ -1,0 +1,1 @@
+"""Studies of single questions, with their evidence."""
