@@ -16,6 +16,9 @@ from benchmarks.__main__ import sentences
 from mgnm_tf.cli.app import console
 from mgnm_tf.cli.app import load_tensorflow
 from mgnm_tf.cli.app import notes
+from mgnm_tf.errors import UserError
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 RECIPES = {
     "paper": ("paper", {}),
@@ -139,6 +142,7 @@ def write_study(path: Path, report: dict[str, Any]) -> None:
     atomic_write(path, f'{start},\n "recipes": {{\n{body}\n}}}}\n')
 
 
+@app.command()
 def main(
     data: Annotated[str, typer.Argument(help="A log or a data folder.")],
     out: Annotated[
@@ -153,6 +157,11 @@ def main(
 ) -> None:
     """Measure what reaches each stage of MGNM while it begins to learn."""
     with sentences():
+        if steps % every:
+            raise UserError(
+                "--every must divide --steps. Received: "
+                f"--every {every} --steps {steps}"
+            )
         load_tensorflow()
         from benchmarks.data import load_data
         from benchmarks.machine import describe_machine
@@ -189,4 +198,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app(prog_name="python -m benchmarks.studies.signal")

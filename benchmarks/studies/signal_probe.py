@@ -107,24 +107,26 @@ class SignalProbe:
             interests, coupling = model._extract(levels, self.mask, True)
             scores, vectors = self.scores(interests)
             loss = SampledSoftmax()(self.labels, scores)
-        history = tape.gradient(loss, items)
-        shown = tape.gradient(loss, vectors)
-        found = {
+        groups = {
+            name: [weight.value for weight in weights]
+            for name, weights in self._weights().items()
+            if weights
+        }
+        history, shown, reached, groups = tape.gradient(
+            loss, (items, vectors, interests, groups)
+        )
+        return {
             "training_entropy": self.entropy(coupling),
             "gradient_interests": len(self.labels)
-            * _mean(_norm(tape.gradient(loss, interests), axis=(2, 3))),
+            * _mean(_norm(reached, axis=(2, 3))),
             "gradient_table_histories": _global_norm(
                 [tape.gradient(items, table, output_gradients=history)]
             ),
             "gradient_table_candidates": _global_norm(
                 [tape.gradient(vectors, table, output_gradients=shown)]
             ),
+            **{name: _global_norm(found) for name, found in groups.items()},
         }
-        for name, weights in self._weights().items():
-            if weights:
-                values = [weight.value for weight in weights]
-                found[name] = _global_norm(tape.gradient(loss, values))
-        return found
 
     # === The stages of the model, one by one ===
 
