@@ -99,7 +99,9 @@ setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.18"],
+        "retrieval": ["faiss-cpu>=1.8"],
         "dev": [
+            "faiss-cpu>=1.8",
             "ir-measures>=0.4",
             "jax",
             "pytest>=8",

@@ -66,6 +66,22 @@ def test_recommend_to_all_users_of_a_file(folder, tmp_path):
     assert list(found.columns) == ["user_id", "rank", "item_id", "score"]
 
 
+def test_recommend_a_diverse_list(folder, tmp_path):
+    history = ["--history", folder / "log.csv", "--top", 3]
+    lists = []
+    for weight in (0, 50):
+        out = tmp_path / f"{weight}.csv"
+        options = [*history, "--out", out, "--diversity", weight]
+        mgnm("recommend", folder / "export", *options)
+        lists.append(pd.read_csv(out, dtype={"item_id": str}))
+    plain, diverse = (one.groupby("user_id", sort=False) for one in lists)
+    assert (plain["item_id"].first() == diverse["item_id"].first()).all()
+    assert (lists[0]["item_id"] != lists[1]["item_id"]).any()
+    options = [*history, "--out", tmp_path / "no.csv", "--diversity", -1]
+    line = refused("recommend", folder / "export", *options)
+    assert "`diversity` must be between 0.0 and inf" in line
+
+
 def test_recommend_to_one_user_says_why(folder):
     log = pd.read_csv(folder / "log.csv", dtype=str)
     items = list(log.loc[log["user_id"] == log["user_id"][0], "item_id"][:3])

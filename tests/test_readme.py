@@ -88,16 +88,39 @@ def test_the_saved_model_is_served_without_this_package(quickstart):
     run_python(hidden + blocks("python")[1], folder, "")
 
 
-def test_the_commands_for_own_data_run(folder, monkeypatch):
-    monkeypatch.chdir(folder)
-    block = next(text for text in blocks("bash") if "mgnm prepare" in text)
+def run_commands(named):
+    """Runs the commands of the first block that holds `named`."""
+    block = next(text for text in blocks("bash") if named in text)
     for line in block.splitlines():
         words = shlex.split(line)
         words += SMOKE.get(words[1], [])
         result = CliRunner().invoke(app, words[1:])
         assert result.exit_code == 0, (line, result.output, result.exception)
+
+
+def test_the_commands_for_own_data_run(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    run_commands("mgnm prepare")
     assert (folder / "runs/a/metrics.json").is_file()
     assert (folder / "runs/b/report.html").is_file()
+
+
+def test_a_run_becomes_recommendations(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    if not (folder / "runs/a").exists():
+        run_commands("mgnm prepare")
+    run_commands("mgnm export")
+    assert (folder / "recs.parquet").is_file()
+    assert (folder / "explain.html").is_file()
+    without, with_package = (
+        next(text for text in blocks("python") if named in text)
+        for named in ('signatures["recommend"]', "Recommender.load")
+    )
+    hidden = (
+        "import sys\nsys.modules['mgnm_tf'] = sys.modules['baselines'] = None\n"
+    )
+    assert "shape=(1, 5)" in run_python(hidden + without, folder, "")
+    assert "item_id" in run_python(with_package, folder, str(ROOT))
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)

@@ -94,6 +94,12 @@ def recommend(
             'items; an item with a comma in it in "quotation marks".'
         ),
     ] = None,
+    diversity: Annotated[
+        float,
+        typer.Option(
+            help="Weight of the difference between the items of a list."
+        ),
+    ] = 0.0,
 ) -> None:
     """Recommend items to all users of a file, or to one user."""
     many = history is not None and out is not None
@@ -112,10 +118,12 @@ def recommend(
 
     recommender = Recommender.load(model)
     if one:
-        _print_one(recommender, user, _read_items(items), top)
+        _print_one(recommender, user, _read_items(items), top, diversity)
         return
     with _progress("Recommending") as advance:
-        count = recommend_file(recommender, history, out, top, advance)
+        count = recommend_file(
+            recommender, history, out, top, diversity, advance
+        )
     console.print(
         f"{out}: at most {top} items for each of {count:,} users.",
         markup=False,
@@ -142,7 +150,9 @@ def _read_items(text: str) -> list[str]:
     return [one.strip() for row in found for one in row if one.strip()]
 
 
-def _print_one(recommender, user: str, history: list[str], top: int) -> None:
+def _print_one(
+    recommender, user: str, history: list[str], top: int, diversity: float
+) -> None:
     """Prints the recommendations of one user, and what is behind each."""
     from mgnm_tf.serving.reasons import find_reasons
 
@@ -151,7 +161,9 @@ def _print_one(recommender, user: str, history: list[str], top: int) -> None:
             f"{recommender.metadata['model']} reads times; give it a file "
             "with timestamps by --history and --out."
         )
-    table = recommender.recommend([history], k=top, users=[user])
+    table = recommender.recommend(
+        [history], k=top, users=[user], diversity=diversity
+    )
     known = set(recommender.item_ids)
     unknown = [one for one in history if one not in known]
     if unknown:

@@ -35,6 +35,7 @@ def recommend_file(
     history: str | os.PathLike,
     out: str | os.PathLike,
     k: int = 20,
+    diversity: float = 0.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Recommends to every user of a file of interactions.
@@ -50,6 +51,7 @@ def recommend_file(
         out: the `.csv` or `.parquet` file to make, with the columns
             `user_id`, `rank` (from 1), `item_id` and `score`.
         k: number of items for each user. Defaults to `20`.
+        diversity: see `Recommender.recommend`. Defaults to `0.0`.
         progress: is given how many users are done, and how many there are.
             Defaults to `None`.
 
@@ -65,7 +67,8 @@ def recommend_file(
     with atomic_output(out) as partial:
         requests = read_history(history, recommender.metadata["reads_times"])
         with write(partial) as writer:
-            for done, table in recommender.blocks(requests, k):
+            blocks = recommender.blocks(requests, k, diversity=diversity)
+            for done, table in blocks:
                 writer(table)
                 if progress is not None:
                     progress(done, len(requests))

@@ -57,7 +57,11 @@ def test_a_file_holds_what_recommend_returns(
     TABLE.to_csv(tmp_path / "h.csv", index=False)
     out, steps = tmp_path / f"recs.{ending}", []
     count = recommend_file(
-        recommender, tmp_path / "h.csv", out, 3, lambda *x: steps.append(x)
+        recommender,
+        tmp_path / "h.csv",
+        out,
+        k=3,
+        progress=lambda *x: steps.append(x),
     )
     assert count == 3
     assert steps == [(1, 3), (2, 3), (3, 3)]
