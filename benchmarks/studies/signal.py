@@ -24,12 +24,12 @@ RECIPES = {
     "paper": ("paper", {}),
     "paper, no squash": ("paper", {"squash": False}),
     "paper, no eq. 11": ("paper", {"interest_activation": None}),
-    "paper, identity": ("paper", {"projection_initializer": "identity"}),
     "plain_capsules": ("plain_capsules", {}),
     "recommended": ("recommended", {}),
     "recommended, inner product": ("recommended", {"temperature": None}),
     "recommended, no prior": ("recommended", {"routing_prior": None}),
     "recommended, graph W": ("recommended", {"graph_weights": True}),
+    "paper, identity": ("paper", {"projection_initializer": "identity"}),
 }
 """Name -> preset and what is changed in it, besides the width."""
 
@@ -47,7 +47,7 @@ def run_study(
     every: int,
     embedding_dim: int,
     learning_rate: float,
-    progress: Callable[[str], None] = lambda text: None,
+    keep: Callable[[str, list[dict[str, Any]]], None] = lambda *found: None,
 ) -> dict[str, list[dict[str, Any]]]:
     """Trains and measures every recipe.
 
@@ -57,7 +57,8 @@ def run_study(
         every: how many steps lie between two measurements; divides `steps`.
         embedding_dim: width of all recipes.
         learning_rate: that of all recipes.
-        progress: called with what begins, or how far it is.
+        keep: called with the name and the measurements of each recipe as
+            soon as they are there.
 
     Returns:
         Recipe -> measurements: `step` and the figures of `SignalProbe`.
@@ -77,8 +78,7 @@ def run_study(
             learning_rate=learning_rate,
         )
         found[name] = _run_recipe(data, config, steps, every)
-        last = found[name][-1]
-        progress(f"{name}: HIT@5 {last['hit']:.3f}, loss {last['loss']:.3f}")
+        keep(name, found[name])
     return found
 
 
@@ -183,16 +183,17 @@ def main(
                 "max_length": MAX_LENGTH,
                 "records": PROBED,
             },
-            "recipes": run_study(
-                content,
-                steps,
-                every,
-                embedding_dim,
-                learning_rate,
-                lambda text: notes.print(text, markup=False),
-            ),
+            "recipes": {},
         }
-        write_study(out, report)
+
+        def keep(name, records):
+            report["recipes"][name] = records
+            write_study(out, report)
+            last = records[-1]
+            text = f"HIT@5 {last['hit']:.3f}, loss {last['loss']:.3f}"
+            notes.print(f"{name}: {text}", markup=False)
+
+        run_study(content, steps, every, embedding_dim, learning_rate, keep)
         for path in (out, *save_signal_plots(report, out.with_suffix(""))):
             console.print(f"Written: {path}", markup=False)
 
