@@ -29,10 +29,10 @@ PANELS = {
     "routing": {
         "entropy of the coupling": lambda r: np.mean(r["entropy"]),
         "the same in training": lambda r: np.mean(r["training_entropy"]),
-        "cosine between interests": lambda r: np.mean(r["cosine_between"]),
-        "cosine to the mean item": lambda r: np.mean(r["cosine_to_items"]),
         "largest share of wins": lambda record: max(record["wins"]),
-        "the same, positives": lambda record: max(record["positive_wins"]),
+        "cosine, interests of a user": lambda r: np.mean(r["cosine_between"]),
+        "cosine, two users": lambda record: np.mean(record["cosine_users"]),
+        "cosine to the mean item": lambda r: np.mean(r["cosine_to_items"]),
     },
 }
 """Plot -> panel -> what of a measurement is drawn over the steps."""
@@ -91,8 +91,7 @@ def _lengths(recipes: dict[str, list[dict]]):
             range(len(STAGES)), ["items", "v", "squashed", "interest"]
         )
         axes.label_outer()
-    panels[0][0].legend(fontsize=6)
-    return figure
+    return _with_legend(figure, panels[0][0])
 
 
 def _over_steps(
@@ -110,7 +109,13 @@ def _over_steps(
         axes.set(title=title, xlabel="step")
         if f"{plot}:{title}".startswith(LOGARITHMIC):
             axes.set_yscale("log")
-    grid[0][0].legend(fontsize=6)
+    return _with_legend(figure, grid[0][0])
+
+
+def _with_legend(figure, axes):
+    """Sets the legend of one panel below all."""
+    lines, names = axes.get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside lower center", ncols=5)
     return figure
 
 

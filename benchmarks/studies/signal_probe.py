@@ -31,6 +31,8 @@ class SignalProbe:
     - `entropy`, `training_entropy`: of the last coupling, 1 where it is
       uniform; histories of at least two items;
     - `cosine_between`: of two interests of a history;
+    - `cosine_users`: of the same interest of two histories; 1 where all users
+      get the same list;
     - `cosine_to_items`: of an interest and the mean of the history;
     - `wins`, `positive_wins`: share of the candidates, of the positives, for
       which the level has the highest score;
@@ -85,7 +87,8 @@ class SignalProbe:
             **_spread(scores, counts[:, None]),
             "pooled_std": _spread(pooled, counts)["logit_std"],
             "entropy": self.entropy(coupling),
-            "cosine_between": _mean_of_pairs(directions),
+            "cosine_between": _mean_of_pairs(directions, 2),
+            "cosine_users": _mean_of_pairs(directions, 0),
             "cosine_to_items": _mean(
                 tf.einsum("blkd,bd->blk", directions, summary)
             ),
@@ -230,12 +233,13 @@ def _spread(scores, counts):
     }
 
 
-def _mean_of_pairs(directions):
-    """Mean cosine of different interests, from unit vectors (B, l, K, d)."""
-    count = directions.shape[2]
-    products = tf.einsum("blkd,blnd->blkn", directions, directions)
-    others = 1.0 - tf.eye(count)
-    return _mean(products * others) * count / max(count - 1, 1)
+def _mean_of_pairs(directions, axis):
+    """Mean cosine of different unit vectors (B, L + 1, K, d) along an axis."""
+    count = directions.shape[axis]
+    total = tf.reduce_sum(directions, axis, keepdims=True)
+    own = tf.reduce_sum(tf.square(directions), axis, keepdims=True)
+    products = tf.reduce_sum(tf.square(total) - own, axis=-1)
+    return _mean(products) / max(count * (count - 1), 1)
 
 
 def _wins(scores, counts):

@@ -142,7 +142,8 @@ def test_figures_by_hand():
     assert found["items"] == [pytest.approx(12 / 7, rel=1e-3)]
     assert found["interest"] == [pytest.approx(np.mean([newest, mean]), 1e-3)]
     assert found["zeros"] == [0.75]
-    assert found["cosine_between"] == found["cosine_to_items"] == [1.0]
+    for name in ("cosine_between", "cosine_users", "cosine_to_items"):
+        assert found[name] == [pytest.approx(1.0)], name
     assert found["entropy"] == [pytest.approx(0.5, abs=1e-3)]
     assert found["wins"] == found["positive_wins"] == [1.0]
     # Rank 0 in the second row; else one is above and five are as good.
