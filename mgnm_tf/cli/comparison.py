@@ -28,8 +28,8 @@ def compare(
     models: Annotated[
         str,
         typer.Option(
-            help="Names from `mgnm models`, or name:preset, with commas; "
-            "or all."
+            help="Names from `mgnm models`, or name:preset, or "
+            "name:preset+preset, with commas; or all."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the comparison.")],

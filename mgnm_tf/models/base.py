@@ -12,8 +12,8 @@ from mgnm_tf.optimizers import LazyAdam
 from mgnm_tf.types import Features
 from mgnm_tf.types import Tensor
 from mgnm_tf.utils.features import check_features
+from mgnm_tf.utils.options import merge_presets
 from mgnm_tf.utils.validation import check_positive_int
-from mgnm_tf.utils.validation import unknown_name
 
 OPTIONAL_FEATURES = {
     "history_time": ((None, None), "int64"),
@@ -93,7 +93,8 @@ class SequentialRecommender(keras.Model):
         """Makes a model from a named set of arguments.
 
         Args:
-            preset: a key of `presets`.
+            preset: a key of `presets`, or several with `+` between them, of
+                which the later ones win: `"recommended+without_graph"`.
             num_users: number of known users.
             num_items: number of items.
             **options: arguments that replace those of the preset.
@@ -101,11 +102,8 @@ class SequentialRecommender(keras.Model):
         Raises:
             ValueError: the preset is unknown; the nearest one is named.
         """
-        if preset not in cls.presets:
-            raise ValueError(
-                unknown_name(f"{cls.__name__} preset", preset, cls.presets)
-            )
-        return cls(num_users, num_items, **{**cls.presets[preset], **options})
+        chosen = merge_presets(cls.presets, preset, cls.__name__)
+        return cls(num_users, num_items, **{**chosen, **options})
 
     # === To be written by each model ===
 

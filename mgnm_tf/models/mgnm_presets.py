@@ -66,6 +66,15 @@ PRESETS = {
         "adjacency_l1": 0.0,
         "l2": 0.0,
     },
+    # One part of "recommended" changed in each: "recommended+with_bilstm".
+    "without_recency_prior": {"routing_prior": None},
+    "without_temperature": {"temperature": None},
+    "without_dropout": {"dropout": 0.0},
+    "with_graph_weights": {"graph_weights": True},
+    "with_bilstm": {
+        "sequence_encoder": "bilstm",
+        "encoder_initializer": "zeros",
+    },
     # Table 3 of the paper, one part changed in each.
     "without_graph": {"num_layers": 0},
     "without_l1": {"adjacency_l1": 0.0},

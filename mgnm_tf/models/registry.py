@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mgnm_tf.errors import UserError
+from mgnm_tf.utils.options import merge_presets
 from mgnm_tf.utils.options import parse_options
 from mgnm_tf.utils.validation import unknown_name
 
@@ -53,7 +54,7 @@ def create_model(
 
     Args:
         name: one of `model_names()`.
-        preset: a key of the `presets` of the class, or `None` for the
+        preset: see `merge_presets`, or `None` for the
             defaults of its constructor.
         num_users: number of known users, see `SequentialRecommender`.
         num_items: number of items, see `SequentialRecommender`.
@@ -70,9 +71,10 @@ def create_model(
             model refuses.
     """
     cls = model_class(name)
-    if preset is not None and preset not in cls.presets:
-        raise UserError(unknown_name(f"preset of {name}", preset, cls.presets))
-    chosen = cls.presets[preset] if preset is not None else {}
+    try:
+        chosen = merge_presets(cls.presets, preset, name) if preset else {}
+    except ValueError as error:
+        raise UserError(str(error)) from error
     declared = _declared_options(cls)
     given = parse_options(options or {}, declared, name)
     derived = {

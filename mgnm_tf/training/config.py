@@ -33,7 +33,8 @@ class TrainConfig:
 
     Args:
         model: the name of a model, see `mgnm models`.
-        preset: a named set of constructor arguments of the model. `None` is
+        preset: a named set of constructor arguments of the model, or several
+            with `+` between them, of which the later ones win. `None` is
             the model's own defaults.
         options: constructor arguments of the model that replace those of
             the preset; strings are read by the declared type.

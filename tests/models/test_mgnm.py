@@ -85,6 +85,17 @@ def test_paper_preset_is_the_default():
         assert getattr(model, name) == value
 
 
+def test_presets_add_up_and_the_later_one_wins():
+    name = "recommended+with_bilstm+without_graph"
+    model = MGNM.from_preset(name, USERS, ITEMS, max_length=8)
+    assert (model.temperature, model.embedding_dim) == (0.1, 64)
+    assert (model.sequence_encoder, model.num_layers) == ("bilstm", 0)
+    turned = "without_graph+recommended"
+    assert MGNM.from_preset(turned, USERS, ITEMS).num_layers == 1
+    with pytest.raises(ValueError, match="Did you mean 'without_graph'"):
+        MGNM.from_preset("recommended+without_grap", USERS, ITEMS)
+
+
 def test_parameter_count():
     d, k, layers = 6, 3, 2
     model = make(embedding_dim=d, num_interests=k, num_layers=layers)
