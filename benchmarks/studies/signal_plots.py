@@ -115,7 +115,7 @@ def _over_steps(
 def _with_legend(figure, axes):
     """Sets the legend of one panel below all."""
     lines, names = axes.get_legend_handles_labels()
-    figure.legend(lines, names, loc="outside lower center", ncols=5)
+    figure.legend(lines, names, loc="outside lower center", ncols=4)
     return figure
 
 
