@@ -49,8 +49,9 @@ PRESETS = {
         "projection_initializer": "identity",
         "embeddings_initializer": 0.2,
     },
-    # Ours: the recipe that wins on real data, found on validation sets; meant
-    # for the sampled softmax. Evidence: benchmarks/studies/README.md.
+    # Ours: the best recipe found on validation sets so far, meant for the
+    # sampled softmax. Its results: benchmarks/RESULTS.md; why the paper's
+    # choices learn slowly: benchmarks/studies/README.md.
     "recommended": {
         "embedding_dim": 64,
         "num_interests": 4,
