@@ -10,26 +10,23 @@ from mgnm_tf.layers.interest_attention import InterestAttention
 from mgnm_tf.layers.interest_scale import InterestScale
 from mgnm_tf.layers.item_embedding import ItemEmbedding
 from mgnm_tf.layers.level_pooling import LevelPooling
-from mgnm_tf.layers.sequence_encoder import SequenceEncoder
-from mgnm_tf.layers.sequential_capsule import SequentialCapsule
 from mgnm_tf.layers.user_aware_adjacency import UserAwareAdjacency
 from mgnm_tf.layers.user_embedding import UserEmbedding
 from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.models.mgnm_extraction import EXTRACTORS
+from mgnm_tf.models.mgnm_extraction import create_extractor
+from mgnm_tf.models.mgnm_extraction import extract
 from mgnm_tf.models.mgnm_penalties import penalties
 from mgnm_tf.models.mgnm_penalties import square_sum
-from mgnm_tf.models.mgnm_presets import CAPSULE_OPTIONS
 from mgnm_tf.models.mgnm_presets import PRESETS
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.initializers import get_initializer
-from mgnm_tf.utils.masking import last_valid
 from mgnm_tf.utils.masking import shares
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_history_length
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
-
-EXTRACTORS = ("capsule", "bilstm", "sum", "self_attention")
 
 
 @register
@@ -280,19 +277,7 @@ class MGNM(SequentialRecommender):
         self.level_dropout = keras.layers.Dropout(
             self.dropout, seed=self.seed, name="level_dropout", **policy
         )
-        self.extractor = None
-        if self.interest_extractor == "capsule":
-            self.extractor = SequentialCapsule(
-                projection=self.capsule_projection,
-                activation=self.interest_activation,
-                name="extractor",
-                **{name: getattr(self, name) for name in CAPSULE_OPTIONS},
-                **policy,
-            )
-        elif self.interest_extractor == "bilstm":
-            self.extractor = SequenceEncoder(
-                "bilstm", max_length=self.max_length, name="extractor", **policy
-            )
+        self.extractor = create_extractor(self)
         if self.extractor is not None:
             self.extractor.build(items_shape)
         self.scale = InterestScale(self.temperature, name="scale", **policy)
@@ -333,7 +318,7 @@ class MGNM(SequentialRecommender):
             for loss in penalties(self, items, users, adjacency):
                 self.add_loss(loss)
         levels = self.level_dropout(levels, training=training)
-        return (*self._extract(levels, valid_mask, training), valid_mask)
+        return (*extract(self, levels, valid_mask, training), valid_mask)
 
     def score(self, encoded, candidates, training=False):
         candidates = self.item_embedding(ops.convert_to_tensor(candidates))
@@ -382,26 +367,6 @@ class MGNM(SequentialRecommender):
         attends = self.interest_extractor == "self_attention"
         mask = encoded["valid"] if attends else None
         return self.attention(encoded["interests"], vectors, valid_mask=mask)
-
-    def _extract(self, levels, valid_mask, training):
-        """Returns the (B, L + 1, K, d) interests, and weights or `None`."""
-        if self.interest_extractor == "self_attention":
-            return levels, None
-        count = self.num_layers + 1
-        length, dim = ops.shape(levels)[2], self.embedding_dim
-        mask = ops.repeat(valid_mask, count, axis=0)
-        if self.interest_extractor == "sum":
-            return ops.sum(levels, axis=2, keepdims=True), mask[:, None]
-        folded = ops.reshape(levels, (-1, length, dim))
-        if self.interest_extractor == "bilstm":
-            encoded = self.extractor(folded, valid_mask=mask)
-            interests = last_valid(encoded, mask)
-            return ops.reshape(interests, (-1, count, 1, dim)), None
-        interests, coupling = self.extractor(
-            folded, valid_mask=mask, training=training, return_coupling=True
-        )
-        shape = (-1, count, self.num_interests, dim)
-        return ops.reshape(interests, shape), coupling
 
     def get_config(self):
         names = list(inspect.signature(MGNM).parameters)[:-1]

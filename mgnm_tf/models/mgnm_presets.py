@@ -86,21 +86,3 @@ PRESETS = {
     "self_attention_for_capsules": {"interest_extractor": "self_attention"},
     "transformer_in_capsules": {"sequence_encoder": "transformer"},
 }
-
-CAPSULE_OPTIONS = (
-    "num_interests",
-    "routing_iterations",
-    "sequence_encoder",
-    "encoder_initializer",
-    "encoder_input",
-    "encoded_iterations",
-    "routing_softmax",
-    "routing_gradient",
-    "routing_noise",
-    "routing_prior",
-    "squash",
-    "projection_initializer",
-    "max_length",
-    "seed",
-)
-"""The arguments of MGNM that `SequentialCapsule` takes by the same name."""
