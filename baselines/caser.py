@@ -9,6 +9,7 @@ from mgnm_tf.layers.item_embedding import ItemEmbedding
 from mgnm_tf.layers.user_embedding import UserEmbedding
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.serialization import register
+from mgnm_tf.utils.inner_products import inner_products
 from mgnm_tf.utils.masking import history_length
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.validation import check_choice
@@ -340,16 +341,12 @@ class Caser(SequentialRecommender):
             return self.head(
                 [ops.expand_dims(encoded, 1), items], training=training
             )
-        vectors = self._item_vectors(candidates)
-        if len(candidates.shape) == 1:
-            return self.score_vectors(encoded, vectors)
-        return ops.einsum("bd,bcd->bc", encoded, vectors)
+        return inner_products(encoded, self._item_vectors(candidates))
 
     def score_vectors(self, encoded, vectors):
         if self.variant == "deeprec":
             return super().score_vectors(encoded, vectors)
-        vectors = ops.cast(vectors, encoded.dtype)
-        return ops.matmul(encoded, ops.transpose(vectors))
+        return inner_products(encoded, vectors)
 
     def _item_vectors(self, items):
         """Returns the vectors of `items` that meet those of the users."""

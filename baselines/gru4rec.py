@@ -8,6 +8,7 @@ from mgnm_tf.layers.item_embedding import ItemEmbedding
 from mgnm_tf.layers.row_embedding import RowEmbedding
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.serialization import register
+from mgnm_tf.utils.inner_products import inner_products
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.masking import zero_invalid
 from mgnm_tf.utils.validation import check_positive_int
@@ -182,13 +183,10 @@ class GRU4Rec(SequentialRecommender):
                 axis=-1,
             )
         vectors = zero_invalid(vectors, valid_positions(candidates))
-        if len(candidates.shape) == 1:
-            return self.score_vectors(encoded, vectors)
-        return ops.einsum("bd,bcd->bc", encoded, vectors)
+        return inner_products(encoded, vectors)
 
     def score_vectors(self, encoded, vectors):
-        vectors = ops.cast(vectors, encoded.dtype)
-        return ops.matmul(encoded, ops.transpose(vectors))
+        return inner_products(encoded, vectors)
 
     def interests(self, features):
         """Returns the (B, 1, d) user vectors, (B, 1, d + 1) if not `tied`."""

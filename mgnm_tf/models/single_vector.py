@@ -7,6 +7,7 @@ from mgnm_tf.layers.item_embedding import ItemEmbedding
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.types import Features
 from mgnm_tf.types import Tensor
+from mgnm_tf.utils.inner_products import inner_products
 from mgnm_tf.utils.validation import check_positive_int
 
 
@@ -66,14 +67,10 @@ class SingleVectorRecommender(SequentialRecommender):
 
     def score(self, encoded, candidates, training=False):
         candidates = ops.convert_to_tensor(candidates)
-        vectors = self.item_embedding(candidates)
-        if len(candidates.shape) == 1:
-            return self.score_vectors(encoded, vectors)
-        return ops.einsum("bd,bcd->bc", encoded, vectors)
+        return inner_products(encoded, self.item_embedding(candidates))
 
     def score_vectors(self, encoded, vectors):
-        vectors = ops.cast(vectors, encoded.dtype)
-        return ops.matmul(encoded, ops.transpose(vectors))
+        return inner_products(encoded, vectors)
 
     def interests(self, features: Features) -> Tensor:
         """Returns the user vectors (B, 1, d)."""
