@@ -41,7 +41,8 @@ class CausalTransformer(keras.layers.Layer):
         normalization: where the layer normalisation LN stands, `"before"`,
             `"query"` or `"after"`, see above. Defaults to `"before"`.
         return_sequences: whether every position is returned, or only the
-            last valid one, at less than half the cost. Defaults to `True`.
+            last valid one, for which alone the rest is computed. Defaults to
+            `True`.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
