@@ -9,6 +9,7 @@ from mgnm_tf.losses import SampledSoftmax
 from mgnm_tf.metrics import hit_at_k
 from mgnm_tf.metrics import positive_ranks
 from mgnm_tf.models.mgnm import MGNM
+from mgnm_tf.models.mgnm_extraction import extract
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.unit_vectors import unit_vectors
 
@@ -71,7 +72,7 @@ class SignalProbe:
     def forward(self) -> dict[str, tf.Tensor]:
         """Returns the figures of inference."""
         items, levels = self.levels(False)
-        interests, coupling = self.model._extract(levels, self.mask, False)
+        interests, coupling = extract(self.model, levels, self.mask, False)
         capsule_before, capsule = self.capsules(levels, coupling)
         scores, _ = self.scores(interests)
         pooled = self.model.pool_levels(scores)
@@ -107,7 +108,7 @@ class SignalProbe:
         table = model.item_embedding.embeddings.value
         with tf.GradientTape(persistent=True) as tape:
             items, levels = self.levels(True)
-            interests, coupling = model._extract(levels, self.mask, True)
+            interests, coupling = extract(model, levels, self.mask, True)
             scores, vectors = self.scores(interests)
             loss = SampledSoftmax()(self.labels, scores)
         groups = {
