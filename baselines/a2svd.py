@@ -127,7 +127,9 @@ class A2SVD(CategoryRecommender):
         )
 
     def score(self, encoded, candidates, training=False):
-        items = self.item_embedding(ops.convert_to_tensor(candidates))
+        items = self.item_embedding(
+            ops.convert_to_tensor(candidates), training=training
+        )
         if len(items.shape) == 2:
             items = ops.expand_dims(items, 0)
         return self.network(

@@ -335,23 +335,24 @@ class Caser(SequentialRecommender):
     def score(self, encoded, candidates, training=False):
         candidates = ops.convert_to_tensor(candidates)
         if self.variant == "deeprec":
-            items = self.item_embedding(candidates)
+            items = self.item_embedding(candidates, training=training)
             if len(candidates.shape) == 1:
                 items = ops.expand_dims(items, 0)
             return self.head(
                 [ops.expand_dims(encoded, 1), items], training=training
             )
-        return inner_products(encoded, self._item_vectors(candidates))
+        vectors = self._item_vectors(candidates, training)
+        return inner_products(encoded, vectors)
 
     def score_vectors(self, encoded, vectors):
         if self.variant == "deeprec":
             return super().score_vectors(encoded, vectors)
         return inner_products(encoded, vectors)
 
-    def _item_vectors(self, items):
+    def _item_vectors(self, items, training=False):
         """Returns the vectors of `items` that meet those of the users."""
         if self.tied:
-            return self.item_embedding(items)
+            return self.item_embedding(items, training=training)
         return ops.concatenate(
             [self.output_embedding(items), self.output_bias(items)], axis=-1
         )

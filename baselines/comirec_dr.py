@@ -41,11 +41,12 @@ class ComiRecDR(MultiInterestRecommender):
             the history, `"end"` from the newest. Defaults to `"start"`.
         max_length: the longest history. Defaults to `100`.
         temperature: see `MultiInterestRecommender`. Defaults to `None`.
+        dropout: see `MultiInterestRecommender`. Defaults to `0.0`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
         features: see `SequentialRecommender`; `history` is read.
-        training: not used.
+        training: whether dropout acts.
 
     Returns:
         Scores (batch, C). Padding scores 0.
@@ -89,6 +90,7 @@ class ComiRecDR(MultiInterestRecommender):
         position_from: str = "start",
         max_length: int = 100,
         temperature: float | None = None,
+        dropout: float = 0.0,
         **kwargs,
     ):
         check_positive_int(routing_iterations, "routing_iterations")
@@ -100,6 +102,7 @@ class ComiRecDR(MultiInterestRecommender):
             num_interests,
             max_length,
             temperature,
+            dropout,
             **kwargs,
         )
         self.routing_iterations = routing_iterations
@@ -130,7 +133,7 @@ class ComiRecDR(MultiInterestRecommender):
         if self.position_from == "end":
             history = newest_first(history)
         valid_mask = valid_positions(history)
-        items = self.item_embedding(history)
+        items = self.embed_history(history, training)
         kernel = ops.cast(self.kernel[: ops.shape(history)[1]], items.dtype)
         interests, coupling = self.routing(
             ops.einsum("bmd,mkde->bkme", items, kernel),

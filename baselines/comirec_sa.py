@@ -43,11 +43,12 @@ class ComiRecSA(MultiInterestRecommender):
             history, `"end"` from the newest. Defaults to `"start"`.
         max_length: the longest history, if `positions`. Defaults to `100`.
         temperature: see `MultiInterestRecommender`. Defaults to `None`.
+        dropout: see `MultiInterestRecommender`. Defaults to `0.0`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
         features: see `SequentialRecommender`; `history` is read.
-        training: not used.
+        training: whether dropout acts.
 
     Returns:
         Scores (batch, C). Padding scores 0.
@@ -92,6 +93,7 @@ class ComiRecSA(MultiInterestRecommender):
         position_from: str = "start",
         max_length: int = 100,
         temperature: float | None = None,
+        dropout: float = 0.0,
         **kwargs,
     ):
         if hidden_dim is not None:
@@ -104,6 +106,7 @@ class ComiRecSA(MultiInterestRecommender):
             num_interests,
             max_length,
             temperature,
+            dropout,
             **kwargs,
         )
         self.hidden_dim = hidden_dim
@@ -142,7 +145,7 @@ class ComiRecSA(MultiInterestRecommender):
         if self.position_from == "end":
             history = newest_first(history)
         valid_mask = valid_positions(history)
-        items = self.item_embedding(history)
+        items = self.embed_history(history, training)
         placed = items
         if self.position_embedding is not None:
             check_history_length(history, self.max_length)

@@ -173,7 +173,7 @@ class GRU4Rec(SequentialRecommender):
     def score(self, encoded, candidates, training=False):
         candidates = ops.convert_to_tensor(candidates)
         if self.tied:
-            vectors = self.item_embedding(candidates)
+            vectors = self.item_embedding(candidates, training=training)
         else:
             vectors = ops.concatenate(
                 [

@@ -209,7 +209,9 @@ class MIMN(CategoryRecommender):
         return weight * ops.mean(ops.square(apart))
 
     def score(self, encoded, candidates, training=False):
-        items = self.item_embedding(ops.convert_to_tensor(candidates))
+        items = self.item_embedding(
+            ops.convert_to_tensor(candidates), training=training
+        )
         if len(items.shape) == 2:
             items = items[None]
         states = [encoded[key] for key in STATES if key in encoded]

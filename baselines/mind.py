@@ -51,11 +51,13 @@ class MIND(MultiInterestRecommender):
             last one. Defaults to `100`.
         seed: seed of the noise. Defaults to `None`.
         temperature: see `MultiInterestRecommender`. Defaults to `None`.
+        dropout: see `MultiInterestRecommender`. Defaults to `0.0`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
         features: see `SequentialRecommender`; `history` is read.
-        training: whether noise is drawn, unless `fixed_noise`.
+        training: whether dropout acts and, unless `fixed_noise`, noise is
+            drawn.
 
     Returns:
         Scores (batch, C). Padding scores 0.
@@ -106,6 +108,7 @@ class MIND(MultiInterestRecommender):
         max_length: int = 100,
         seed: int | None = None,
         temperature: float | None = None,
+        dropout: float = 0.0,
         **kwargs,
     ):
         check_positive_int(routing_iterations, "routing_iterations")
@@ -116,6 +119,7 @@ class MIND(MultiInterestRecommender):
             num_interests,
             max_length,
             temperature,
+            dropout,
             **kwargs,
         )
         self.routing_iterations = routing_iterations
@@ -162,7 +166,7 @@ class MIND(MultiInterestRecommender):
         valid_mask = valid_positions(history)
         active_mask = self._active(valid_mask)
         interests, coupling = self.routing(
-            self.projection(self.item_embedding(history)),
+            self.projection(self.embed_history(history, training)),
             valid_mask=valid_mask,
             logits=self._first_logits(history, training),
             active_mask=active_mask,

@@ -198,7 +198,9 @@ class SLiRec(CategoryRecommender):
         return ops.stack([ages, intervals], axis=-1)
 
     def score(self, encoded, candidates, training=False):
-        items = self.item_embedding(ops.convert_to_tensor(candidates))
+        items = self.item_embedding(
+            ops.convert_to_tensor(candidates), training=training
+        )
         if len(items.shape) == 2:
             items = ops.expand_dims(items, 0)
         states, valid_mask = encoded["states"], encoded["valid_mask"]

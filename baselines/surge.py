@@ -208,7 +208,7 @@ class SURGE(CategoryRecommender):
 
     def score(self, encoded, candidates, training=False):
         candidates = ops.convert_to_tensor(candidates)
-        targets = self.item_embedding(candidates)
+        targets = self.item_embedding(candidates, training=training)
         if len(candidates.shape) == 1:
             targets = targets[None]
         nodes, valid_mask = encoded["nodes"], encoded["valid_mask"]

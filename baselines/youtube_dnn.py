@@ -7,6 +7,7 @@ from mgnm_tf.models.single_vector import SingleVectorRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import history_length
 from mgnm_tf.utils.masking import valid_positions
+from mgnm_tf.utils.validation import check_range
 
 
 @register
@@ -29,12 +30,14 @@ class YouTubeDNN(SingleVectorRecommender):
         embedding_dim: width d of the item vectors. Defaults to `16`.
         projection: whether a linear layer stands between the mean and the
             user vector. Defaults to `False`.
+        dropout: share of the numbers of the history's item vectors that
+            training sets to zero. Defaults to `0.0`.
         temperature: see `SingleVectorRecommender`. Defaults to `None`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
         features: see `SequentialRecommender`; `history` is read.
-        training: not used.
+        training: whether dropout acts.
 
     Returns:
         Scores (batch, C). Padding scores 0.
@@ -73,13 +76,19 @@ class YouTubeDNN(SingleVectorRecommender):
         num_items: int,
         embedding_dim: int = 16,
         projection: bool = False,
+        dropout: float = 0.0,
         temperature: float | None = None,
         **kwargs,
     ):
+        check_range(dropout, "dropout", 0.0, 1.0)
         super().__init__(
             num_users, num_items, embedding_dim, temperature, **kwargs
         )
         self.projection = projection
+        self.dropout = dropout
+        self.input_dropout = keras.layers.Dropout(
+            dropout, name="input_dropout", dtype=self.dtype_policy
+        )
         self.output_layer = None
         if projection:
             self.output_layer = keras.layers.Dense(
@@ -91,6 +100,7 @@ class YouTubeDNN(SingleVectorRecommender):
     def read(self, features, training=False):
         history = ops.convert_to_tensor(features["history"])
         items = self.item_embedding(history)
+        items = self.input_dropout(items, training=training)
         length = ops.maximum(history_length(valid_positions(history)), 1)
         total = ops.sum(items, axis=1)
         mean = total / ops.cast(length, total.dtype)[:, None]
@@ -99,4 +109,8 @@ class YouTubeDNN(SingleVectorRecommender):
         return self.output_layer(mean)
 
     def get_config(self):
-        return {**super().get_config(), "projection": self.projection}
+        return {
+            **super().get_config(),
+            "projection": self.projection,
+            "dropout": self.dropout,
+        }

@@ -321,7 +321,9 @@ class MGNM(SequentialRecommender):
         return (*extract(self, levels, valid_mask, training), valid_mask)
 
     def score(self, encoded, candidates, training=False):
-        candidates = self.item_embedding(ops.convert_to_tensor(candidates))
+        candidates = self.item_embedding(
+            ops.convert_to_tensor(candidates), training=training
+        )
         if training and self.l2 and self.l2_scope == "batch":
             batch = ops.cast(ops.shape(encoded["interests"])[0], "float32")
             self.add_loss(self.l2 * square_sum(candidates) / batch)

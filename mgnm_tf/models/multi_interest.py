@@ -1,5 +1,6 @@
 """The base of models that read several interests off a history."""
 
+import keras
 from keras import ops
 
 from mgnm_tf.layers.interest_scale import InterestScale
@@ -10,12 +11,14 @@ from mgnm_tf.types import Features
 from mgnm_tf.types import Tensor
 from mgnm_tf.utils.masking import shares
 from mgnm_tf.utils.validation import check_positive_int
+from mgnm_tf.utils.validation import check_range
 
 
 class MultiInterestRecommender(SequentialRecommender):
     """Scores an item by the nearest of K interests: `max_k v_k . x_j`.
 
-    A subclass writes `read` and finds `item_embedding` made.
+    A subclass writes `read`, and looks the items of a history up with
+    `embed_history`.
 
     Args:
         num_users: see `SequentialRecommender`.
@@ -25,6 +28,8 @@ class MultiInterestRecommender(SequentialRecommender):
         max_length: the longest history. Defaults to `100`.
         temperature: `None` scores by inner products; a number by cosines
             divided by it, see `InterestScale`. Defaults to `None`.
+        dropout: share of the numbers of the history's item vectors that
+            training sets to zero. Defaults to `0.0`.
         **kwargs: arguments of `keras.Model`.
 
     Raises:
@@ -39,16 +44,19 @@ class MultiInterestRecommender(SequentialRecommender):
         num_interests: int = 4,
         max_length: int = 100,
         temperature: float | None = None,
+        dropout: float = 0.0,
         **kwargs,
     ):
         check_positive_int(embedding_dim, "embedding_dim")
         check_positive_int(num_interests, "num_interests")
         check_positive_int(max_length, "max_length")
+        check_range(dropout, "dropout", 0.0, 1.0)
         super().__init__(num_users, num_items, **kwargs)
         self.embedding_dim = embedding_dim
         self.num_interests = num_interests
         self.max_length = max_length
         self.temperature = temperature
+        self.dropout = dropout
         self.item_embedding = ItemEmbedding(
             num_items,
             embedding_dim,
@@ -56,10 +64,18 @@ class MultiInterestRecommender(SequentialRecommender):
             name="item_embedding",
             dtype=self.dtype_policy,
         )
+        self.input_dropout = keras.layers.Dropout(
+            dropout, name="input_dropout", dtype=self.dtype_policy
+        )
         self.scale = InterestScale(
             temperature, name="scale", dtype=self.dtype_policy
         )
         self.readout = MaxInterest(name="readout", dtype=self.dtype_policy)
+
+    def embed_history(self, history: Tensor, training: bool) -> Tensor:
+        """Returns the item vectors (B, m, d) of histories (B, m)."""
+        items = self.item_embedding(history)
+        return self.input_dropout(items, training=training)
 
     def read(
         self, features: Features, training: bool = False
@@ -78,7 +94,8 @@ class MultiInterestRecommender(SequentialRecommender):
 
     def score(self, encoded, candidates, training=False):
         candidates = ops.convert_to_tensor(candidates)
-        return self.readout(encoded, self.item_embedding(candidates))
+        vectors = self.item_embedding(candidates, training=training)
+        return self.readout(encoded, vectors)
 
     def score_vectors(self, encoded, vectors):
         return self.readout(encoded, vectors)
@@ -103,4 +120,5 @@ class MultiInterestRecommender(SequentialRecommender):
             "num_interests": self.num_interests,
             "max_length": self.max_length,
             "temperature": self.temperature,
+            "dropout": self.dropout,
         }

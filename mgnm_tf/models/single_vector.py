@@ -67,7 +67,8 @@ class SingleVectorRecommender(SequentialRecommender):
 
     def score(self, encoded, candidates, training=False):
         candidates = ops.convert_to_tensor(candidates)
-        return inner_products(encoded, self.item_embedding(candidates))
+        vectors = self.item_embedding(candidates, training=training)
+        return inner_products(encoded, vectors)
 
     def score_vectors(self, encoded, vectors):
         return inner_products(encoded, vectors)
