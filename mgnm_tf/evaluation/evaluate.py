@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from mgnm_tf.models.base import SequentialRecommender
 
 _PROTOCOL_KEY = b"mgnm_tf.protocol"
-# Scores whose computing takes longer than compiling for them.
-_WORTH_COMPILING = 10_000_000
+# Scores of which XLA saves as much time as compiling takes (Toys and Games,
+# 19 million: 1 to 3 s to compile, 0.1 to 0.4 s saved).
+_WORTH_COMPILING = 100_000_000
 _COLUMNS = ("user_id", "item_id", "position", "rank", "num_negatives")
 
 

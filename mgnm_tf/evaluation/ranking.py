@@ -31,7 +31,7 @@ class RankingModel(keras.Model):
         chunk_size: number of items scored at once with `whole_catalogue`.
             Defaults to 1024.
         compile_scores: whether XLA compiles scoring and counting, where the
-            recommender has no `max_pairs`. Pays from about ten million
+            recommender has no `max_pairs`. Pays from about a hundred million
             scores on, see `compiled`. Defaults to `True`.
 
     Call arguments:

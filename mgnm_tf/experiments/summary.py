@@ -61,7 +61,7 @@ def summarise(
         )
     table = pd.DataFrame(rows)
     atomic_write(out / RESULTS, table.to_csv(index=False))
-    summary = _summary(table, evaluations, failed)
+    summary = summary_of(table, evaluations, failed)
     write_json(out / run_folder.METRICS, summary)
     return summary
 
@@ -91,11 +91,18 @@ def _row(run: PlannedRun, folder: Path) -> dict[str, Any]:
     }
 
 
-def _summary(
+def summary_of(
     table: pd.DataFrame,
     evaluations: dict[str, list[Evaluation]],
     failed: list[dict[str, Any]],
 ) -> dict[str, Any]:
+    """Returns the content of `metrics.json`, see `summarise`.
+
+    Args:
+        table: the rows of `results.csv`.
+        evaluations: model -> the evaluation of each of its finished runs.
+        failed: model, seed and error of each run that failed.
+    """
     if not evaluations:
         return {"model": None, "models": {}, "best": {}, "failed": failed}
     protocol = next(iter(evaluations.values()))[0].protocol
@@ -110,7 +117,7 @@ def _summary(
         name: max(models, key=lambda label: models[label][protocol.part][name])
         for name in names
     }
-    tests = _significance(evaluations, best)
+    tests = significance_of(evaluations, best)
     for label, entry in models.items():
         entry["pvalues"] = tests.get(label, {})
     winner = best[f"ndcg@{protocol.k}"]
@@ -137,10 +144,15 @@ def _of_model(rows: pd.DataFrame, names: list[str], part: str):
     }
 
 
-def _significance(
+def significance_of(
     evaluations: dict[str, list[Evaluation]], best: dict[str, str]
 ) -> dict[str, dict[str, float]]:
-    """Returns model -> metric -> corrected p-value against the best."""
+    """Returns model -> metric -> corrected p-value against the best.
+
+    Args:
+        evaluations: model -> its evaluations, whose values are averaged.
+        best: metric -> the model that the others are compared with.
+    """
     per_user = {
         label: pd.concat([one.per_user() for one in of_model])
         .groupby("user_id")

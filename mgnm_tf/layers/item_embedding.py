@@ -37,6 +37,9 @@ class ItemEmbedding(keras.layers.Layer):
 
     Call arguments:
         items: int32, any shape.
+        training: `False` says that nothing will be trained: where more items
+            are asked for than the table has rows, the rows are then divided
+            and masked once, and copied. The values are the same.
 
     Returns:
         float, the shape of `items` and `output_dim` behind it.
@@ -141,7 +144,23 @@ class ItemEmbedding(keras.layers.Layer):
             )
         self.item_categories.assign(values)
 
-    def call(self, items):
+    def call(self, items, training=None):
+        if training is None or training:  # Gradients of the rows alone.
+            return self._look_up(items)
+        size = ops.size(items)
+        if isinstance(size, int):
+            many = size > self.num_items
+            return self._copy_rows(items) if many else self._look_up(items)
+        return ops.cond(
+            size > self.num_items,
+            lambda: self._copy_rows(items),
+            lambda: self._look_up(items),
+        )
+
+    def _copy_rows(self, items):
+        return ops.take(self.vectors(), items, axis=0)
+
+    def _look_up(self, items):
         vectors = take_rows(self.embeddings, items)
         if self.category_dim:
             categories = ops.take(self.item_categories, items, axis=0)
@@ -154,7 +173,7 @@ class ItemEmbedding(keras.layers.Layer):
 
     def vectors(self):
         """Returns the vectors of all items, (M + 1, `output_dim`)."""
-        return self(ops.arange(self.num_items + 1, dtype="int32"))
+        return self._look_up(ops.arange(self.num_items + 1, dtype="int32"))
 
     def compute_output_shape(self, items_shape):
         return (*items_shape, self.output_dim)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mgnm_tf.layers import ItemEmbedding
 from tests.testing import run_layer_test
@@ -63,6 +64,53 @@ def test_categories_are_saved(tmp_path):
     model.save(tmp_path / "m.keras")
     restored = keras.models.load_model(tmp_path / "m.keras").layers[0]
     np.testing.assert_array_equal(restored.item_categories, [0, 2, 0, 1])
+
+
+@pytest.mark.parametrize("count", [2, 50])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"unit_norm": True},
+        {"num_categories": 2, "category_dim": 2, "unit_norm": True},
+        {"unit_norm": True, "dtype": "mixed_float16"},
+    ],
+)
+def test_inference_gives_the_same_vectors(options, count):
+    layer = ItemEmbedding(9, 4, **options)
+    if "category_dim" in options:
+        layer.assign_categories([0, 2, 0, 1, 1, 2, 0, 0, 1, 2])
+    items = np.random.default_rng(0).integers(0, 10, (count, 3))
+    expected = np.asarray(layer(items))
+    finished = layer(items, training=False)
+    np.testing.assert_allclose(finished, expected, rtol=1e-6)
+    # A graph that does not know how many items there will be.
+    shape = tf.TensorSpec((None, 3), "int64")
+    graph = tf.function(lambda x: layer(x, training=False), [shape])
+    np.testing.assert_allclose(graph(items), expected, rtol=1e-6)
+    assert graph(items).dtype == expected.dtype
+
+
+def test_many_items_are_copied_from_the_finished_table(monkeypatch):
+    layer = ItemEmbedding(9, 4, unit_norm=True)
+    asked = []
+    look_up = layer._look_up
+    monkeypatch.setattr(
+        layer,
+        "_look_up",
+        lambda items: asked.append(items.shape) or look_up(items),
+    )
+    for size in (9, 10, 500):
+        layer(np.ones((size,), "int32"), training=False)
+    assert asked == [(9,), (10,), (10,)]
+
+
+def test_training_gives_gradients_of_rows():
+    layer = ItemEmbedding(9, 4, unit_norm=True)
+    with tf.GradientTape() as tape:
+        vectors = layer(np.ones((500,), "int32"), training=True)
+    gradient = tape.gradient(vectors, layer.embeddings.value)
+    assert isinstance(gradient, tf.IndexedSlices)
 
 
 @pytest.mark.parametrize(
