@@ -74,7 +74,6 @@ def main(
                     row = {
                         "ours": pair.ours,
                         "theirs": pair.theirs,
-                        "same": pair.same,
                         "length": length,
                         "negatives": count,
                         **result,
@@ -281,8 +280,7 @@ def markdown(rows: list[dict]) -> str:
         heads += [f"{task}, ours/s", "RecBole/s", "ratio (least to most)"]
     lines = [heads, ["---"] * len(heads)]
     for row in rows:
-        theirs = row["theirs"] if row["same"] else f"{row['theirs']} (another)"
-        line = [row["ours"], theirs, row["length"], row["negatives"]]
+        line = [row["ours"], row["theirs"], row["length"], row["negatives"]]
         for task in TASKS:
             ratio = row[task]["ratio"]
             line += [

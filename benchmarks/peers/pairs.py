@@ -26,8 +26,6 @@ class Pair:
         theirs: the name of RecBole's model.
         peer_options: its options.
         train_samples: how many RecBole trains on in a turn of some seconds.
-        same: whether the two are the same network. Otherwise their ratio
-            says something about size alone.
     """
 
     ours: str
@@ -35,7 +33,6 @@ class Pair:
     theirs: str
     peer_options: dict[str, Any]
     train_samples: int
-    same: bool = True
 
 
 def make_pair(name: str, width: int, length: int) -> Pair:
@@ -81,17 +78,22 @@ def make_pair(name: str, width: int, length: int) -> Pair:
             train_samples=1280,
         )
     return Pair(
-        "comirec_sa",
-        {"embedding_dim": width},
+        "sasrec",
+        {
+            "embedding_dim": width,
+            "num_layers": 2,
+            "num_heads": 2,
+            "dropout": 0.5,
+        },
         "SASRec",
         {
             "hidden_size": width,
-            "inner_size": 4 * width,
+            "inner_size": width,
+            "hidden_act": "relu",
             "n_layers": 2,
             "n_heads": 2,
         },
         train_samples=25_600,
-        same=False,
     )
 
 
