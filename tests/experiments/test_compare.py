@@ -9,7 +9,7 @@ from mgnm_tf.evaluation.evaluate import Evaluation
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.experiments import compare as module
 from mgnm_tf.experiments.compare import compare
-from mgnm_tf.experiments.summary import _significance
+from mgnm_tf.experiments.summary import significance_of
 from mgnm_tf.training.evaluate_run import evaluate_run
 from tests.training.worlds import small_data
 
@@ -189,7 +189,7 @@ def test_significance_is_against_the_best_of_each_metric():
     good = evaluation([0.0, 1.0] * 20)
     worse = evaluation([2.0, 30.0] * 20)
     same = evaluation([1.0, 0.0] * 20)
-    pvalues = _significance(
+    pvalues = significance_of(
         {"good": [good, good], "worse": [worse], "same": [same]},
         {"gauc": "good", "hit@5": "same"},
     )
@@ -200,6 +200,6 @@ def test_significance_is_against_the_best_of_each_metric():
 
 def test_one_model_or_one_user_is_not_tested():
     one = evaluation([1.0, 2.0])
-    assert _significance({"a": [one]}, {"gauc": "a"}) == {}
+    assert significance_of({"a": [one]}, {"gauc": "a"}) == {}
     lone = evaluation([1.0])
-    assert _significance({"a": [lone], "b": [lone]}, {"gauc": "a"}) == {}
+    assert significance_of({"a": [lone], "b": [lone]}, {"gauc": "a"}) == {}
