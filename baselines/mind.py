@@ -95,6 +95,12 @@ class MIND(MultiInterestRecommender):
     with a score of 0.
     """
 
+    presets = {
+        "default": {},
+        # For the sampled softmax; how it was found: benchmarks/studies.
+        "recommended": {"embedding_dim": 64, "temperature": 0.1},
+    }
+
     def __init__(
         self,
         num_users: int,

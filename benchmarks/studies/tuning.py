@@ -52,6 +52,7 @@ SHARED = {
 
 EMBEDDING_DIM = 64
 MONITOR = "val_ndcg@5"
+SHOWN = ("val_ndcg@5", "val_hit@5", "val_gauc")
 
 
 def tune(
@@ -104,7 +105,6 @@ def _run(data, model, values, runs) -> dict[str, Any]:
     from mgnm_tf.training.fit import train
     from mgnm_tf.training.history import best_epoch
     from mgnm_tf.training.history import read_history
-    from mgnm_tf.utils.files import read_json
 
     preset, options = MODELS[model]
     options = {**options, "embedding_dim": EMBEDDING_DIM, **values}
@@ -120,18 +120,21 @@ def _run(data, model, values, runs) -> dict[str, Any]:
         raise UserError(f"{out} is another run: {changed}.")
     history = read_history(out / run_folder.HISTORY)
     best = best_epoch([row[MONITOR] for row in history], config.mode)
-    timing = read_json(out / run_folder.TIMING)
     return {
         "model": model,
         **values,
         "epochs": len(history),
         "best_epoch": best + 1,
-        "seconds": round(timing["seconds"], 1),
-        **{
-            name: round(history[best][name], 4)
-            for name in ("val_hit@5", "val_ndcg@5", "val_gauc", "hit@5")
-        },
+        **{name: round(history[best][name], 4) for name in SHOWN},
     }
+
+
+def _best_rows(runs, names):
+    """Returns a row of the best run of each model."""
+    for name in names:
+        of_model = [run for run in runs if run["model"] == name]
+        best = max(of_model, key=lambda run: run[MONITOR])
+        yield [best[key] for key in ("model", *START, *SHOWN)]
 
 
 @app.command()
@@ -161,7 +164,11 @@ def main(
         content = SequenceDataset.load(data)
         report = {
             "machine": describe_machine(),
-            "data": content.metadata,
+            "data": {
+                "fingerprint": content.fingerprint,
+                "users": content.num_users,
+                "items": content.num_items,
+            },
             "settings": {**SHARED, "embedding_dim": EMBEDDING_DIM},
             "runs": [],
         }
@@ -173,10 +180,7 @@ def main(
 
         for name in names:
             tune(content, name, runs, keep)
-        print_rows(
-            tuple(report["runs"][0]),
-            [tuple(map(str, run.values())) for run in report["runs"]],
-        )
+        print_rows(("model", *START, *SHOWN), _best_rows(report["runs"], names))
         console.print(f"Written: {out}", markup=False)
 
 

@@ -57,7 +57,7 @@ PRESETS = {
         "num_interests": 4,
         "num_layers": 1,
         "graph_weights": False,
-        "dropout": 0.5,
+        "dropout": 0.25,
         "sequence_encoder": None,
         "routing_prior": "recency",
         "squash": False,

@@ -45,6 +45,7 @@ def test_one_option_at_a_time_and_then_the_best_of_each(
     done = run(data, tmp_path)
     assert done.exit_code == 0, done.output
     report = json.loads((tmp_path / "t.json").read_text())
+    assert str(data) not in (tmp_path / "t.json").read_text()
     runs = report["runs"]
     values = [{name: one[name] for name in START} for one in runs]
     star = [START, {**START, "dropout": 0.0}, {**START, "learning_rate": 0.02}]
