@@ -23,7 +23,7 @@ COMMANDS = {
     "export": ["--out", "--data", "--sample", "--index"],
     "recommend": ["--history", "--out", "--top", "--user", "--items"],
     "explain": ["--history", "--out", "--users", "--titles"],
-    "compare": ["--data", "--models", "--seeds", "--out", "--set"],
+    "compare": ["--data", "--models", "--preset", "--seeds", "--set"],
     "models": [],
     "datasets": [],
     "world": ["--out", "--users", "--items", "--seed"],
@@ -308,6 +308,21 @@ def test_compare_prints_a_table_and_goes_on(folder, tmp_path):
     assert "another epochs: it is 3, was 20" in line
 
 
+def test_compare_gives_a_preset_to_the_models_that_have_it(folder, tmp_path):
+    out = tmp_path / "c"
+    mgnm(
+        *("compare", "--data", folder / "data", "--out", out),
+        *("--models", "popularity,item_knn", "--preset", "recent"),
+        *("--set", "item_knn.num_neighbors=7", "--test-negatives", 50),
+    )
+    assert (out / "popularity").is_dir()
+    config = json.loads(
+        (out / "item_knn-recent" / "seed-0" / "config.json").read_text()
+    )
+    assert config["preset"] == "recent"
+    assert config["options"] == {"num_neighbors": "7"}
+
+
 def test_compare_fails_after_all_if_a_model_failed(
     folder, tmp_path, monkeypatch
 ):
@@ -343,6 +358,7 @@ def test_compare_fails_after_all_if_a_model_failed(
         (["--set", "epochs=3"], "--set must be MODEL.KEY=VALUE"),
         (["--set", "mgnm.epochs=3"], "Unknown model of an option 'mgnm'"),
         (["--test-negatives", "0"], "`negatives` must be at least 1"),
+        (["--preset", "paper"], "None of the models has a preset 'paper'"),
     ],
 )
 def test_compare_refuses(arguments, message, folder, tmp_path):

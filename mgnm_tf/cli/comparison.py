@@ -33,6 +33,10 @@ def compare(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the comparison.")],
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Preset of each model that names none and has it."),
+    ] = None,
     seeds: Annotated[
         str, typer.Option(help="One run of each model for every seed.")
     ] = "0",
@@ -67,6 +71,7 @@ def compare(
     load_tensorflow()
     from mgnm_tf.evaluation.protocol import Protocol
     from mgnm_tf.experiments import compare as comparison
+    from mgnm_tf.experiments.plan import with_preset
     from mgnm_tf.models.registry import model_names
     from mgnm_tf.report.tables import terminal_table
 
@@ -76,11 +81,16 @@ def compare(
             exclude=test_exclude,
             max_length=settings["max_length"],
         )
+    labels = model_names() if models == "all" else models.split(",")
+    if preset is not None:
+        given, labels = labels, with_preset(labels, preset)
+        named = dict(zip(given, labels, strict=True))
+        options = {named.get(name, name): of for name, of in options.items()}
     # The comparison tells of each run in a line of its own.
     logging.getLogger("mgnm_tf.training").setLevel(logging.WARNING)
     summary = comparison.compare(
         data,
-        model_names() if models == "all" else models.split(","),
+        labels,
         read_numbers(seeds, int, "--seeds"),
         out,
         settings=settings,

@@ -12,6 +12,7 @@ import keras
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.errors import UserError
 from mgnm_tf.models.registry import create_model
+from mgnm_tf.models.registry import model_class
 from mgnm_tf.training.build import arguments_of_the_run
 from mgnm_tf.training.config import TrainConfig
 from mgnm_tf.utils.options import parse_options
@@ -76,6 +77,28 @@ def plan_runs(
         PlannedRun(label, replace(configs[label], seed=seed))
         for seed in seeds
         for label in models
+    ]
+
+
+def with_preset(models: Sequence[str], preset: str) -> list[str]:
+    """Returns labels with a preset, where a model names none and has it.
+
+    Args:
+        models: labels, each `model` or `model:preset`.
+        preset: the preset.
+
+    Raises:
+        UserError: a model is unknown, or none of them has the preset.
+    """
+    plain = [label for label in models if ":" not in label]
+    having = [name for name in plain if preset in model_class(name).presets]
+    if not having:
+        raise UserError(
+            f"None of the models has a preset {preset!r}. Received: "
+            f"{', '.join(models)}"
+        )
+    return [
+        f"{label}:{preset}" if label in having else label for label in models
     ]
 
 
