@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _PROTOCOL_KEY = b"mgnm_tf.protocol"
 # Scores of which XLA saves as much time as compiling takes (Toys and Games,
-# 19 million: 1 to 3 s to compile, 0.1 to 0.4 s saved).
+# 19 million: 1 to 4 s to compile, 0.1 to 0.4 s saved).
 _WORTH_COMPILING = 100_000_000
 _COLUMNS = ("user_id", "item_id", "position", "rank", "num_negatives")
 

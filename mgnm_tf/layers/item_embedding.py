@@ -39,7 +39,7 @@ class ItemEmbedding(keras.layers.Layer):
         items: int32, any shape.
         training: `False` says that nothing will be trained: where more items
             are asked for than the table has rows, the rows are then divided
-            and masked once, and copied. The values are the same.
+            and masked once, and copied; the same within rounding.
 
     Returns:
         float, the shape of `items` and `output_dim` behind it.
