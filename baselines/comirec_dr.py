@@ -42,6 +42,7 @@ class ComiRecDR(MultiInterestRecommender):
         max_length: the longest history. Defaults to `100`.
         temperature: see `MultiInterestRecommender`. Defaults to `None`.
         dropout: see `MultiInterestRecommender`. Defaults to `0.0`.
+        interest_bias: see `MultiInterestRecommender`. Defaults to `False`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
@@ -52,7 +53,7 @@ class ComiRecDR(MultiInterestRecommender):
         Scores (batch, C). Padding scores 0.
 
     Masking: padding changes nothing; after an empty history all interests
-    are zero.
+    are zero, before `interest_bias`.
 
     Raises:
         ValueError: a history is longer than `max_length`.
@@ -91,6 +92,7 @@ class ComiRecDR(MultiInterestRecommender):
         max_length: int = 100,
         temperature: float | None = None,
         dropout: float = 0.0,
+        interest_bias: bool = False,
         **kwargs,
     ):
         check_positive_int(routing_iterations, "routing_iterations")
@@ -103,6 +105,7 @@ class ComiRecDR(MultiInterestRecommender):
             max_length,
             temperature,
             dropout,
+            interest_bias,
             **kwargs,
         )
         self.routing_iterations = routing_iterations

@@ -44,6 +44,7 @@ class ComiRecSA(MultiInterestRecommender):
         max_length: the longest history, if `positions`. Defaults to `100`.
         temperature: see `MultiInterestRecommender`. Defaults to `None`.
         dropout: see `MultiInterestRecommender`. Defaults to `0.0`.
+        interest_bias: see `MultiInterestRecommender`. Defaults to `False`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
@@ -54,7 +55,7 @@ class ComiRecSA(MultiInterestRecommender):
         Scores (batch, C). Padding scores 0.
 
     Masking: padding gets no weight; after an empty history all interests
-    are zero.
+    are zero, before `interest_bias`.
 
     Raises:
         ValueError: with `positions`, a history is longer than `max_length`.
@@ -104,6 +105,7 @@ class ComiRecSA(MultiInterestRecommender):
         max_length: int = 100,
         temperature: float | None = None,
         dropout: float = 0.0,
+        interest_bias: bool = False,
         **kwargs,
     ):
         if hidden_dim is not None:
@@ -117,6 +119,7 @@ class ComiRecSA(MultiInterestRecommender):
             max_length,
             temperature,
             dropout,
+            interest_bias,
             **kwargs,
         )
         self.hidden_dim = hidden_dim

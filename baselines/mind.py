@@ -52,6 +52,7 @@ class MIND(MultiInterestRecommender):
         seed: seed of the noise. Defaults to `None`.
         temperature: see `MultiInterestRecommender`. Defaults to `None`.
         dropout: see `MultiInterestRecommender`. Defaults to `0.0`.
+        interest_bias: see `MultiInterestRecommender`. Defaults to `False`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
@@ -63,7 +64,7 @@ class MIND(MultiInterestRecommender):
         Scores (batch, C). Padding scores 0.
 
     Masking: padding changes nothing. After an empty history the routing ends
-    in zero vectors.
+    in zero vectors, before `interest_bias`.
 
     Example:
 
@@ -115,6 +116,7 @@ class MIND(MultiInterestRecommender):
         seed: int | None = None,
         temperature: float | None = None,
         dropout: float = 0.0,
+        interest_bias: bool = False,
         **kwargs,
     ):
         check_positive_int(routing_iterations, "routing_iterations")
@@ -126,6 +128,7 @@ class MIND(MultiInterestRecommender):
             max_length,
             temperature,
             dropout,
+            interest_bias,
             **kwargs,
         )
         self.routing_iterations = routing_iterations

@@ -33,6 +33,7 @@ class YouTubeDNN(SingleVectorRecommender):
         dropout: share of the numbers of the history's item vectors that
             training sets to zero. Defaults to `0.0`.
         temperature: see `SingleVectorRecommender`. Defaults to `None`.
+        interest_bias: see `SingleVectorRecommender`. Defaults to `False`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
@@ -43,7 +44,7 @@ class YouTubeDNN(SingleVectorRecommender):
         Scores (batch, C). Padding scores 0.
 
     Masking: the mean is that of the items alone; after an empty history it
-    is zero.
+    is zero, before `interest_bias`.
 
     Example:
 
@@ -88,11 +89,17 @@ class YouTubeDNN(SingleVectorRecommender):
         projection: bool = False,
         dropout: float = 0.0,
         temperature: float | None = None,
+        interest_bias: bool = False,
         **kwargs,
     ):
         check_range(dropout, "dropout", 0.0, 1.0)
         super().__init__(
-            num_users, num_items, embedding_dim, temperature, **kwargs
+            num_users,
+            num_items,
+            embedding_dim,
+            temperature,
+            interest_bias,
+            **kwargs,
         )
         self.projection = projection
         self.dropout = dropout

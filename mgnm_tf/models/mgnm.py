@@ -98,6 +98,8 @@ class MGNM(SequentialRecommender):
             standard deviation of a normal draw. Defaults to `0.1`.
         temperature: `None` scores by inner products; a number by cosines
             divided by it, see `InterestScale`. Defaults to `None`.
+        interest_bias: whether one learned vector is added to all interests,
+            see `InterestScale`. Defaults to `False`.
         level_pooling: `"max"`, `"sum"`, `"mean"` or `"last"`. Defaults to
             `"max"`.
         level_supervision: whether the loss sees every level (equation 16)
@@ -124,7 +126,8 @@ class MGNM(SequentialRecommender):
         ValueError: an option is unknown or out of range, or a history is
             longer than `max_length`.
 
-    Masking: padding (item 0) changes nothing; an empty history scores 0.
+    Masking: padding (item 0) changes nothing; an empty history scores 0
+    without `interest_bias`.
 
     Example:
 
@@ -180,6 +183,7 @@ class MGNM(SequentialRecommender):
         projection_initializer: str = "glorot_uniform",
         embeddings_initializer: float | str = 0.1,
         temperature: float | None = None,
+        interest_bias: bool = False,
         level_pooling: str = "max",
         level_supervision: bool = True,
         adjacency_l1: float = 1e-6,
@@ -222,6 +226,7 @@ class MGNM(SequentialRecommender):
         self.projection_initializer = projection_initializer
         self.embeddings_initializer = embeddings_initializer
         self.temperature = temperature
+        self.interest_bias = interest_bias
         self.level_pooling = level_pooling
         self.level_supervision = level_supervision
         self.adjacency_l1 = adjacency_l1
@@ -280,7 +285,10 @@ class MGNM(SequentialRecommender):
         self.extractor = create_extractor(self)
         if self.extractor is not None:
             self.extractor.build(items_shape)
-        self.scale = InterestScale(self.temperature, name="scale", **policy)
+        self.scale = InterestScale(
+            self.temperature, self.interest_bias, name="scale", **policy
+        )
+        self.scale.build((None, None, None, self.embedding_dim))
         self.attention = InterestAttention(name="attention", **policy)
         self.pooling = LevelPooling(
             self.level_pooling, name="pooling", **policy

@@ -30,6 +30,8 @@ class MultiInterestRecommender(SequentialRecommender):
             divided by it, see `InterestScale`. Defaults to `None`.
         dropout: share of the numbers of the history's item vectors that
             training sets to zero. Defaults to `0.0`.
+        interest_bias: whether one learned vector is added to all interests,
+            see `InterestScale`. Defaults to `False`.
         **kwargs: arguments of `keras.Model`.
 
     Raises:
@@ -45,6 +47,7 @@ class MultiInterestRecommender(SequentialRecommender):
         max_length: int = 100,
         temperature: float | None = None,
         dropout: float = 0.0,
+        interest_bias: bool = False,
         **kwargs,
     ):
         check_positive_int(embedding_dim, "embedding_dim")
@@ -57,6 +60,7 @@ class MultiInterestRecommender(SequentialRecommender):
         self.max_length = max_length
         self.temperature = temperature
         self.dropout = dropout
+        self.interest_bias = interest_bias
         self.item_embedding = ItemEmbedding(
             num_items,
             embedding_dim,
@@ -68,8 +72,9 @@ class MultiInterestRecommender(SequentialRecommender):
             dropout, name="input_dropout", dtype=self.dtype_policy
         )
         self.scale = InterestScale(
-            temperature, name="scale", dtype=self.dtype_policy
+            temperature, interest_bias, name="scale", dtype=self.dtype_policy
         )
+        self.scale.build((None, num_interests, embedding_dim))
         self.readout = MaxInterest(name="readout", dtype=self.dtype_policy)
 
     def embed_history(self, history: Tensor, training: bool) -> Tensor:
@@ -121,4 +126,5 @@ class MultiInterestRecommender(SequentialRecommender):
             "max_length": self.max_length,
             "temperature": self.temperature,
             "dropout": self.dropout,
+            "interest_bias": self.interest_bias,
         }

@@ -23,6 +23,8 @@ class SingleVectorRecommender(SequentialRecommender):
         embedding_dim: width d of the item vectors. Defaults to `16`.
         temperature: `None` scores by inner products; a number by cosines
             divided by it, see `InterestScale`. Defaults to `None`.
+        interest_bias: whether a learned vector is added to all user vectors,
+            see `InterestScale`. Defaults to `False`.
         **kwargs: arguments of `keras.Model`.
 
     Raises:
@@ -35,12 +37,14 @@ class SingleVectorRecommender(SequentialRecommender):
         num_items: int,
         embedding_dim: int = 16,
         temperature: float | None = None,
+        interest_bias: bool = False,
         **kwargs,
     ):
         check_positive_int(embedding_dim, "embedding_dim")
         super().__init__(num_users, num_items, **kwargs)
         self.embedding_dim = embedding_dim
         self.temperature = temperature
+        self.interest_bias = interest_bias
         self.item_embedding = ItemEmbedding(
             num_items,
             embedding_dim,
@@ -49,8 +53,9 @@ class SingleVectorRecommender(SequentialRecommender):
             dtype=self.dtype_policy,
         )
         self.scale = InterestScale(
-            temperature, name="scale", dtype=self.dtype_policy
+            temperature, interest_bias, name="scale", dtype=self.dtype_policy
         )
+        self.scale.build((None, embedding_dim))
 
     def read(self, features: Features, training: bool = False) -> Tensor:
         """Returns the user vectors (B, d), of any length.
@@ -85,4 +90,5 @@ class SingleVectorRecommender(SequentialRecommender):
             **super().get_config(),
             "embedding_dim": self.embedding_dim,
             "temperature": self.temperature,
+            "interest_bias": self.interest_bias,
         }

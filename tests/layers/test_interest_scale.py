@@ -10,15 +10,29 @@ from tests.testing import run_layer_test
 VECTORS = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
 
 
+@pytest.mark.parametrize("use_bias", [False, True])
 @pytest.mark.parametrize("temperature", [None, 0.1])
-def test_layer_contract(temperature):
+def test_layer_contract(temperature, use_bias):
     run_layer_test(
         InterestScale,
-        {"temperature": temperature},
+        {"temperature": temperature, "use_bias": use_bias},
         {"interests": VECTORS},
         expected_output_shape=(2, 3, 4),
-        expected_num_trainable_weights=0,
+        expected_num_trainable_weights=int(use_bias),
     )
+
+
+@pytest.mark.parametrize("temperature", [None, 0.1])
+def test_the_bias_comes_before_the_length(temperature):
+    layer = InterestScale(temperature, use_bias=True)
+    layer.build(VECTORS.shape)
+    np.testing.assert_array_equal(layer.bias, np.zeros(4))
+    layer.bias.assign([1.0, -2.0, 0.5, 3.0])
+    expected = VECTORS + np.array([1.0, -2.0, 0.5, 3.0])
+    if temperature is not None:
+        expected /= np.linalg.norm(expected, axis=-1, keepdims=True)
+        expected /= temperature
+    np.testing.assert_allclose(layer(VECTORS), expected, rtol=1e-5)
 
 
 def test_products_with_unit_items_are_cosines_over_temperature():
