@@ -99,7 +99,11 @@ class MIND(MultiInterestRecommender):
     presets = {
         "default": {},
         # For the sampled softmax; how it was found: benchmarks/studies.
-        "recommended": {"embedding_dim": 64, "temperature": 0.1},
+        "recommended": {
+            "embedding_dim": 64,
+            "temperature": 0.1,
+            "interest_bias": True,
+        },
     }
 
     def __init__(

@@ -78,6 +78,7 @@ class YouTubeDNN(SingleVectorRecommender):
             "embedding_dim": 64,
             "dropout": 0.25,
             "temperature": 0.1,
+            "interest_bias": True,
         },
     }
 

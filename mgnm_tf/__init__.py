@@ -17,6 +17,7 @@ _HOMES = {
     "model_class": "mgnm_tf.models.registry",
     "model_names": "mgnm_tf.models.registry",
     "SampledSoftmax": "mgnm_tf.losses",
+    "GeneralizedCrossEntropy": "mgnm_tf.losses",
     "SigmoidCrossEntropy": "mgnm_tf.losses",
     "GroupAUC": "mgnm_tf.metrics",
     "HitRate": "mgnm_tf.metrics",

@@ -1,6 +1,6 @@
 """Training objectives for a positive and its sampled negatives.
 
-Both losses read the same labels as the pipeline makes: 1 for a positive, 0
+All losses read the same labels as the pipeline makes: 1 for a positive, 0
 for a negative, -1 for a column to ignore.
 """
 
@@ -10,6 +10,8 @@ from keras import ops
 from mgnm_tf.serialization import register
 from mgnm_tf.types import Tensor
 from mgnm_tf.utils.validation import check_choice
+from mgnm_tf.utils.validation import check_positive_int
+from mgnm_tf.utils.validation import check_range
 
 LOWEST = -3.0e38
 """Logit of an ignored column: its exponential is 0 and it is finite."""
@@ -129,20 +131,105 @@ class SampledSoftmax(keras.losses.Loss):
         return _sum_row(ops.where(positive, total - logits, 0.0))
 
 
+@register
+class GeneralizedCrossEntropy(keras.losses.Loss):
+    """Binary cross-entropy that knows that its negatives are a sample (gBCE).
+
+    With few negatives the sigmoid of a positive is pushed far above its true
+    probability. Here its logarithm counts less, the fewer of the negatives
+    of the catalogue are seen:
+
+    ```
+    alpha = n / (num_items - 1),  beta = 1 - calibration * (1 - alpha)
+    sum over levels l of  (beta * log(1 + exp(-s_lp))
+                           + sum_c log(1 + exp(s_lc))) / (n + 1)
+    ```
+
+    with p the positive and c the n negatives of the row; several positives
+    add up. Keras takes the mean over the batch. It is computed in float32.
+
+    Args:
+        num_items: number of items of the catalogue.
+        calibration: from 0, which is the plain cross-entropy, to 1, where the
+            sigmoid estimates the probability; the t of the paper. Defaults
+            to 0.75, as there.
+        name: defaults to "gbce".
+        reduction: how the rows are reduced, see `keras.losses.Loss`. Defaults
+            to "sum_over_batch_size", the mean.
+        dtype: the type of the computation, see `keras.losses.Loss`.
+
+    Call arguments:
+        y_true: float, `(B, C)`: 1 positive, 0 negative, -1 ignore.
+        y_pred: logits, `(B, C)` or `(B, levels, C)`.
+        sample_weight: optional, `(B,)`.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from mgnm_tf.losses import GeneralizedCrossEntropy
+    >>> loss = GeneralizedCrossEntropy(num_items=3, calibration=1.0)
+    >>> print(f"{float(loss(np.array([[1.0, 0.0]]), np.zeros((1, 2)))):.4f}")
+    0.5199
+
+    Reference: Petrov and Macdonald, "gSASRec: Reducing Overconfidence in
+    Sequential Recommendation Trained with Negative Sampling", RecSys 2023,
+    https://arxiv.org/abs/2308.07192. Their formula of beta is the one above,
+    written without a division by alpha.
+    """
+
+    def __init__(
+        self,
+        num_items: int,
+        calibration: float = 0.75,
+        name: str = "gbce",
+        reduction: str | None = "sum_over_batch_size",
+        dtype=None,
+    ):
+        check_positive_int(num_items, "num_items", 2)
+        check_range(calibration, "calibration", 0.0, 1.0)
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.num_items = num_items
+        self.calibration = calibration
+
+    def call(self, y_true, y_pred):
+        logits = ops.cast(y_pred, "float32")
+        positive, counts = _label_masks(y_true, logits)
+        negative = ops.logical_and(counts, ops.logical_not(positive))
+        number = ops.sum(ops.cast(negative, "float32"), -1, keepdims=True)
+        alpha = number / (self.num_items - 1)
+        beta = 1.0 - self.calibration * (1.0 - alpha)
+        values = ops.where(positive, beta * ops.softplus(-logits), 0.0)
+        values += ops.where(negative, ops.softplus(logits), 0.0)
+        return _sum_row(values / (number + 1.0))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_items": self.num_items,
+            "calibration": self.calibration,
+        }
+
+
 LOSSES = {
-    "paper": SigmoidCrossEntropy,
-    "sampled_softmax": SampledSoftmax,
+    "paper": lambda num_items: SigmoidCrossEntropy(),
+    "sampled_softmax": lambda num_items: SampledSoftmax(),
+    "gbce": GeneralizedCrossEntropy,
 }
 
 
-def get_loss(name: str) -> keras.losses.Loss:
+def get_loss(name: str, num_items: int | None = None) -> keras.losses.Loss:
     """Returns a new loss.
 
     Args:
-        name: "paper" (`SigmoidCrossEntropy`) or "sampled_softmax"
-            (`SampledSoftmax`).
+        name: "paper" (`SigmoidCrossEntropy`), "sampled_softmax"
+            (`SampledSoftmax`) or "gbce" (`GeneralizedCrossEntropy`).
+        num_items: number of items of the catalogue, which "gbce" needs.
 
     Raises:
+        TypeError: `num_items` is missing for "gbce".
         ValueError: for another name.
     """
-    return LOSSES[check_choice(name, "objective", LOSSES)]()
+    return LOSSES[check_choice(name, "objective", LOSSES)](num_items)

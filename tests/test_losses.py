@@ -1,15 +1,23 @@
-"""The two objectives against NumPy, and what Keras asks of a loss."""
+"""The objectives against NumPy, and what Keras asks of a loss."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from mgnm_tf.losses import GeneralizedCrossEntropy
 from mgnm_tf.losses import SampledSoftmax
 from mgnm_tf.losses import SigmoidCrossEntropy
 from mgnm_tf.losses import get_loss
 
-LOSSES = [SigmoidCrossEntropy, SampledSoftmax]
+NUM_ITEMS = 40
+
+
+def gbce(**options):
+    return GeneralizedCrossEntropy(NUM_ITEMS, **options)
+
+
+LOSSES = [SigmoidCrossEntropy, SampledSoftmax, gbce]
 
 
 def sigmoid_row(labels, logits):
@@ -31,7 +39,24 @@ def softmax_row(labels, logits):
     return sum(-np.log(weights[c] / total) for c in counted if labels[c] == 1)
 
 
-ORACLES = [(SigmoidCrossEntropy, sigmoid_row), (SampledSoftmax, softmax_row)]
+def gbce_row(labels, logits, calibration=0.75):
+    """Equations of the gSASRec paper, with its own formula of beta."""
+    sigmoid = 1.0 / (1.0 + np.exp(-np.asarray(logits, np.float64)))
+    negatives = [c for c, label in enumerate(labels) if label == 0]
+    alpha = len(negatives) / (NUM_ITEMS - 1)
+    beta = alpha * (calibration * (1 - 1 / alpha) + 1 / alpha)
+    total = sum(np.log(1 - sigmoid[c]) for c in negatives)
+    for c, label in enumerate(labels):
+        if label == 1:
+            total += np.log(sigmoid[c] ** beta)
+    return -total / (len(negatives) + 1)
+
+
+ORACLES = [
+    (SigmoidCrossEntropy, sigmoid_row),
+    (SampledSoftmax, softmax_row),
+    (gbce, gbce_row),
+]
 
 
 def made_labels(random, batch=5, candidates=7):
@@ -108,7 +133,9 @@ def test_extreme_logits_have_finite_loss_and_gradient(loss, extreme):
     gradient = tape.gradient(value, scores).numpy()
     assert np.isfinite(float(value))
     assert np.all(np.isfinite(gradient))
-    if extreme < 0:  # The positive loses against a negative: full gradient.
+    if (
+        extreme < 0 and loss is not gbce
+    ):  # The positive loses against a negative: full gradient.
         np.testing.assert_allclose(gradient, [[-1.0, 1.0, 0.0]])
         assert float(value) >= -extreme
 
@@ -145,19 +172,73 @@ def test_sample_weight(loss, oracle):
 def test_config_round_trip(loss):
     original = loss(name="other", reduction="sum")
     config = keras.saving.serialize_keras_object(original)
-    assert config["registered_name"] == f"mgnm_tf>{loss.__name__}"
+    assert config["registered_name"] == f"mgnm_tf>{type(original).__name__}"
     restored = keras.saving.deserialize_keras_object(config)
-    assert type(restored) is loss
+    assert type(restored) is type(original)
     assert restored.get_config() == original.get_config()
     assert (restored.name, restored.reduction) == ("other", "sum")
 
 
 @pytest.mark.parametrize(
     ("name", "loss"),
-    [("paper", SigmoidCrossEntropy), ("sampled_softmax", SampledSoftmax)],
+    [
+        ("paper", SigmoidCrossEntropy),
+        ("sampled_softmax", SampledSoftmax),
+        ("gbce", GeneralizedCrossEntropy),
+    ],
 )
 def test_get_loss(name, loss):
-    assert type(get_loss(name)) is loss
+    assert type(get_loss(name, NUM_ITEMS)) is loss
+
+
+def test_gbce_needs_the_size_of_the_catalogue():
+    with pytest.raises(TypeError, match="`num_items`.*Received"):
+        get_loss("gbce")
+
+
+@pytest.mark.parametrize("calibration", [0.0, 0.4, 1.0])
+def test_calibration(calibration):
+    random = np.random.default_rng(4)
+    labels = made_labels(random)
+    logits = random.normal(size=labels.shape)
+    expected = [gbce_row(*row, calibration) for row in zip(labels, logits)]
+    loss = gbce(calibration=calibration, reduction=None)
+    np.testing.assert_allclose(loss(labels, logits), expected, rtol=1e-5)
+    with pytest.raises(ValueError, match="`calibration`"):
+        gbce(calibration=1.1)
+
+
+def test_uncalibrated_with_the_whole_catalogue_is_the_mean_of_the_paper():
+    random = np.random.default_rng(5)
+    labels = np.zeros((3, NUM_ITEMS))
+    labels[:, 2] = 1.0
+    logits = random.normal(size=labels.shape)
+    expected = SigmoidCrossEntropy()(labels, logits) / NUM_ITEMS
+    for calibration in (0.0, 1.0):
+        value = gbce(calibration=calibration)(labels, logits)
+        np.testing.assert_allclose(value, expected, rtol=1e-5)
+
+
+def test_calibrated_probabilities_are_those_of_the_draw():
+    """The minimum over one logit shared by positive and negatives.
+
+    With t = 1 an item that is the positive with the probability p, and is
+    otherwise drawn at the rate alpha, ends with sigmoid(s) = p.
+    """
+    probability, drawn = 0.2, 9
+    alpha = drawn / (NUM_ITEMS - 1)
+    grid = np.linspace(-6, 6, 4001)
+    rows = np.zeros((len(grid), 1 + drawn))
+    rows[:, 1:] = -50.0
+    rows[:, 0] = grid
+    positive = np.array([[1.0] + [0.0] * drawn]).repeat(len(grid), 0)
+    seen = gbce(calibration=1.0, reduction=None)
+    cost = probability * np.asarray(seen(positive, rows))
+    rows[:, 0], rows[:, 1] = -50.0, grid
+    as_negative = np.asarray(seen(positive, rows))
+    cost += (1 - probability) * alpha * (as_negative - as_negative.min())
+    best = grid[cost.argmin()]
+    assert 1 / (1 + np.exp(-best)) == pytest.approx(probability, abs=0.01)
 
 
 def test_unknown_name():

@@ -1,10 +1,12 @@
 """The tuning of every model: `python -m benchmarks.studies.tuning`.
 
 Each model gets the same number of runs, from the same start: one option at a
-time takes another value, and a last run takes the best value of each. What
-counts is the validation set alone.
+time takes another value, and another run takes the best value of each. Models
+whose interests have no bias of their own get one in a last run. What counts
+is the validation set alone.
 """
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -21,8 +23,10 @@ from mgnm_tf.errors import UserError
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
+BIAS = "interest_bias"
+
 MODELS = {
-    "mgnm": ("recommended", {}),
+    "mgnm": ("recommended", {BIAS: False}),
     "sasrec": (None, {}),
     "comirec_sa": (None, {}),
     "youtube_dnn": (None, {}),
@@ -53,6 +57,7 @@ SHARED = {
 EMBEDDING_DIM = 64
 MONITOR = "val_ndcg@5"
 SHOWN = ("val_ndcg@5", "val_hit@5", "val_gauc")
+HEADER = ("model", *START, BIAS, *SHOWN)
 
 
 def tune(
@@ -80,7 +85,18 @@ def tune(
     if together not in _star():
         found.append(_run(data, model, together, runs))
         keep(found[-1])
+    if _takes_bias(model):
+        best = max(found, key=lambda run: run[MONITOR])
+        values = {name: best[name] for name in START}
+        found.append(_run(data, model, {**values, BIAS: True}, runs))
+        keep(found[-1])
     return found
+
+
+def _takes_bias(model: str) -> bool:
+    from mgnm_tf.models.registry import model_class
+
+    return BIAS in inspect.signature(model_class(model)).parameters
 
 
 def _star() -> list[dict[str, float]]:
@@ -122,6 +138,7 @@ def _run(data, model, values, runs) -> dict[str, Any]:
     best = best_epoch([row[MONITOR] for row in history], config.mode)
     return {
         "model": model,
+        BIAS: False,
         **values,
         "epochs": len(history),
         "best_epoch": best + 1,
@@ -134,7 +151,7 @@ def _best_rows(runs, names):
     for name in names:
         of_model = [run for run in runs if run["model"] == name]
         best = max(of_model, key=lambda run: run[MONITOR])
-        yield [best[key] for key in ("model", *START, *SHOWN)]
+        yield [best[key] for key in HEADER]
 
 
 @app.command()
@@ -180,7 +197,7 @@ def main(
 
         for name in names:
             tune(content, name, runs, keep)
-        print_rows(("model", *START, *SHOWN), _best_rows(report["runs"], names))
+        print_rows(HEADER, _best_rows(report["runs"], names))
         console.print(f"Written: {out}", markup=False)
 
 

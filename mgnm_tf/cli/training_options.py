@@ -31,8 +31,8 @@ HELP = {
 }
 
 _DEFAULTS_IN_WORDS = {
-    "negatives": "5, or 0 with sampled_softmax",
-    "shared_negatives": "0, or 1000 with sampled_softmax",
+    "negatives": "5 with paper, or 0",
+    "shared_negatives": "0 with paper, or 1000",
     "steps_per_execution": "by the length of an epoch",
 }
 

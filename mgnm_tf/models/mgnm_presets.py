@@ -64,12 +64,14 @@ PRESETS = {
         "interest_activation": None,
         "projection_initializer": "identity",
         "temperature": 0.1,
+        "interest_bias": True,
         "adjacency_l1": 0.0,
         "l2": 0.0,
     },
     # One part of "recommended" changed in each: "recommended+with_bilstm".
     "without_recency_prior": {"routing_prior": None},
     "without_temperature": {"temperature": None},
+    "without_interest_bias": {"interest_bias": False},
     "without_dropout": {"dropout": 0.0},
     "with_graph_weights": {"graph_weights": True},
     "with_bilstm": {

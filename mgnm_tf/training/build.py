@@ -129,7 +129,7 @@ def compile_model(
         steps_per_execution = execution
     model.compile(
         optimizer=LazyAdam(_learning_rate(config, steps)),
-        loss=get_loss(config.objective),
+        loss=get_loss(config.objective, data.num_items),
         metrics=[NDCG(5), HitRate(5), MRR(5), GroupAUC()],
         steps_per_execution=steps_per_execution,
         jit_compile=config.jit_compile,

@@ -38,11 +38,12 @@ class TrainConfig:
             the model's own defaults.
         options: constructor arguments of the model that replace those of
             the preset; strings are read by the declared type.
-        objective: `"paper"` (sigmoid cross-entropy) or `"sampled_softmax"`.
+        objective: `"paper"` (sigmoid cross-entropy), `"sampled_softmax"` or
+            `"gbce"`, see `mgnm_tf.losses`.
         negatives: negatives drawn for each positive. `None` is 5 for the
-            paper's objective and 0 for the sampled softmax.
+            paper's objective and 0 for the others.
         shared_negatives: negatives that a whole batch shares. `None` is 0
-            for the paper's objective and 1,000 for the sampled softmax.
+            for the paper's objective and 1,000 for the others.
         sampling: how negatives are drawn, `"uniform"` over the catalogue or
             by `"popularity"`.
         correct_sampling: whether the loss corrects for how likely a negative
@@ -71,7 +72,7 @@ class TrainConfig:
     model: str
     preset: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
-    objective: Literal["paper", "sampled_softmax"] = "paper"
+    objective: Literal["paper", "sampled_softmax", "gbce"] = "paper"
     negatives: int | None = None
     shared_negatives: int | None = None
     sampling: Literal["uniform", "popularity"] = "uniform"
@@ -159,6 +160,7 @@ class TrainConfig:
 OBJECTIVES = {
     "paper": {"negatives": 5, "shared_negatives": 0},
     "sampled_softmax": {"negatives": 0, "shared_negatives": 1000},
+    "gbce": {"negatives": 0, "shared_negatives": 1000},
 }
 """The negatives that an objective draws when nothing else is asked for."""
 

@@ -57,11 +57,16 @@ def test_one_option_at_a_time_and_then_the_best_of_each(
         )[name]
         for name, at in (("dropout", 1), ("learning_rate", 2))
     }
-    assert values[3:] == [one for one in [{**START, **best}] if one not in star]
+    together = [one for one in [{**START, **best}] if one not in star]
+    assert values[3:-1] == together
+    top = max(runs[:-1], key=lambda one: one["val_ndcg@5"])
+    assert values[-1] == {name: top[name] for name in START}
+    assert [one["interest_bias"] for one in runs[-2:]] == [False, True]
     folders = sorted((tmp_path / "runs").iterdir())
     assert len(folders) == len(runs)
     for one in runs:
         name = f"youtube_dnn-{one['dropout']}-0.1-{one['learning_rate']}"
+        name += "-True" * one["interest_bias"]
         history = read_history(tmp_path / "runs" / name / "history.csv")
         found = [row["val_ndcg@5"] for row in history]
         assert one["val_ndcg@5"] == pytest.approx(max(found), abs=1e-4)
@@ -70,6 +75,12 @@ def test_one_option_at_a_time_and_then_the_best_of_each(
     monkeypatch.setattr("mgnm_tf.training.fit.train", None)
     assert run(data, tmp_path).exit_code == 0
     assert json.loads((tmp_path / "t.json").read_text())["runs"] == runs
+
+
+def test_a_model_with_biases_gets_no_run_for_one(data, tiny, tmp_path):
+    assert run(data, tmp_path, "gru4rec").exit_code == 0
+    runs = json.loads((tmp_path / "t.json").read_text())["runs"]
+    assert not any(one["interest_bias"] for one in runs)
 
 
 def test_a_run_with_other_settings_is_refused(

@@ -122,6 +122,19 @@ def test_a_cosine_ends_at_a_twentieth_of_the_rate_with_the_last_epoch(data):
         np.testing.assert_allclose(found, rate, rtol=0.05)
 
 
+def test_gbce_learns_with_the_catalogue_of_the_data(data):
+    config = TrainConfig("youtube_dnn", objective="gbce", shared_negatives=9)
+    assert config.negatives == 0
+    model = build.make_model(data, config)
+    build.compile_model(model, data, config)
+    assert model.loss.num_items == data.num_items
+    batches = build.make_batches(model, data, config)[0]
+    losses = model.fit(
+        batches, steps_per_epoch=10, epochs=3, shuffle=False, verbose=0
+    )
+    assert losses.history["loss"][-1] < losses.history["loss"][0]
+
+
 def test_learned_numbers_are_counted_without_tables(data):
     model = build.make_model(data, TrainConfig("tgsrec"))
     learned = sum(np.prod(w.shape) for w in model.trainable_weights)
