@@ -1,9 +1,9 @@
 """The tuning of every model: `python -m benchmarks.studies.tuning`.
 
-Each model gets the same number of runs, from the same start: one option at a
-time takes another value, and another run takes the best value of each. Models
-whose interests have no bias of their own get one in a last run. What counts
-is the validation set alone.
+Each model gets the same runs, from the same start: one option at a time takes
+another value, and another run takes the best value of each. Models whose
+interests have no bias of their own get one in a last run. What counts is the
+validation set alone.
 """
 
 import inspect
