@@ -77,8 +77,13 @@ def model_flops(
     Returns:
         int64 (n,); `None` for models that `mgnm_flops` does not describe.
     """
-    parts = ("interest_extractor", "sequence_encoder", "encoder_input")
-    described = ("capsule", "bilstm", "each")
+    parts = (
+        "history_encoder",
+        "interest_extractor",
+        "sequence_encoder",
+        "encoder_input",
+    )
+    described = (None, "capsule", "bilstm", "each")
     if not isinstance(model, MGNM) or described != tuple(
         getattr(model, part) for part in parts
     ):

@@ -147,7 +147,7 @@ class SignalProbe:
                 )
             adjacency = model.adjacency(items, users, valid_mask=self.mask)
             levels = model.propagation(items, adjacency, valid_mask=self.mask)
-        return items, model.level_dropout(levels, training=training)
+        return items, model.history_dropout(levels, training=training)
 
     def capsules(self, levels, coupling) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns `v` and `o` of the last iteration, (B, L + 1, K, d)."""

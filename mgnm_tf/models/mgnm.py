@@ -10,6 +10,8 @@ from mgnm_tf.layers.interest_attention import InterestAttention
 from mgnm_tf.layers.interest_scale import InterestScale
 from mgnm_tf.layers.item_embedding import ItemEmbedding
 from mgnm_tf.layers.level_pooling import LevelPooling
+from mgnm_tf.layers.sequence_encoder import KINDS
+from mgnm_tf.layers.sequence_encoder import SequenceEncoder
 from mgnm_tf.layers.user_aware_adjacency import UserAwareAdjacency
 from mgnm_tf.layers.user_embedding import UserEmbedding
 from mgnm_tf.models.base import SequentialRecommender
@@ -68,8 +70,12 @@ class MGNM(SequentialRecommender):
             `False`.
         graph_weights: whether the graph layers learn, or only spread. Defaults
             to `True`.
+        history_encoder: `"bilstm"`, `"gru"`, `"transformer"` or `None`:
+            what is added to the items of a history before the graph, see
+            `SequenceEncoder`. Defaults to `None`.
         dropout: share of the numbers of all levels that training sets to
-            zero. Defaults to `0.0`.
+            zero; with a `history_encoder`, of what it reads instead.
+            Defaults to `0.0`.
         interest_extractor: `"capsule"`, or, one interest a level, `"bilstm"`
             (the last state), `"sum"` (the sum of the items), or
             `"self_attention"` (the candidate attends to the items
@@ -166,6 +172,7 @@ class MGNM(SequentialRecommender):
         adjacency_normalization: str = "symmetric",
         graph_bias: bool = False,
         graph_weights: bool = True,
+        history_encoder: str | None = None,
         dropout: float = 0.0,
         interest_extractor: str = "capsule",
         sequence_encoder: str | None = "bilstm",
@@ -196,6 +203,7 @@ class MGNM(SequentialRecommender):
         check_positive_int(embedding_dim, "embedding_dim")
         check_positive_int(max_length, "max_length")
         check_choice(interest_extractor, "interest_extractor", EXTRACTORS)
+        check_choice(history_encoder, "history_encoder", (None, *KINDS))
         check_range(dropout, "dropout", 0.0, 1.0)
         check_range(adjacency_l1, "adjacency_l1")
         check_range(l2, "l2")
@@ -209,6 +217,7 @@ class MGNM(SequentialRecommender):
         self.adjacency_normalization = adjacency_normalization
         self.graph_bias = graph_bias
         self.graph_weights = graph_weights
+        self.history_encoder = history_encoder
         self.dropout = dropout
         self.interest_extractor = interest_extractor
         self.sequence_encoder = sequence_encoder
@@ -279,12 +288,21 @@ class MGNM(SequentialRecommender):
             **policy,
         )
         self.propagation.build(items_shape)
-        self.level_dropout = keras.layers.Dropout(
-            self.dropout, seed=self.seed, name="level_dropout", **policy
+        self.history_dropout = keras.layers.Dropout(
+            self.dropout, seed=self.seed, name="history_dropout", **policy
         )
         self.extractor = create_extractor(self)
         if self.extractor is not None:
             self.extractor.build(items_shape)
+        self.encoder = None
+        if self.history_encoder is not None:
+            self.encoder = SequenceEncoder(
+                self.history_encoder,
+                max_length=self.max_length,
+                name="history_encoder",
+                **policy,
+            )
+            self.encoder.build(items_shape)
         self.scale = InterestScale(
             self.temperature, self.interest_bias, name="scale", **policy
         )
@@ -312,20 +330,24 @@ class MGNM(SequentialRecommender):
         history = ops.convert_to_tensor(features["history"])
         check_history_length(history, self.max_length)
         valid_mask = valid_positions(history)
-        items = self.item_embedding(history)
+        items = states = self.item_embedding(history)
+        if self.encoder is not None:
+            states = self.history_dropout(items, training=training)
+            states = states + self.encoder(states, valid_mask=valid_mask)
         users = None
         if self.user_embedding is not None:
             users = ops.convert_to_tensor(features["user"])
             users = self.user_embedding(users, training=training)
-        levels = ops.expand_dims(items, 1)
+        levels = ops.expand_dims(states, 1)
         adjacency = None
         if self.num_layers:
-            adjacency = self.adjacency(items, users, valid_mask=valid_mask)
-            levels = self.propagation(items, adjacency, valid_mask=valid_mask)
+            adjacency = self.adjacency(states, users, valid_mask=valid_mask)
+            levels = self.propagation(states, adjacency, valid_mask=valid_mask)
         if training:
             for loss in penalties(self, items, users, adjacency):
                 self.add_loss(loss)
-        levels = self.level_dropout(levels, training=training)
+        if self.encoder is None:
+            levels = self.history_dropout(levels, training=training)
         return (*extract(self, levels, valid_mask, training), valid_mask)
 
     def score(self, encoded, candidates, training=False):

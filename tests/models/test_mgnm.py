@@ -37,8 +37,9 @@ def make(**options):
         {},
         {"adjacency_normalization": "renormalized", "num_layers": 3},
         {"adjacency_normalization": "none", "routing_iterations": 1},
+        {"history_encoder": "bilstm"},
     ],
-    ids=["paper", "renormalized", "one_iteration"],
+    ids=["paper", "renormalized", "one_iteration", "history_encoder"],
 )
 def test_equals_the_equations(options):
     model = make(**options)
@@ -117,6 +118,22 @@ def test_dropout_acts_on_every_level_in_training_alone():
     interests = model.encode(FEATURES, training=True)["interests"]
     assert not np.asarray(interests).any()
     assert np.asarray(model.encode(FEATURES)["interests"]).any()
+
+
+def test_dropout_acts_on_what_the_history_encoder_reads():
+    model = make(
+        dropout=1.0, user_dropout=1.0, routing_noise=0.0, history_encoder="gru"
+    )
+    (gru,) = [w for w in model.encoder.weights if w.path.endswith("bias")]
+    gru.assign(np.random.default_rng(0).normal(size=gru.shape))
+    others = {**FEATURES, "history": np.where(FEATURES["history"], 6, 0)}
+    interests = [
+        np.asarray(model.encode(features, training=True)["interests"])
+        for features in (FEATURES, others)
+    ]
+    assert interests[0].any()
+    np.testing.assert_array_equal(*interests)
+    assert np.abs(model(FEATURES) - model(others)).max() > 1e-3
 
 
 def test_no_known_user_is_finite():

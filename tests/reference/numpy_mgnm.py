@@ -141,19 +141,21 @@ def mgnm_interests(model, features, coupling=False):
     user_table = w["user_embedding/embeddings"].copy()
     user_table[0] = user_table[1:].mean(axis=0)
 
-    def encode(z):
-        cell = "extractor/encoder/bilstm/{}_lstm/lstm_cell/{}"
+    def encode(z, encoder="extractor/encoder"):
+        cell = encoder + "/bilstm/{}_lstm/lstm_cell/{}"
         directions = []
         for side in ("forward", "backward"):
             names = ("kernel", "recurrent_kernel", "bias")
             directions.append([w[cell.format(side, n)] for n in names])
-        kernel = w["extractor/encoder/projection/kernel"]
+        kernel = w[encoder + "/projection/kernel"]
         return bilstm(z, *directions, kernel)
 
     out = []
     for row in range(len(features["user"])):
         history = features["history"][row]
         items = item_table[history[history != 0]]
+        if model.history_encoder is not None:
+            items = items + encode(items, "history_encoder")
         user = user_table[features["user"][row]]
         levels_ = levels(
             items,
