@@ -72,7 +72,7 @@ class MGNM(SequentialRecommender):
             to `True`.
         history_encoder: `"bilstm"`, `"gru"`, `"transformer"` or `None`:
             what is added to the items of a history before the graph, see
-            `SequenceEncoder`. Defaults to `None`.
+            `SequenceEncoder`; not in the paper. Defaults to `None`.
         dropout: share of the numbers of all levels that training sets to
             zero; with a `history_encoder`, of what it reads instead.
             Defaults to `0.0`.
