@@ -69,9 +69,8 @@ PRESETS = {
         "l2": 0.0,
     },
     # What to add to "recommended" where users have long histories over few
-    # items, as in MovieLens: "recommended+dense_log". There the order of events
-    # tells more, and the noise that keeps a small log from being learned by
-    # heart does harm.
+    # items, as in MovieLens: "recommended+dense_log". An encoder for the order
+    # of events, and no noise against learning a small log by heart.
     "dense_log": {
         "history_encoder": "gru",
         "dropout": 0.1,
