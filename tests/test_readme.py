@@ -153,4 +153,5 @@ def test_the_results_name_every_model_of_the_main_job():
     models = re.search(r"^MODELS=\$\{MODELS:-(.*)\}$", script, re.M)[1]
     results = README.split("## Results")[1].split("\n## ")[0]
     for model in models.split(","):
-        assert re.search(rf"^\| `?{model}`? \|.*0\.\d", results, re.M), model
+        row = rf"^\| `?{re.escape(model)}`? \|.*0\.\d"
+        assert re.search(row, results, re.M), model
