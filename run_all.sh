@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # === Settings: each is an environment variable and, in small letters, a flag
 
 DATA=${DATA:-movielens-100k}  # a recipe of datasets/ or a prepared folder
-MODELS=${MODELS:-popularity,item_knn,item_knn:recent,gru4rec,caser,mind,comirec_dr,comirec_sa,surge,mgnm:plain_capsules}
+MODELS=${MODELS:-popularity,item_knn,item_knn:recent,gru4rec:recommended,sasrec:recommended,caser,mind:recommended,comirec_dr,comirec_sa:recommended,surge,mgnm:recommended}
 SEEDS=${SEEDS:-0}
 EPOCHS=${EPOCHS:-}            # at most, of every model; default: below
 OUT=${OUT:-}                  # default: runs/<name of the data>
@@ -16,13 +16,15 @@ VENV=${VENV:-.venv}
 # Options of `mgnm compare`, and those of single models. Early stopping mostly
 # ends a training before its last epoch.
 COMPARE_OPTIONS=(--max-length 20 --objective sampled_softmax
-  --shared-negatives 500 --learning-rate 0.005)
+  --shared-negatives 500 --learning-rate 0.003 --learning-rate-schedule cosine)
 declare -A MODEL_OPTIONS=(
+  [gru4rec:recommended]="learning_rate=0.006"
+  [mgnm:recommended]="learning_rate=0.006"
   [caser]="tied=true"
   [surge]="shared_negatives=0 negatives=10"
 )
-MOST_EPOCHS=40
-declare -A MODEL_EPOCHS=([surge]=4 [mgnm:plain_capsules]=8)
+MOST_EPOCHS=16
+declare -A MODEL_EPOCHS=([surge]=4)
 
 usage() {
   cat <<'TEXT'
@@ -44,9 +46,9 @@ Flags (or environment variables in capitals: DATA=... bash run_all.sh):
   --data NAME      recipe (see: mgnm datasets) or prepared folder
                    [movielens-100k]
   --models A,B     models, see: mgnm models [popularity, item-kNN, MGNM and
-                   six of the models that it is compared with]
+                   seven of the models that it is compared with]
   --seeds 0,1      one run of each model for every seed [0]
-  --epochs N       most epochs of each training [40; SURGE: 4, MGNM: 8]
+  --epochs N       most epochs of each training [16; SURGE: 4]
   --out FOLDER     where the runs go [runs/NAME]
   --python PROGRAM Python 3.10 to 3.13 that makes the environment
   --venv FOLDER    the virtual environment [.venv]

@@ -109,9 +109,11 @@ def test_main_installs_prepares_and_compares(project):
     assert prepare == "mgnm prepare movielens-100k --out data/movielens-100k"
     assert compare.startswith(
         "mgnm compare --data data/movielens-100k "
-        "--models popularity,item_knn,item_knn:recent,gru4rec,caser,mind,"
-        "comirec_dr,comirec_sa,surge,mgnm:plain_capsules --seeds 0 --epochs 40 "
+        "--models popularity,item_knn,item_knn:recent,gru4rec:recommended,"
+        "sasrec:recommended,caser,mind:recommended,comirec_dr,"
+        "comirec_sa:recommended,surge,mgnm:recommended --seeds 0 --epochs 16 "
     )
+    assert "--set mgnm:recommended.learning_rate=0.006" in compare
     assert "--set surge.negatives=10 --set surge.epochs=4" in compare
     assert "--out runs/movielens-100k" in compare
     assert "runs/movielens-100k/report.html" in result.stdout
