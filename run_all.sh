@@ -33,7 +33,7 @@ Usage: bash run_all.sh [command] [flags]
 Commands:
   (none)   set up, get the data, train and compare the models, write the report
   setup    make the virtual environment and install the package, nothing else
-  smoke    the main job on a small made data set, in about a minute
+  smoke    the main job on a small made data set, in some minutes
   test     set up with the tools for tests and run them;
            what follows goes to pytest: bash run_all.sh test -k metrics
   bench    set up and measure speed and memory; what follows goes to
