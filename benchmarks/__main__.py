@@ -1,5 +1,6 @@
 """The command `python -m benchmarks`."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -209,6 +210,19 @@ def gpu(
     jit_compile: Annotated[
         bool, typer.Option(help="Whether XLA compiles TensorFlow's step.")
     ] = False,
+    windows: Annotated[
+        int, typer.Option(min=1, help="Windows of a figure.")
+    ] = 5,
+    seconds: Annotated[
+        float, typer.Option(min=0.0, help="Seconds of a window.")
+    ] = 1.0,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds after which no row is begun; the rows "
+            "that tell most come first."
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tiny, to prove the script.")
     ] = False,
@@ -218,15 +232,29 @@ def gpu(
 ) -> None:
     """Measure the training step of every model at the paper's settings."""
     with sentences():
-        load_tensorflow()
+        # The other backends measure without it.
+        if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+            load_tensorflow()
         from benchmarks import gpu as steps
         from benchmarks.settings import check_models
         from benchmarks.tables import markdown
         from mgnm_tf.models.registry import model_names
 
-        labels = model_names() if models == "all" else models.split(",")
+        labels = (
+            ["mgnm:recommended", *model_names()]
+            if models == "all"
+            else models.split(",")
+        )
         check_models(labels)
-        plan = steps.make_plan(dry_run, jit_compile)
+        plan = steps.Plan(
+            steps.CASES,
+            windows=windows,
+            seconds=seconds,
+            budget=budget,
+            jit_compile=jit_compile,
+        )
+        if dry_run:
+            plan = plan.tiny()
         found = steps.run(labels, plan, out, _progress)
         console.print(markdown(found), markup=False)
         failed = steps.failures(found)

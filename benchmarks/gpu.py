@@ -31,8 +31,8 @@ from mgnm_tf.utils.files import write_json
 
 NEGATIVES = 5
 POLICIES = ("float32", "mixed_float16")
-WARM_UP = 1
-"""Epochs that are not counted: they compile."""
+EXECUTION = 20
+"""Steps of an execution on TensorFlow; a window has a multiple of them."""
 
 PAPER_SECONDS = {
     "Micro-video": 0.3825,
@@ -63,11 +63,24 @@ class Case:
 
 
 CASES = {
+    "micro_video": Case(60_813, 292_286, 40, 100, ("Micro-video",)),
     "amazon": Case(
         19_412, 11_924, 16, 100, ("Toys and Games", "Music Instruments")
     ),
-    "micro_video": Case(60_813, 292_286, 40, 100, ("Micro-video",)),
 }
+
+
+FIRST = (
+    "mgnm:recommended",
+    "mgnm",
+    "caser",
+    "gru4rec",
+    "mind",
+    "comirec_dr",
+    "comirec_sa",
+    "surge",
+)
+"""The models that are measured before the others, in this order."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +88,12 @@ class Plan:
     """What is measured of every model.
 
     Args:
-        cases: name -> sizes.
+        cases: name -> sizes, the one that is measured first in front.
         batch_sizes: positives of a batch.
         windows: how often each speed is measured.
-        steps: steps of a window, a multiple of 20.
+        seconds: about how long a window lasts.
+        budget: after how many seconds no further row is begun; `None`: all
+            are measured.
         jit_compile: whether XLA compiles the step on TensorFlow; JAX always
             does.
     """
@@ -86,19 +101,59 @@ class Plan:
     cases: dict[str, Case]
     batch_sizes: tuple[int, ...] = (256, 1024, 4096)
     windows: int = 5
-    steps: int = 200
+    seconds: float = 1.0
+    budget: float | None = None
     jit_compile: bool = False
 
+    def tiny(self) -> "Plan":
+        """Returns the plan at sizes that prove the script on a processor."""
+        cases = {
+            name: replace(case, users=30, items=200, max_length=8)
+            for name, case in self.cases.items()
+        }
+        return replace(
+            self, cases=cases, batch_sizes=(4,), windows=1, seconds=0.0
+        )
 
-def make_plan(dry_run: bool, jit_compile: bool) -> Plan:
-    """Returns the plan for a GPU, or a tiny one that proves the script."""
-    if not dry_run:
-        return Plan(CASES, jit_compile=jit_compile)
-    tiny = {
-        name: replace(case, users=30, items=200, max_length=8)
-        for name, case in CASES.items()
-    }
-    return Plan(tiny, (4,), 1, 20, jit_compile)
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement: a model in a setting, a dtype policy and a batch."""
+
+    case: str
+    label: str
+    policy: str
+    batch_size: int
+
+    def __str__(self):
+        return f"{self.label}, {self.policy}, {self.batch_size}"
+
+
+def rows_by_priority(labels: Sequence[str], plan: Plan) -> list[Row]:
+    """Returns what is measured, the most telling first.
+
+    The models of `FIRST` in the first case with the first batch size; then
+    their other batch sizes; then the rest.
+    """
+    labels = [
+        label
+        for label in labels
+        if not issubclass(
+            model_class(label.partition(":")[0]), StatisticalRecommender
+        )
+    ]
+    labels.sort(key=lambda x: FIRST.index(x) if x in FIRST else len(FIRST))
+    rows = [
+        Row(case, label, policy, size)
+        for case in plan.cases
+        for size in plan.batch_sizes
+        for label in labels
+        for policy in POLICIES
+    ]
+    first_case = next(iter(plan.cases))
+    return sorted(
+        rows, key=lambda row: row.case != first_case or row.label not in FIRST
+    )
 
 
 def run(
@@ -112,41 +167,48 @@ def run(
     Args:
         labels: names, or `name:preset`.
         plan: what is measured of each.
-        out: where the results go, written again after each model.
+        out: where the results go, written again after each row.
         progress: called with a few words at the start of each.
 
     Returns:
-        `machine`, `settings` and `results`: case -> "model, policy, batch"
-        -> `step_ms`, `positives_per_second`; or `error`. The fastest batch
-        of a model and policy has `best` "yes".
+        `machine`, `settings`, `results`: case -> "model, policy, batch" ->
+        `step_ms`, `positives_per_second`, or `error`, the reason why the row
+        has no figures (the memory of the device is too small for it, say);
+        and `not_reached`, the rows that the budget left out. The fastest
+        batch of a model and policy has `best` "yes".
     """
-    machine = describe_machine() | {"float32": _float32()}
-    settings = {
-        "batch_sizes": list(plan.batch_sizes),
-        "negatives": NEGATIVES,
-        "jit_compile": plan.jit_compile,
-        "cases": {name: vars(case) for name, case in plan.cases.items()},
-    }
-    results = {}
-    report = {"machine": machine, "settings": settings, "results": results}
-    for name, case in plan.cases.items():
-        rows = results[name] = {
+    results = {
+        name: {
             f"paper: mgnm, {source}, 256": {
                 "step_ms": 1000 * PAPER_SECONDS[source]
             }
             for source in case.paper
         }
-        for label in labels:
-            if issubclass(
-                model_class(label.partition(":")[0]), StatisticalRecommender
-            ):
-                continue
-            for policy in POLICIES:
-                progress(f"{name}: {label}, {policy}")
-                rows |= measure_model(label, policy, case, plan)
-                if out is not None:
-                    out.parent.mkdir(parents=True, exist_ok=True)
-                    write_json(out, report)
+        for name, case in plan.cases.items()
+    }
+    waiting = rows_by_priority(labels, plan)
+    report = {
+        "machine": describe_machine() | {"float32": _float32()},
+        "settings": vars(plan)
+        | {
+            "negatives": NEGATIVES,
+            "cases": {name: vars(case) for name, case in plan.cases.items()},
+        },
+        "results": results,
+    }
+    begin = time.perf_counter()
+    while waiting:
+        spent = time.perf_counter() - begin
+        if plan.budget is not None and spent > plan.budget:
+            break
+        row = waiting.pop(0)
+        progress(f"{spent:.0f} s: {row.case}: {row}")
+        results[row.case][str(row)] = measure_row(row, plan)
+        mark_best(results[row.case], row, plan)
+        report["not_reached"] = [f"{row.case}: {row}" for row in waiting]
+        if out is not None:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            write_json(out, report)
     return report
 
 
@@ -160,35 +222,34 @@ def failures(report: dict) -> list[str]:
     ]
 
 
-def measure_model(label: str, policy: str, case: Case, plan: Plan) -> dict:
-    """Measures one model under one dtype policy, with every batch size.
+def measure_row(row: Row, plan: Plan) -> dict:
+    """Measures one row in a fresh state of Keras."""
+    keras.backend.clear_session()
+    gc.collect()
+    keras.config.set_dtype_policy(row.policy)
+    case = plan.cases[row.case]
+    try:
+        keras.utils.set_random_seed(0)
+        model = make_trained(row.label, case, plan)
+        return measure_steps(model, case, row.batch_size, plan)
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"[:200]}
+    finally:
+        keras.config.set_dtype_policy("float32")
 
-    A batch size that fails (the memory of the device is too small for it,
-    say) is noted with the reason.
-    """
-    rows = {}
-    for size in plan.batch_sizes:
-        keras.backend.clear_session()
-        gc.collect()
-        keras.config.set_dtype_policy(policy)
-        try:
-            keras.utils.set_random_seed(0)
-            row = measure_steps(
-                make_trained(label, case, plan), case, size, plan
-            )
-        except Exception as error:
-            row = {"error": f"{type(error).__name__}: {error}"[:200]}
-        finally:
-            keras.config.set_dtype_policy("float32")
-        rows[f"{label}, {policy}, {size}"] = row
+
+def mark_best(rows: dict, row: Row, plan: Plan) -> None:
+    """Marks the fastest of the measured batch sizes of the row's model."""
+    others = [replace(row, batch_size=size) for size in plan.batch_sizes]
     speeds = {
-        key: row["positives_per_second"]["median"]
-        for key, row in rows.items()
-        if "error" not in row
+        str(other): rows[str(other)]["positives_per_second"]["median"]
+        for other in others
+        if "positives_per_second" in rows.get(str(other), {})
     }
-    if len(plan.batch_sizes) > 1 and speeds:
+    for name in speeds:
+        rows[name].pop("best", None)
+    if len(speeds) > 1:
         rows[max(speeds, key=speeds.get)]["best"] = "yes"
-    return rows
 
 
 def make_trained(label: str, case: Case, plan: Plan) -> SequentialRecommender:
@@ -214,7 +275,7 @@ def make_trained(label: str, case: Case, plan: Plan) -> SequentialRecommender:
         LazyAdam(1e-3),
         get_loss("paper"),
         # On JAX the steps of an execution would be compiled one by one.
-        steps_per_execution=1 if on_jax else 20,
+        steps_per_execution=1 if on_jax else EXECUTION,
         jit_compile="auto" if on_jax else plan.jit_compile,
     )
     return model
@@ -228,20 +289,33 @@ def measure_steps(
     Returns:
         `step_ms` and `positives_per_second`.
     """
+    batches = endless(random_batches(model, case, batch_size))
+    # The first epoch compiles.
+    step = epoch_seconds(model, batches, EXECUTION, 2)[-1] / EXECUTION
+    steps = EXECUTION * max(1, round(plan.seconds / step / EXECUTION))
+    # The first epoch after the start of `fit` is not counted either.
+    seconds = epoch_seconds(model, batches, steps, 1 + plan.windows)[1:]
+    steps_ms = 1000 * np.array(seconds) / steps
+    return {
+        "step_ms": figure(steps_ms),
+        "positives_per_second": figure(1000 * batch_size / steps_ms),
+    }
+
+
+def epoch_seconds(
+    model: SequentialRecommender, batches: Iterable, steps: int, epochs: int
+) -> list[float]:
+    """Returns how long each epoch of a `fit` lasts."""
     clock = EpochClock()
     model.fit(
-        endless(random_batches(model, case, batch_size)),
-        steps_per_epoch=plan.steps,
-        epochs=WARM_UP + plan.windows,
+        batches,
+        steps_per_epoch=steps,
+        epochs=epochs,
         callbacks=[clock],
         shuffle=False,
         verbose=0,
     )
-    steps = np.array(clock.seconds[WARM_UP:]) / plan.steps
-    return {
-        "step_ms": figure(1000 * steps),
-        "positives_per_second": figure(batch_size / steps),
-    }
+    return clock.seconds
 
 
 class EpochClock(keras.callbacks.Callback):
