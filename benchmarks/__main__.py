@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from mgnm_tf.cli.app import console
 from mgnm_tf.cli.app import load_tensorflow
 from mgnm_tf.cli.app import notes
+from mgnm_tf.cli.app import read_numbers
 from mgnm_tf.errors import UserError
 
 
@@ -207,6 +208,12 @@ def gpu(
     models: Annotated[
         str, typer.Option(help="Names, or name:preset, with commas; or all.")
     ] = "all",
+    cases: Annotated[
+        str, typer.Option(help="The settings, with commas.")
+    ] = "micro_video,amazon",
+    batch_sizes: Annotated[
+        str, typer.Option(help="Positives of a batch, with commas.")
+    ] = "256,1024,4096",
     jit_compile: Annotated[
         bool, typer.Option(help="Whether XLA compiles TensorFlow's step.")
     ] = False,
@@ -247,7 +254,8 @@ def gpu(
         )
         check_models(labels)
         plan = steps.Plan(
-            steps.CASES,
+            steps.chosen_cases(cases.split(",")),
+            tuple(read_numbers(batch_sizes, int, "--batch-sizes")),
             windows=windows,
             seconds=seconds,
             budget=budget,

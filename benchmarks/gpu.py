@@ -21,6 +21,7 @@ from benchmarks.data import full_histories
 from benchmarks.machine import describe_machine
 from benchmarks.measure import figure
 from mgnm_tf.data.tables import make_tables
+from mgnm_tf.errors import UserError
 from mgnm_tf.losses import get_loss
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.registry import create_model
@@ -28,6 +29,7 @@ from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.statistical import StatisticalRecommender
 from mgnm_tf.optimizers import LazyAdam
 from mgnm_tf.utils.files import write_json
+from mgnm_tf.utils.validation import unknown_name
 
 NEGATIVES = 5
 POLICIES = ("float32", "mixed_float16")
@@ -81,6 +83,18 @@ FIRST = (
     "surge",
 )
 """The models that are measured before the others, in this order."""
+
+
+def chosen_cases(names: Sequence[str]) -> dict[str, Case]:
+    """Returns settings by name.
+
+    Raises:
+        UserError: there is no such setting.
+    """
+    for name in names:
+        if name not in CASES:
+            raise UserError(unknown_name("setting", name, CASES))
+    return {name: CASES[name] for name in names}
 
 
 @dataclass(frozen=True)
@@ -186,7 +200,7 @@ def run(
         }
         for name, case in plan.cases.items()
     }
-    waiting = rows_by_priority(labels, plan)
+    rows = rows_by_priority(labels, plan)
     report = {
         "machine": describe_machine() | {"float32": _float32()},
         "settings": vars(plan)
@@ -195,17 +209,17 @@ def run(
             "cases": {name: vars(case) for name, case in plan.cases.items()},
         },
         "results": results,
+        "not_reached": [f"{row.case}: {row}" for row in rows],
     }
     begin = time.perf_counter()
-    while waiting:
+    for row in rows:
         spent = time.perf_counter() - begin
         if plan.budget is not None and spent > plan.budget:
             break
-        row = waiting.pop(0)
         progress(f"{spent:.0f} s: {row.case}: {row}")
         results[row.case][str(row)] = measure_row(row, plan)
         mark_best(results[row.case], row, plan)
-        report["not_reached"] = [f"{row.case}: {row}" for row in waiting]
+        report["not_reached"].pop(0)
         if out is not None:
             out.parent.mkdir(parents=True, exist_ok=True)
             write_json(out, report)

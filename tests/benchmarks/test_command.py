@@ -1,6 +1,10 @@
 """`python -m benchmarks`, on the tiniest world."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -10,6 +14,7 @@ from benchmarks.__main__ import app
 from benchmarks.data import full_histories
 from mgnm_tf.data.pipeline import make_dataset
 
+ROOT = Path(__file__).parents[2]
 TINY = ["--quick", "--max-length", "4", "--windows", "1", "--seconds", "0.01"]
 
 
@@ -65,6 +70,7 @@ def test_where_it_ran_is_told(report):
         (["train", "--against", "no-such"], "'no-such' is no revision"),
         (["train", "--log", "no-such.csv"], "no-such.csv"),
         (["gpu", "--models", "mgmn"], "unknown model 'mgmn'"),
+        (["gpu", "--cases", "amazn"], "unknown setting 'amazn'"),
         (["profile", "--model", "mgmn", "--out", "x"], "unknown model 'mgmn'"),
     ],
 )
@@ -75,13 +81,10 @@ def test_what_cannot_be_used_ends_in_a_sentence(arguments, sentence):
     assert "Traceback" not in done.output
 
 
-def test_a_gpu_run_on_a_cpu(tmp_path, monkeypatch):
-    case = {"micro_video": gpu.CASES["micro_video"]}
-    monkeypatch.setattr(gpu, "CASES", case)
+def test_a_gpu_run_on_a_cpu(tmp_path):
     out = tmp_path / "gpu.json"
-    done = invoke(
-        "gpu", "--dry-run", "--models", "popularity,gru4rec", "--out", str(out)
-    )
+    arguments = ["--cases", "micro_video", "--models", "popularity,gru4rec"]
+    done = invoke("gpu", "--dry-run", *arguments, "--out", str(out))
     assert done.exit_code == 0, done.output
     results = json.loads(out.read_text())["results"]
     assert list(results["micro_video"]) == [
@@ -91,6 +94,66 @@ def test_a_gpu_run_on_a_cpu(tmp_path, monkeypatch):
     ]
     found = results["micro_video"]["gru4rec, mixed_float16, 4"]
     assert found["step_ms"]["median"] > 0
+
+
+def test_what_the_gpu_measures_first():
+    plan = gpu.Plan(gpu.CASES, (256, 1024))
+    rows = gpu.rows_by_priority(["sasrec", "gru4rec", "mgnm", "caser"], plan)
+    order = [f"{row.case}: {row}" for row in rows if row.policy == "float32"]
+    assert order == [
+        "micro_video: mgnm, float32, 256",
+        "micro_video: caser, float32, 256",
+        "micro_video: gru4rec, float32, 256",
+        "micro_video: mgnm, float32, 1024",
+        "micro_video: caser, float32, 1024",
+        "micro_video: gru4rec, float32, 1024",
+        "micro_video: sasrec, float32, 256",
+        "micro_video: sasrec, float32, 1024",
+        *(
+            f"amazon: {model}, float32, {size}"
+            for size in (256, 1024)
+            for model in ("mgnm", "caser", "gru4rec", "sasrec")
+        ),
+    ]
+
+
+def test_the_budget_ends_the_measurement(monkeypatch):
+    monkeypatch.setattr(gpu, "measure_row", lambda row, plan: {})
+    plan = gpu.Plan(gpu.CASES, (256,), budget=-1.0)
+    report = gpu.run(["gru4rec"], plan)
+    assert [*report["results"]["micro_video"]] == [
+        "paper: mgnm, Micro-video, 256"
+    ]
+    assert len(report["not_reached"]) == 4
+
+
+WITHOUT_TENSORFLOW = """
+import runpy, sys
+sys.modules["tensorflow"] = None  # An import of it fails.
+sys.argv = ["benchmarks", "gpu", *sys.argv[1:]]
+runpy.run_module("benchmarks", run_name="__main__")
+"""
+
+
+def test_the_gpu_run_needs_no_tensorflow(tmp_path):
+    pytest.importorskip("jax", reason="the extra [dev] brings jax")
+    out = tmp_path / "gpu.json"
+    arguments = ["--dry-run", "--cases", "micro_video", "--models", "mgnm"]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", WITHOUT_TENSORFLOW),
+            *(*arguments, "--out", str(out)),
+        ],
+        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    report = json.loads(out.read_text())
+    assert report["machine"]["backend"] == "jax"
+    assert report["results"]["micro_video"]["mgnm, float32, 4"]["step_ms"]
 
 
 def test_every_history_of_the_curves_is_full():
