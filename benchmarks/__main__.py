@@ -39,7 +39,7 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        notes.print(f"benchmarks: {error}", markup=False)
+        notes.print(f"benchmarks: {error}")
         raise typer.Exit(1) from error
 
 
@@ -124,13 +124,13 @@ def run(
             _compare(against, names, settings, pairs, out)
             return
         report = run_phases(names, settings, out, _progress)
-        console.print(markdown(report), markup=False)
+        console.print(markdown(report))
         if out is not None:
             notes.print(f"Written: {out}")
 
 
 def _progress(text: str) -> None:
-    notes.print(f"{text} ...", markup=False)
+    notes.print(f"{text} ...")
 
 
 def _compare(revision, names, settings, pairs, out) -> None:
@@ -140,8 +140,8 @@ def _compare(revision, names, settings, pairs, out) -> None:
     from mgnm_tf.utils.files import write_json
 
     table = compare(revision, [*names, *settings.arguments()], pairs, _progress)
-    console.print(plain_table(table), markup=False)
-    console.print(f"ratio: this checkout / {revision}", markup=False)
+    console.print(plain_table(table))
+    console.print(f"ratio: this checkout / {revision}")
     if out is not None:
         write_json(out, table.to_dict("records"))
 
@@ -162,7 +162,7 @@ def report(
         table = results.with_suffix(".md")
         table.write_text(markdown(content), encoding="utf-8")
         for path in (table, *save_plots(content, results.with_suffix(""))):
-            console.print(f"Written: {path}", markup=False)
+            console.print(f"Written: {path}")
 
 
 @app.command()
@@ -200,7 +200,7 @@ def profile(
         table = operations(out)
         console.print(f"{steps} steps of {model}, traced into {out}")
         for by in ("type", "part"):
-            console.print(plain_table(top(table, by, steps)), markup=False)
+            console.print(plain_table(top(table, by, steps)))
 
 
 @app.command()
@@ -264,7 +264,7 @@ def gpu(
         if dry_run:
             plan = plan.tiny()
         found = steps.run(labels, plan, out, _progress)
-        console.print(markdown(found), markup=False)
+        console.print(markdown(found))
         failed = steps.failures(found)
         if failed:
             raise UserError(f"{len(failed)} failed: {'; '.join(failed)}")

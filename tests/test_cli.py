@@ -177,6 +177,32 @@ def test_prepare_refuses(arguments, message, folder, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "name", ["x[lr=0.1]", "y[/v1]", "[bold]z", ":cat:", "back\\[slash]"]
+)
+def test_names_are_printed_as_they_were_given(name, folder, tmp_path):
+    log = tmp_path / f"{name}.csv"
+    stdout, _ = mgnm("world", "--out", log, "--users", 40, "--items", 480)
+    assert f"{name}.csv: 2,000 events." in stdout
+    out = tmp_path / name
+    stdout, stderr = mgnm("prepare", log, "--out", out)
+    assert f"/{name}: " in stdout
+    assert f"writing {out}" in stderr
+    run = tmp_path / f"run {name}"
+    stdout, _ = mgnm("train", "popularity", "--data", out, "--out", run)
+    assert f"/run {name}." in stdout
+    line = refused("prepare", tmp_path / f"no {name}", "--out", log)
+    assert f"/no {name}" in line
+
+
+def test_cells_of_tables_are_printed_as_they_are(capsys):
+    app_module = importlib.import_module("mgnm_tf.cli.app")
+    app_module.print_rows(["a[/b]", ":cat:"], [["[red]c", "d[/v1]"]])
+    printed = capsys.readouterr().out
+    for text in ("a[/b]", ":cat:", "[red]c", "d[/v1]"):
+        assert text in printed
+
+
 def test_world_refuses_impossible_worlds(tmp_path):
     line = refused("world", "--out", tmp_path / "w.csv", "--users", 0)
     assert "num_users" in line

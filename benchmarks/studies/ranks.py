@@ -123,7 +123,7 @@ def main(
         if out is not None:
             pack(source, out)
             source = out
-        console.print(markdown(source), markup=False, soft_wrap=True)
+        console.print(markdown(source), soft_wrap=True)
 
 
 if __name__ == "__main__":

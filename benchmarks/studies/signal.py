@@ -191,11 +191,11 @@ def main(
             write_study(out, report)
             last = records[-1]
             text = f"HIT@5 {last['hit']:.3f}, loss {last['loss']:.3f}"
-            notes.print(f"{name}: {text}", markup=False)
+            notes.print(f"{name}: {text}")
 
         run_study(content, steps, every, embedding_dim, learning_rate, keep)
         for path in (out, *save_signal_plots(report, out.with_suffix(""))):
-            console.print(f"Written: {path}", markup=False)
+            console.print(f"Written: {path}")
 
 
 if __name__ == "__main__":

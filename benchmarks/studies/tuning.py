@@ -198,7 +198,7 @@ def main(
         for name in names:
             tune(content, name, runs, keep)
         print_rows(HEADER, _best_rows(report["runs"], names))
-        console.print(f"Written: {out}", markup=False)
+        console.print(f"Written: {out}")
 
 
 if __name__ == "__main__":

@@ -34,8 +34,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console(highlighter=NullHighlighter(), soft_wrap=True)
-notes = Console(stderr=True, highlighter=NullHighlighter(), soft_wrap=True)
+_plain = {
+    "highlighter": NullHighlighter(),
+    "soft_wrap": True,
+    # What a user named is printed as it is: "x[b]" is no bold, ":cat:" no cat.
+    "markup": False,
+    "emoji": False,
+}
+console = Console(**_plain)
+notes = Console(**_plain, stderr=True)
 
 
 @app.callback(invoke_without_command=True)
@@ -71,7 +78,7 @@ def command(
                 with _messages():
                     function(**arguments)
             except UserError as error:
-                notes.print(f"mgnm: {error}", markup=False)
+                notes.print(f"mgnm: {error}")
                 raise typer.Exit(1) from error
             except KeyboardInterrupt as error:
                 notes.print(f"\n{stopped}")
@@ -93,7 +100,7 @@ class _NotesHandler(logging.Handler):
     """Prints log records above a progress bar that may be running."""
 
     def emit(self, record):
-        notes.print(self.format(record), markup=False)
+        notes.print(self.format(record))
 
 
 @contextmanager
@@ -106,7 +113,7 @@ def _messages() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: notes.print(
-                f"Warning: {message}", markup=False
+                f"Warning: {message}"
             )
             yield
     finally:

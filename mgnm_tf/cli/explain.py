@@ -61,7 +61,7 @@ def explain(
     }
     with notes.status("Explaining ..."):
         write_explanation(recommender, histories, out, titles=names)
-    console.print(f"The page is {out}.", markup=False)
+    console.print(f"The page is {out}.")
 
 
 def choose_users(text: str, known: list[str], source: Path) -> list[int]:

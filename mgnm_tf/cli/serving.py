@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from mgnm_tf.cli.app import command
 from mgnm_tf.cli.app import console
@@ -61,8 +60,8 @@ def export(
         )
     ]
     print_rows(["", *(name.upper() for name in found.exported)], rows)
-    console.print(found.describe(), markup=False)
-    console.print(f"The export is in {out}.", markup=False)
+    console.print(found.describe())
+    console.print(f"The export is in {out}.")
 
 
 @command()
@@ -124,10 +123,7 @@ def recommend(
         count = recommend_file(
             recommender, history, out, top, diversity, advance
         )
-    console.print(
-        f"{out}: at most {top} items for each of {count:,} users.",
-        markup=False,
-    )
+    console.print(f"{out}: at most {top} items for each of {count:,} users.")
 
 
 def _check_free(path: Path) -> None:
@@ -168,8 +164,7 @@ def _print_one(
     unknown = [one for one in history if one not in known]
     if unknown:
         notes.print(
-            f"The model does not know {', '.join(unknown)!r}: left out.",
-            markup=False,
+            f"The model does not know {', '.join(unknown)!r}: left out."
         )
     if len(unknown) == len(history):
         notes.print("No history, so these are the most popular items.")
@@ -192,7 +187,7 @@ def _shown(text: str) -> str:
         one if one.isprintable() else one.encode("unicode_escape").decode()
         for one in text
     ]
-    return escape("".join(shown))
+    return "".join(shown)
 
 
 class _progress:

@@ -93,7 +93,7 @@ def compare(
     _check_same_runs(out, runs)
     check_models(runs, dataset)
     _open(out, shared)
-    console = console or Console(stderr=True)
+    console = console or Console(stderr=True, markup=False, emoji=False)
     failed = _run_all(runs, dataset, data, out, protocol, console)
     summary = summarise(out, runs, failed)
     write_report(out, summary, protocol.describe())

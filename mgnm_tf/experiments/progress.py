@@ -19,7 +19,7 @@ def make_progress(console: Console) -> Progress:
         console: where to draw; nothing is drawn if it is not a terminal.
     """
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TimeElapsedColumn(),
