@@ -51,7 +51,8 @@ class SequentialRecommender(keras.Model):
         training: whether the step trains.
 
     Raises:
-        ValueError: a batch of NumPy arrays holds an id out of its range.
+        ValueError: a batch of NumPy arrays holds an id out of its range, or a
+            history with padding before an item.
 
     Returns:
         Scores (logits): (B, C), or (B, C + S) with shared negatives. With
@@ -223,22 +224,40 @@ class SequentialRecommender(keras.Model):
         self._check(x)
         return super().predict(x, *args, **kwargs)
 
-    def fit(self, *args, **kwargs):
+    def predict_on_batch(self, x):
+        self._check(x)
+        return super().predict_on_batch(x)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        self._check(x)
+        return super().evaluate(x, *args, **kwargs)
+
+    def test_on_batch(self, x, *args, **kwargs):
+        self._check(x)
+        return super().test_on_batch(x, *args, **kwargs)
+
+    def train_on_batch(self, x, *args, **kwargs):
+        self._check(x)
+        return super().train_on_batch(x, *args, **kwargs)
+
+    def fit(self, x=None, *args, **kwargs):
         """Trains as `keras.Model.fit` does.
 
         Raises:
-            ValueError: the model has not got its tables yet.
+            ValueError: the model has not got its tables yet, or see the
+                class.
         """
+        self._check(x)
         if not self.has_tables():
             raise ValueError(
                 f"{type(self).__name__} reads tables of the data; before "
                 "`fit` give it them: model.load_tables(mgnm_tf.make_tables("
                 "data, model.required_tables))"
             )
-        return super().fit(*args, **kwargs)
+        return super().fit(x, *args, **kwargs)
 
     def _check(self, features):
-        """Checks the ids of a batch given as NumPy arrays.
+        """Checks the ids and the padding of a batch of NumPy arrays.
 
         Inside a compiled step values are not known; there the input pipeline
         vouches for them.

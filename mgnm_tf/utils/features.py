@@ -13,10 +13,11 @@ _ITEM_KEYS = ("history", "candidates", "shared_negatives")
 def check_features(
     features: Mapping[str, Tensor], num_users: int, num_items: int
 ) -> None:
-    """Checks that the ids of a batch are inside the tables of a model.
+    """Checks that a model can read a batch as it is meant.
 
     An embedding table answers to an id outside its range with zeros or with
-    a foreign row, depending on the device; hence this check.
+    a foreign row, depending on the device, and a history with padding before
+    an item has other scores; hence this check.
 
     Args:
         features: arrays or tensors with values: `user`, `history`,
@@ -26,7 +27,8 @@ def check_features(
 
     Raises:
         TypeError: ids are not integers.
-        ValueError: an id is out of its range; the message names the first.
+        ValueError: an id is out of its range, or a history has padding
+            before an item; the message names the first.
     """
     limits = {"user": num_users} | dict.fromkeys(_ITEM_KEYS, num_items)
     for key, limit in limits.items():
@@ -40,11 +42,35 @@ def check_features(
         wrong = np.argwhere((ids < 0) | (ids > limit))
         if len(wrong):
             place = tuple(int(index) for index in wrong[0])
-            names = ", ".join(
-                f"{name} {index}"
-                for name, index in zip(("row", "column"), place, strict=False)
-            )
             raise ValueError(
                 f"`{key}` must hold ids from 0 to {limit}. "
-                f"Received: {ids[place]} at {names}"
+                f"Received: {ids[place]} at {_words(place)}"
             )
+        if key == "history":
+            _check_padding(ids)
+
+
+def _check_padding(history: np.ndarray) -> None:
+    """Refuses a history (B, m) with a 0 before an item."""
+    if history.ndim != 2:
+        raise ValueError(
+            "`history` must be (batch, length). Received: shape="
+            f"{history.shape}"
+        )
+    early = np.argwhere((history[:, :-1] == 0) & (history[:, 1:] != 0))
+    if len(early):
+        row, column = map(int, early[0])
+        raise ValueError(
+            "`history` must hold the items oldest first and 0 behind them "
+            "only (`keras.utils.pad_sequences` does so with padding='post'). "
+            f"Received: 0 at {_words((row, column))}, before item "
+            f"{history[row, column + 1]}"
+        )
+
+
+def _words(place: tuple[int, ...]) -> str:
+    """Writes the place of an entry: row 1, column 2."""
+    return ", ".join(
+        f"{name} {index}"
+        for name, index in zip(("row", "column"), place, strict=False)
+    )

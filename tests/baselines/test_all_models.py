@@ -277,6 +277,25 @@ def test_id_out_of_range_is_an_error(model, key, value):
         model(wrong)
 
 
+def test_padding_before_an_item_is_an_error(model):
+    wrong = {**FEW, "history": FEW["history"].copy()}
+    wrong["history"][1] = 0
+    wrong["history"][1, -1] = 1
+    labels = np.zeros(FEW["candidates"].shape, "float32")
+    model.compile()
+    for call, *arguments in (
+        (model, wrong),
+        (model.predict, wrong),
+        (model.predict_on_batch, wrong),
+        (model.evaluate, wrong, labels),
+        (model.test_on_batch, wrong, labels),
+        (model.train_on_batch, wrong, labels),
+        (model.fit, wrong, labels),
+    ):
+        with pytest.raises(ValueError, match="0 at row 1, column"):
+            call(*arguments)
+
+
 def test_sampling_correction_lowers_the_loss_of_rare_positives(model):
     model.compile(loss=get_loss("sampled_softmax"))
     frequent = np.zeros(LABELS.shape, "float32")

@@ -48,6 +48,25 @@ def test_id_out_of_range(changes, message):
         check_features(batch(**changes), 3, 5)
 
 
+@pytest.mark.parametrize(
+    ("history", "place"),
+    [
+        ([[0, 1, 2], [3, 0, 0]], "row 0, column 0, before item 1"),
+        ([[3, 1, 2], [0, 0, 4]], "row 1, column 1, before item 4"),
+        ([[1, 0, 0], [5, 0, 2]], "row 1, column 1, before item 2"),
+    ],
+)
+def test_padding_before_an_item(history, place):
+    with pytest.raises(ValueError, match=f"oldest first .*: 0 at {place}"):
+        check_features({"history": np.array(history)}, 3, 5)
+
+
+def test_padding_behind_and_empty_histories():
+    histories = [[1, 2, 3], [1, 0, 0], [0, 0, 0]]
+    check_features({"history": np.array(histories)}, 3, 5)
+    check_features({"history": np.zeros((2, 0), np.int32)}, 3, 5)
+
+
 def test_ids_that_are_no_integers():
     with pytest.raises(TypeError, match="`user` .*float32"):
         check_features(batch(user=np.zeros(2, np.float32)), 3, 5)
