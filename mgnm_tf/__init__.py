@@ -14,6 +14,7 @@ _HOMES = {
     "MGNM": "mgnm_tf.models.mgnm",
     "SequentialRecommender": "mgnm_tf.models.base",
     "create_model": "mgnm_tf.models.registry",
+    "load_model": "mgnm_tf.models.loading",
     "model_class": "mgnm_tf.models.registry",
     "model_names": "mgnm_tf.models.registry",
     "SampledSoftmax": "mgnm_tf.losses",

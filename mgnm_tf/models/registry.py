@@ -42,6 +42,21 @@ def model_class(name: str) -> type:
     return entry_points[name].load()
 
 
+def import_class(class_name: str) -> None:
+    """Imports the model of a class name, which registers it with Keras.
+
+    Args:
+        class_name: the name of a class, for example `"MGNM"`.
+
+    Raises:
+        UserError: no installed model has a class of this name.
+    """
+    classes = {entry.attr: entry for entry in _entry_points().values()}
+    if class_name not in classes:
+        raise UserError(unknown_name("class of a model", class_name, classes))
+    classes[class_name].load()
+
+
 def create_model(
     name: str,
     preset: str | None,

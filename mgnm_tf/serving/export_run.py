@@ -9,6 +9,7 @@ import tensorflow as tf
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
+from mgnm_tf.models.loading import load_model
 from mgnm_tf.serving import export_folder
 from mgnm_tf.serving.export import write_description
 from mgnm_tf.serving.export import write_saved_model
@@ -19,7 +20,6 @@ from mgnm_tf.serving.verification import verify
 from mgnm_tf.serving.vocabularies import Vocabularies
 from mgnm_tf.training import run_folder
 from mgnm_tf.training.config import TrainConfig
-from mgnm_tf.training.evaluate_run import load_model
 from mgnm_tf.training.evaluate_run import same_data
 from mgnm_tf.utils.files import atomic_folder
 from mgnm_tf.utils.files import read_json
@@ -85,7 +85,7 @@ def export_run(
     with atomic_folder(out) as folder:
         data = same_data(run, data, environment["data"])
         vocabularies = Vocabularies.from_data(data)
-        model = load_model(run, config.model)
+        model = load_model(run / run_folder.MODEL)
         if sample is None:
             sample = SAMPLE if model.max_pairs is None else SAMPLE_OF_PAIRS
         metadata = write_saved_model(

@@ -3,16 +3,13 @@
 import os
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
-
-import keras
 
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.evaluate import evaluate
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.models.base import SequentialRecommender
-from mgnm_tf.models.registry import model_class
+from mgnm_tf.models.loading import load_model
 from mgnm_tf.training import run_folder
 from mgnm_tf.utils.files import write_json
 
@@ -46,26 +43,8 @@ def evaluate_run(
     data = same_data(run, data, environment["data"])
     if protocol is None:
         protocol = Protocol(max_length=config.max_length)
-    model = load_model(run, config.model)
+    model = load_model(run / run_folder.MODEL)
     return write_evaluation(run, model, data, protocol, verbose == 1)
-
-
-def load_model(run: str | os.PathLike, name: str) -> SequentialRecommender:
-    """Loads the model of a run folder.
-
-    Args:
-        run: the run folder.
-        name: the name of the model; importing its class registers it.
-
-    Raises:
-        UserError: the file is damaged, or the model is not installed.
-    """
-    model_class(name)
-    path = Path(run) / run_folder.MODEL
-    try:
-        return keras.saving.load_model(path)
-    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
-        raise UserError(f"{path} cannot be loaded: {error}") from error
 
 
 def write_evaluation(

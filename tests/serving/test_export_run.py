@@ -8,6 +8,7 @@ import pytest
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
+from mgnm_tf.models.loading import load_model
 from mgnm_tf.serving import Recommender
 from mgnm_tf.serving import Vocabularies
 from mgnm_tf.serving import export_run as module
@@ -15,7 +16,6 @@ from mgnm_tf.serving.export_run import export_run
 from mgnm_tf.serving.verification import verify
 from mgnm_tf.training.config import TrainConfig
 from mgnm_tf.training.evaluate_run import evaluate_run
-from mgnm_tf.training.evaluate_run import load_model
 from mgnm_tf.training.fit import train
 from tests.training.worlds import small_data
 
@@ -106,7 +106,7 @@ def test_a_model_that_ranks_differently_is_not_exported(
 
 def test_a_small_change_of_the_weights_is_seen(learned_run, data, tmp_path):
     export_run(learned_run, tmp_path / "e", data)
-    model = load_model(learned_run, "youtube_dnn")
+    model = load_model(learned_run / "model.keras")
     weight = model.trainable_weights[0]
     weight.assign(weight * 1.01)
     found = verify(

@@ -14,11 +14,11 @@ import pytest
 
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError
+from mgnm_tf.models.loading import load_model
 from mgnm_tf.training import callbacks as own_callbacks
 from mgnm_tf.training import fit
 from mgnm_tf.training import run_folder
 from mgnm_tf.training.config import TrainConfig
-from mgnm_tf.training.evaluate_run import load_model
 from mgnm_tf.training.history import read_history
 from tests.training.worlds import small_data
 
@@ -89,7 +89,7 @@ def assert_same_run(run, whole):
             "timing.json",
         }
         assert ("tensorboard" in names) == bool(find_spec("tensorboard"))
-    ours, theirs = (load_model(path, "gru4rec") for path in (run, whole))
+    ours, theirs = (load_model(path / "model.keras") for path in (run, whole))
     ours = ours.variables + ours.optimizer.variables
     theirs = theirs.variables + theirs.optimizer.variables
     assert len(ours) == len(theirs) > 8
@@ -253,6 +253,6 @@ def test_a_counting_model_leaves_the_same_kind_of_run(data, tmp_path):
 def test_mixed_precision_is_over_after_the_run(data, tmp_path):
     config = dataclasses.replace(CONFIG, epochs=1, mixed_precision=True)
     run = fit.train(data, config, tmp_path / "run", verbose=0)
-    model = load_model(run, "gru4rec")
+    model = load_model(run / "model.keras")
     assert model.dtype_policy.name == "mixed_float16"
     assert keras.config.dtype_policy().name == "float32"
