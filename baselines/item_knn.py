@@ -188,8 +188,10 @@ def nearest_items(
         shrinkage: see `ItemKNN`.
 
     Returns:
-        ids (M + 1, k) int32, most similar first, equal ones by id, and their
-        similarities (M + 1, k) float32; both 0 where there is no neighbour.
+        ids (M + 1, k) int32, most similar first, and their similarities
+        (M + 1, k) float32; both 0 where there is no neighbour. Equal ones
+        stand in one order that was drawn for all items: the number of an
+        item can tell when it came up first, and so what comes next.
     """
     from scipy import sparse
 
@@ -202,6 +204,7 @@ def nearest_items(
     counts = np.sqrt(by_item.sum(axis=1))
     ids = np.zeros((num_items + 1, num_neighbors), "int32")
     similarities = np.zeros((num_items + 1, num_neighbors), "float32")
+    lots = np.random.default_rng(0).permutation(num_items + 1)
     # An upper bound of the entries of each row of the product.
     entries = np.minimum(by_item @ events.sum(axis=1), num_items)
     blocks = (np.cumsum(entries) // BLOCK_ENTRIES).astype("int64")
@@ -211,7 +214,7 @@ def nearest_items(
         rows, columns = product.row + start, product.col
         values = product.data / (counts[rows] * counts[columns] + shrinkage)
         values[rows == columns] = 0.0
-        order = np.lexsort((columns, -values, rows))
+        order = np.lexsort((lots[columns], -values, rows))
         rows, columns, values = rows[order], columns[order], values[order]
         rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
         kept = (rank < num_neighbors) & (values > 0)
