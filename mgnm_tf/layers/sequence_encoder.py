@@ -18,7 +18,8 @@ class SequenceEncoder(keras.layers.Layer):
     """Rewrites each item of a sequence in the light of the others.
 
     - `"bilstm"`: a bidirectional LSTM of width d a direction, projected back
-      to d without bias (MGNM, equation 10);
+      to d without bias (MGNM, equation 10; the projection is the published
+      code's, the paper has none);
     - `"gru"`: a GRU of width d;
     - `"transformer"`: learned positions, then self-attention of two heads
       and a feed-forward net of width 4d, each with a residual connection and

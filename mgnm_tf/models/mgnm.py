@@ -77,7 +77,8 @@ class MGNM(SequentialRecommender):
             zero; with a `history_encoder`, of what it reads instead.
             Defaults to `0.0`.
         interest_extractor: `"capsule"`, or, one interest a level, `"bilstm"`
-            (the last state), `"sum"` (the sum of the items), or
+            (the states at the newest item; that of the backward direction has
+            read this item alone), `"sum"` (the sum of the items), or
             `"self_attention"` (the candidate attends to the items
             themselves). Defaults to `"capsule"`.
         sequence_encoder: `"bilstm"`, `"gru"`, `"transformer"` or `None`;
@@ -153,9 +154,11 @@ class MGNM(SequentialRecommender):
     https://doi.org/10.1145/3477495.3532081.
 
     Differences: the paper leaves open the initial tables (normal, 0.1, here)
-    and unknown users (see `user_dropout`). Differences of single equations
-    stand at the layers. The preset `"released"` has the choices in which the
-    published code (WHUIR/MGNM) departs from the paper.
+    and unknown users (see `user_dropout`). "The last hidden state" of its
+    BiLSTM for capsules is read at the newest item in both directions.
+    Differences of single equations stand at the layers. The preset
+    `"released"` has the choices in which the published code (WHUIR/MGNM)
+    departs from the paper.
     """
 
     presets = PRESETS
