@@ -40,6 +40,8 @@ Commands:
            python -m benchmarks: bash run_all.sh bench --quick
   gpu      set up and measure every model's training step on a GPU;
            --dry-run proves the script on a processor
+  constraints
+           write constraints/ anew, the versions that are installed
   help     this text
 
 Flags (or environment variables in capitals: DATA=... bash run_all.sh):
@@ -114,12 +116,13 @@ make_environment() {
 # What an installation depends on, as one number.
 state_of_sources() {
   { pwd; cat setup.py pyproject.toml mgnm_tf/version.py \
-    mgnm_tf/models/models.toml; } | cksum | tr ' ' '-'
+    mgnm_tf/models/models.toml constraints/*; } | cksum | tr ' ' '-'
 }
 
-# install EXTRA...: installs this folder, editable, with the extras.
+# install EXTRA...: installs this folder, editable, with the extras, and of
+# what it needs the versions that passed the tests.
 install() {
-  local extras stamp
+  local extras stamp version
   if command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1; then
     set -- "$@" gpu  # TensorFlow's own CUDA libraries
   fi
@@ -131,10 +134,25 @@ install() {
     return
   fi
   say "Installing mgnm_tf into $VENV (TensorFlow is large: some minutes)"
+  version=$("$VENV/bin/python" -c \
+    'import sys; print("%d.%d" % sys.version_info[:2])')
   run "$VENV/bin/python" -m pip install -q --disable-pip-version-check \
-    -e ".${extras:+[$extras]}"
+    -c "constraints/python$version.txt" -e ".${extras:+[$extras]}"
   rm -f "$VENV/installed-${extras//,/-}-"*
   touch "$stamp"
+}
+
+# Writes constraints/ anew: for each Python the newest versions that fit.
+remake_constraints() {
+  local version
+  make_environment
+  run "$VENV/bin/python" -m pip install -q --disable-pip-version-check uv
+  for version in 3.10 3.11 3.12 3.13; do
+    run "$VENV/bin/uv" pip compile -q setup.py --all-extras --upgrade \
+      --python-version "$version" --python-platform x86_64-manylinux_2_28 \
+      --no-header --no-annotate -o "constraints/python$version.txt"
+  done
+  say "Now run the tests: what they pass with is what is committed."
 }
 
 # === Main job
@@ -173,9 +191,9 @@ if [[ $# -gt 0 && $1 != --* ]]; then
   shift
 fi
 case $command in
-  main | setup | smoke | test | bench | gpu) ;;
+  main | setup | smoke | test | bench | gpu | constraints) ;;
   help) usage; exit ;;
-  *) misuse "unknown command '$command'; expected setup, smoke, test, bench, gpu or help." ;;
+  *) misuse "unknown command '$command'; expected setup, smoke, test, bench, gpu, constraints or help." ;;
 esac
 while [[ $# -gt 0 && ! $command =~ ^(test|bench|gpu)$ ]]; do
   case $1 in
@@ -193,6 +211,7 @@ done
 export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-3}
 case $command in
   setup) install ;;
+  constraints) remake_constraints ;;
   main)
     install
     compare_on "$DATA"

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 STAND_IN = """#!/usr/bin/env bash
 [[ "$1 $2" == "-m pip" && $3 == --version ]] && exit
+[[ $1 == -c && $2 == *print* ]] && echo 3.11
 [[ $1 == -c ]] && exit
 echo "$(basename "$0") $*" >> "$CALLS"
 [[ $1 == "$FAIL" ]] && exit 1
@@ -28,6 +29,7 @@ def project(tmp_path):
         "pyproject.toml",
         "mgnm_tf/version.py",
         "mgnm_tf/models/models.toml",
+        "constraints/python3.11.txt",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -105,6 +107,7 @@ def test_main_installs_prepares_and_compares(project):
     assert result.returncode == 0, result.stderr
     install, prepare, compare = calls(project)
     assert install.startswith("python -m pip install -q")
+    assert "-c constraints/python3.11.txt -e ." in install
     assert install.split()[-1].startswith(".")
     assert prepare == "mgnm prepare movielens-100k --out data/movielens-100k"
     assert compare.startswith(
@@ -136,6 +139,33 @@ def test_a_changed_setup_is_installed_again(project):
     run_all(project, "setup")
     assert len(calls(project)) == 1
     assert len(list(project.glob(".venv/installed-*"))) == 1
+
+
+def test_changed_constraints_are_installed(project):
+    run_all(project, "setup")
+    calls(project)
+    with open(project / "constraints" / "python3.11.txt", "a") as file:
+        file.write("# changed\n")
+    run_all(project, "setup")
+    assert len(calls(project)) == 1
+
+
+@pytest.mark.parametrize("minor", range(10, 14))
+def test_every_python_has_the_versions_that_passed(minor):
+    text = (ROOT / "constraints" / f"python3.{minor}.txt").read_text()
+    versions = dict(line.split("==") for line in text.split())
+    assert {"tensorflow", "keras", "numpy", "pandas", "pytest"} <= {*versions}
+
+
+def test_constraints_are_remade_by_one_command(project):
+    stand_in = project / ".venv" / "bin" / "uv"
+    shutil.copy(stand_in.with_name("mgnm"), stand_in)
+    assert run_all(project, "constraints").returncode == 0
+    install, *compiled = calls(project)
+    assert install.endswith("uv")
+    assert [line.split()[-1] for line in compiled] == [
+        f"constraints/python3.{minor}.txt" for minor in range(10, 14)
+    ]
 
 
 def test_a_failed_install_is_tried_again(project):
