@@ -6,6 +6,7 @@ last the backup, which is renamed when it is whole. A run continues from its
 newest whole backup, after everything of later epochs was cut off.
 """
 
+import math
 import os
 import shutil
 import time
@@ -17,8 +18,37 @@ import keras
 import numpy as np
 
 from mgnm_tf.training.history import best_epoch
+from mgnm_tf.utils.disk import reserve
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import write_json
+
+
+class RoomForWeights(keras.callbacks.Callback):
+    """Checks that the disk has room for what the end of an epoch writes.
+
+    Args:
+        folder: where it is written.
+    """
+
+    def __init__(self, folder: str | os.PathLike):
+        super().__init__()
+        self.folder = Path(folder)
+
+    def on_epoch_end(self, epoch, logs=None):
+        # The best weights and the backup.
+        reserve(self.folder, 2 * saved_size(self.model))
+
+
+def saved_size(model: keras.Model) -> int:
+    """Returns about how many bytes a saved model has, rather too many."""
+    # A model that counts was never compiled.
+    optimizer = getattr(model, "optimizer", None)
+    variables = [*model.variables, *(optimizer.variables if optimizer else ())]
+    # Each has an entry in the file.
+    return 2**18 + sum(
+        4096 + math.prod(one.shape) * (8 if "64" in one.dtype else 4)
+        for one in variables
+    )
 
 
 class SealedBackup(keras.callbacks.BackupAndRestore):

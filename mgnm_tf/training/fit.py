@@ -29,9 +29,11 @@ from mgnm_tf.training.build import make_model
 from mgnm_tf.training.build import steps_of
 from mgnm_tf.training.callbacks import BestWeights
 from mgnm_tf.training.callbacks import ResumedEarlyStopping
+from mgnm_tf.training.callbacks import RoomForWeights
 from mgnm_tf.training.callbacks import SealedBackup
 from mgnm_tf.training.callbacks import SeedPerEpoch
 from mgnm_tf.training.callbacks import Timing
+from mgnm_tf.training.callbacks import saved_size
 from mgnm_tf.training.callbacks import timing
 from mgnm_tf.training.config import TrainConfig
 from mgnm_tf.training.environment import describe_environment
@@ -41,6 +43,7 @@ from mgnm_tf.training.history import cut_history
 from mgnm_tf.training.history import read_history
 from mgnm_tf.training.memory import peak_memory
 from mgnm_tf.training.memory import reset_peak_memory
+from mgnm_tf.utils.disk import reserve
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import write_json
 
@@ -96,6 +99,7 @@ def train(
                 _count(model, data, config, folder, verbose)
             else:
                 _descend(model, data, config, folder, verbose, callbacks)
+            reserve(folder, saved_size(model))
             model.save(folder / run_folder.MODEL)
             if protocol is None:
                 protocol = Protocol(max_length=config.max_length)
@@ -225,6 +229,7 @@ def _own_callbacks(
     monitored = (values, config.monitor, config.mode)
     return [
         SeedPerEpoch(),
+        RoomForWeights(backup),
         keras.callbacks.TerminateOnNaN(),
         *_tensorboard(folder),
         ResumedEarlyStopping(*monitored, config.patience),

@@ -11,6 +11,7 @@ from typing import Any
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError
 from mgnm_tf.training.config import TrainConfig
+from mgnm_tf.utils.disk import disk_error
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import write_json
 
@@ -114,14 +115,19 @@ def _tidy(partial: Path) -> Iterator[None]:
     """Removes a run that an error ended before there was an epoch to keep."""
     try:
         yield
-    except (OSError, UserError) as error:
+    except Exception as error:
+        reason = disk_error(error)
+        if reason is None and not isinstance(error, UserError):
+            raise
+        left = "the same call continues after the last whole epoch."
         if not any((partial / BACKUP).glob("epoch-*")):
             shutil.rmtree(partial, ignore_errors=True)
+            left = "nothing was left of it."
         if isinstance(error, UserError):
             raise
         raise UserError(
-            f"{partial} could not be written: {error.strerror or error}; "
-            "the same call continues after the last whole epoch."
+            f"{partial} could not be written: {reason.strerror or reason}; "
+            f"{left}"
         ) from error
 
 

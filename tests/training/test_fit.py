@@ -142,6 +142,14 @@ def fill_the_disk(monkeypatch, epoch):
     monkeypatch.setattr(fit.SealedBackup, "_save_model", save_model)
 
 
+def leave_no_room(monkeypatch, epoch):
+    def on_epoch_end(self, number, logs=None):
+        if number == epoch:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(fit.RoomForWeights, "on_epoch_end", on_epoch_end)
+
+
 def kill_after_backup(monkeypatch, epoch):
     """The new backup is sealed, the previous one still there."""
 
@@ -166,6 +174,7 @@ def test_a_run_killed_again_and_again_ends_like_a_whole_one(
     for kill, epoch in [
         (kill_in_best_weights, 1),
         (fill_the_disk, 1),
+        (leave_no_room, 1),
         (kill_after_backup, 2),
         # Between the best epoch and the one at which patience ends.
         (kill_in_backup, last),
