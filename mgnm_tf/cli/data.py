@@ -56,6 +56,13 @@ def prepare(
             help="Unit of times that are numbers: s, ms, us, ns or auto."
         ),
     ] = "auto",
+    quotes: Annotated[
+        bool,
+        typer.Option(
+            "--quotes/--no-quotes",
+            help="Whether a field may stand in quotation marks.",
+        ),
+    ] = True,
     rating_above: Annotated[
         float | None, typer.Option(help="Keep ratings above this one.")
     ] = None,
@@ -113,6 +120,7 @@ def prepare(
                 split_column=split_column,
                 separator=separator,
                 time_unit=time_unit,
+                quotes=quotes,
                 rating_above=rating_above,
                 min_user=min_user,
                 min_item=min_item,

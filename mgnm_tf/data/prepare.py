@@ -30,6 +30,7 @@ def prepare(
     separator: str | None = None,
     column_names: Sequence[str] | None = None,
     time_unit: str = "auto",
+    quotes: bool = True,
     rating_above: float | None = None,
     min_user: int = 1,
     min_item: int = 1,
@@ -57,6 +58,7 @@ def prepare(
         separator: see `read_log`.
         column_names: see `read_log`.
         time_unit: see `read_log`. Defaults to `"auto"`.
+        quotes: see `read_log`. Defaults to `True`.
         rating_above: keep only ratings strictly above it, if given.
         min_user: see `filter_core`. Defaults to 1.
         min_item: see `filter_core`. Defaults to 1.
@@ -91,6 +93,7 @@ def prepare(
         separator=separator,
         column_names=column_names,
         time_unit=time_unit,
+        quotes=quotes,
     )
     progress(f"filtering {len(log):,} events")
     if rating_above is not None:
