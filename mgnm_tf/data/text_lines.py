@@ -120,34 +120,38 @@ def count_rows(
 
     Raises:
         DataError: a quotation mark is never closed, or closes inside a
-            field, or encloses lines that look like rows.
+            field, or encloses lines half of which look like rows.
     """
     head = list(islice(lines, 1000))
     rows = [line for line in head if shape.fits(line, None)]
     example = min(rows, key=lambda line: '"' in line, default=None)
-    row, inside, spans = 0, False, False
+    row, inside, spans, fault = 0, False, False, ""
+    like_rows = unlike_rows = 0
     for line in islice(chain(head, lines), int(has_header), None):
         line = line.rstrip("\r\n")
         if not inside:
             row += bool(line)
             if '"' in line:
                 inside, _ = _scan(line, shape.separator, False)
+            like_rows = unlike_rows = 0
             continue
         spans = True
-        where = f"{path}, row {row}: a quotation mark opens a field"
-        if shape.fits(line, example):
-            raise DataError(
-                f"{where} and encloses lines that look like rows. {_CURE}"
-            )
+        fits = shape.fits(line, example)
+        like_rows += fits
+        unlike_rows += bool(line) and not fits
         inside, tidy = _scan(line, shape.separator, True)
         if not tidy:
-            raise DataError(
-                f"{where} of several lines, and text follows the mark that "
-                f"would close it. {_CURE}"
-            )
-    if inside:
+            fault = "text follows the mark that would close it"
+        elif not inside and like_rows >= unlike_rows:
+            fault = "the lines up to the mark that would close it are like rows"
+        if fault:
+            break
+    if inside and not fault:
+        fault = "no mark closes it"
+    if fault:
         raise DataError(
-            f"{path}, row {row}: a quotation mark is never closed. {_CURE}"
+            f"{path}, row {row}: a quotation mark opens a field, but {fault}. "
+            f"{_CURE}"
         )
     return row, spans
 

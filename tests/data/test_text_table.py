@@ -255,3 +255,16 @@ def test_mixed_and_large_ids_of_a_frame(column):
     frame = FRAME[:3].assign(title=categories)
     log = read_log(frame, category_column="title")
     assert log.categories.tolist() == [0, -1, 1]
+
+
+def test_prose_that_looks_like_a_row_now_and_then(tmp_path):
+    prose = '"First\nit,was,3,times\nbetter\n\nthan the last"'
+    path = write(tmp_path / "log.csv", titled(row_4=prose))
+    assert len(read_log(path)) == 40
+
+
+def test_an_open_mark_swallows_no_row_among_many_blank_lines(tmp_path):
+    rows = titled(row_7='"Untitled', row_10='a 12"')
+    path = write(tmp_path / "log.csv", rows, end="\n\n\n")
+    with pytest.raises(DataError, match="row 7: .*are like rows"):
+        read_log(path)
