@@ -101,10 +101,14 @@ def prepare(
     ] = False,
 ) -> None:
     """Read, filter and split a log, or fetch a known data set."""
+    from mgnm_tf.data import account
     from mgnm_tf.data import prepare as preparation
     from mgnm_tf.data import recipe
 
-    how = {"overwrite": overwrite, "progress": notes.print}
+    def progress(step: str) -> None:
+        notes.print(step, markup=False)
+
+    how = {"overwrite": overwrite, "progress": progress}
     if Path(source).exists():
         if file is not None:
             raise UserError("--file goes with a recipe, not with a file.")
@@ -144,8 +148,11 @@ def prepare(
     console.print(
         f"{out}: {len(data.items):,} events, {data.num_users:,} users with "
         f"training events, {data.num_items:,} items. Records to predict: "
-        f"{', '.join(counts)}."
+        f"{', '.join(counts)}.",
+        markup=False,
     )
+    for line in account.sentences(data.metadata):
+        console.print(line, markup=False)
 
 
 def _refuse_options_of_recipe(context: typer.Context, source: str) -> None:
@@ -201,4 +208,5 @@ def world(
             num_events=events,
             num_interests=interests,
         )
-    console.print(f"{out}: {events or 50 * users:,} events.")
+    made = f"{out}: {events or 50 * users:,} events."
+    console.print(made, markup=False)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from mgnm_tf.data.account import account_of
+from mgnm_tf.data.account import count_ties
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.dataset import check_writable
 from mgnm_tf.data.filters import drop_duplicates
@@ -44,7 +46,9 @@ def prepare(
 ) -> SequenceDataset:
     """Reads, filters, splits and saves a log.
 
-    The order: read, ratings, duplicates, core, split, number, save.
+    The order: read, ratings, duplicates, core, split, number, save. What
+    became of every row is noted in the metadata (`account`), and so is how
+    many records have the time of the event before them (`ties`).
 
     Args:
         source: see `read_log`; so are the columns and the separator.
@@ -95,7 +99,8 @@ def prepare(
         time_unit=time_unit,
         quotes=quotes,
     )
-    progress(f"filtering {len(log):,} events")
+    rows = len(log)
+    progress(f"filtering {rows:,} events")
     if rating_above is not None:
         log = filter_rating(log, rating_above)
     if not keep_duplicates:
@@ -103,7 +108,11 @@ def prepare(
     log = filter_core(log, min_user, min_item)
     progress(f"splitting {len(log):,} events")
     data = split_log(log, split, ratios, name or out.absolute().name)
-    data.metadata.update(metadata or {})
+    data.metadata.update(
+        metadata or {},
+        account=account_of(rows, log, data),
+        ties=count_ties(data),
+    )
     progress(f"writing {out}")
     data.save(out, overwrite)
     return SequenceDataset.load(out, verify=False)
