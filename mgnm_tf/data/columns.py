@@ -1,5 +1,6 @@
 """One column of a log at a time: check it and turn it into numbers."""
 
+from collections.abc import Iterable
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,21 +10,38 @@ import pyarrow.compute as pc
 
 from mgnm_tf.errors import DataError
 
-_DATES = "whole seconds since 1970 or a date in ISO 8601"
 
-
-def missing_column(
-    where: str, name: str, found: Sequence[str], separator: str = ""
-) -> DataError:
-    """Returns the error for a column that is not there.
+def check_columns(
+    where: str,
+    wanted: Iterable[str],
+    found: Sequence[str],
+    separator: str = "",
+) -> None:
+    """Checks that each wanted column is there once.
 
     Args:
         where: the source, for the message.
-        name: the column that was asked for.
+        wanted: the columns that are asked for.
         found: the columns that are there.
         separator: the separator of a text file; an only column with another
             one in its name gets a hint.
+
+    Raises:
+        DataError: a column is missing, or is there more than once.
     """
+    for name in wanted:
+        if name not in found:
+            raise _missing_column(where, name, found, separator)
+        if found.count(name) > 1:
+            raise DataError(
+                f"{where} has {found.count(name)} columns named {name!r}, "
+                "expected one."
+            )
+
+
+def _missing_column(
+    where: str, name: str, found: Sequence[str], separator: str
+) -> DataError:
     hint = ""
     if separator and len(found) == 1:
         others = [s for s in ("\t", ";", "|", ",") if s in found[0]]
@@ -59,12 +77,14 @@ def encode_ids(
     kind = column.type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    if not (_is_text(kind) or _is_number(kind)):
+    if not (is_text(kind) or _is_number(kind)):
         raise DataError(
             f"{where}, column {name!r}: holds {kind}, expected text or whole "
             "numbers as ids."
         )
     if pa.types.is_floating(kind):
+        column = plain(column)
+        _check_exact(column, name, where)
         # pandas turns whole numbers into floats where one is missing.
         try:
             column = column.cast(pa.int64())
@@ -100,36 +120,6 @@ def encode_ids(
     return _without_empty(codes, names, empty, name, where, optional)
 
 
-def encode_times(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
-    """Turns times into whole seconds, int64 (N,).
-
-    Args:
-        column: whole numbers, floats without a fraction, timestamps, dates,
-            or text of one of these kinds.
-        name: the name of the column, for messages.
-        where: the source, for messages.
-
-    Raises:
-        DataError: a time is missing, not a number or date, not whole, not
-            finite or negative.
-    """
-    times = _whole_numbers(_plain(column))
-    if times is None:
-        times = _dates(_plain(column), name, where)
-    if times is None:
-        numbers = finite_numbers(column, name, where, _DATES)
-        whole = np.floor(numbers) == numbers
-        whole &= np.abs(numbers) < 2.0**63
-        if not whole.all():
-            row = int(np.argmin(whole))
-            raise _bad_value(where, row, name, numbers[row], _DATES)
-        times = numbers.astype(np.int64)
-    if times.min() < 0:
-        row = int(np.argmax(times < 0))
-        raise _bad_value(where, row, name, times[row], "a time of at least 0")
-    return times
-
-
 def finite_numbers(
     column: pa.ChunkedArray,
     name: str,
@@ -142,7 +132,7 @@ def finite_numbers(
         DataError: an entry is missing, not a number, NaN or infinite; the
             message says that `expected` was expected.
     """
-    column = _plain(column)
+    column = plain(column)
     raw = column.to_pandas()
     numbers = pd.to_numeric(raw, errors="coerce").to_numpy(
         dtype=np.float64, na_value=np.nan
@@ -150,56 +140,35 @@ def finite_numbers(
     finite = np.isfinite(numbers)
     if not finite.all():
         row = int(np.argmin(finite))
-        raise _bad_value(where, row, name, column[row].as_py(), expected)
+        raise bad_value(where, row, name, column[row].as_py(), expected)
     return numbers
 
 
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Returns a column without the encoding of a dictionary."""
     if pa.types.is_dictionary(column.type):
         return column.cast(column.type.value_type)
     return column
-
-
-def _whole_numbers(column: pa.ChunkedArray) -> np.ndarray | None:
-    """Returns int64 (N,), or `None` if a cast is not enough."""
-    if column.null_count or pa.types.is_temporal(column.type):
-        return None
-    try:
-        return column.cast(pa.int64()).to_numpy()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return None
-
-
-def _dates(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray | None:
-    """Returns seconds, int64 (N,), or `None` if the first is no date."""
-    if _is_number(column.type):
-        return None
-    raw = column.to_pandas()
-    if _is_text(column.type):
-        first = raw.iloc[:1]
-        if pd.to_numeric(first, errors="coerce").notna().all():
-            return None
-        if _stamps(first).isna().all():
-            return None
-    stamps = _stamps(raw)
-    missing = stamps.isna().to_numpy()
-    if missing.any():
-        row = int(np.argmax(missing))
-        raise _bad_value(where, row, name, column[row].as_py(), _DATES)
-    naive = stamps.dt.tz_localize(None).to_numpy()
-    return naive.astype("datetime64[s]").astype(np.int64)
-
-
-def _stamps(raw: pd.Series) -> pd.Series:
-    return pd.to_datetime(raw, format="ISO8601", utc=True, errors="coerce")
 
 
 def _is_number(kind: pa.DataType) -> bool:
     return pa.types.is_integer(kind) or pa.types.is_floating(kind)
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Returns whether a type is text."""
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _check_exact(column: pa.ChunkedArray, name: str, where: str) -> None:
+    """Refuses floats so large that two whole numbers may be one of them."""
+    limit = 2 ** (np.finfo(column.type.to_pandas_dtype()).nmant + 1)
+    numbers = column.drop_null().to_numpy()
+    if len(numbers) and np.nanmax(np.abs(numbers)) >= limit:
+        raise DataError(
+            f"{where}, column {name!r}: holds {column.type}, which cannot tell "
+            f"ids above {limit:,} apart; expected text or whole numbers."
+        )
 
 
 def _without_empty(codes, names, empty, name, where, optional):
@@ -224,7 +193,10 @@ def _row_of(codes: np.ndarray, code: int) -> int:
     return int(np.argmax(codes == code)) + 1
 
 
-def _bad_value(where, row, name, value, expected) -> DataError:
+def bad_value(
+    where: str, row: int, name: str, value: object, expected: str
+) -> DataError:
+    """Returns the error for a value; `row` counts from 0."""
     return DataError(
         f"{where}, row {row + 1}, column {name!r}: found {value!s}, expected "
         f"{expected}."

@@ -52,6 +52,8 @@ _READ_OPTIONS = {
     "split_column": str,
     "separator": str,
     "column_names": list,
+    "time_unit": str,
+    "quotes": bool,
 }
 
 

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mgnm_tf.data.columns import encode_ids
-from mgnm_tf.data.columns import encode_times
 from mgnm_tf.data.table import read_table
+from mgnm_tf.data.times import encode_times
+from mgnm_tf.data.times import whole_seconds
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
 from mgnm_tf.serving.recommender import Recommender
@@ -101,9 +102,9 @@ def read_history(path: str | os.PathLike, reads_times: bool) -> Requests:
     codes, present = pd.factorize(users)
     order, times = np.argsort(codes, kind="stable"), None
     if timed:
-        times = encode_times(table["timestamp"], "timestamp", where)
+        times, unit = encode_times(table["timestamp"], "timestamp", where)
         order = np.lexsort((times, codes))
-        times = times[order]
+        times = whole_seconds(times[order], unit)
     offsets = np.concatenate([[0], np.cumsum(np.bincount(codes))])
     names = np.asarray(user_ids, object)[present]
     return Requests(
