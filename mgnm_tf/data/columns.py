@@ -8,13 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mgnm_tf.errors import DataError
+from mgnm_tf.errors import MissingColumnError
 
 _DATES = "whole seconds since 1970 or a date in ISO 8601"
 
 
 def missing_column(
     where: str, name: str, found: Sequence[str], separator: str = ""
-) -> DataError:
+) -> MissingColumnError:
     """Returns the error for a column that is not there.
 
     Args:
@@ -32,9 +33,12 @@ def missing_column(
                 f" The header has only one column, so the separator "
                 f"{separator!r} looks wrong; it may be {others[0]!r}."
             )
-    names = ", ".join(repr(str(column)) for column in found)
-    return DataError(
-        f"{where} has no column {name!r}; columns found: {names}.{hint}"
+    found = [str(column) for column in found]
+    names = ", ".join(map(repr, found))
+    return MissingColumnError(
+        f"{where} has no column {name!r}; columns found: {names}.{hint}",
+        name,
+        found,
     )
 
 

@@ -1,0 +1,20 @@
+"""Options that say what the columns of a file of histories are called."""
+
+from typing import Annotated
+
+import typer
+
+UserColumn = Annotated[str, typer.Option(help="Column of the user.")]
+ItemColumn = Annotated[str, typer.Option(help="Column of the item.")]
+TimeColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="Column of the time.", show_default="timestamp, if it is there"
+    ),
+]
+Separator = Annotated[
+    str | None,
+    typer.Option(
+        help="Between columns.", show_default="by the name of the file"
+    ),
+]

@@ -1,0 +1,141 @@
+"""Histories in a file or a data frame: one row an event."""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from mgnm_tf.data.columns import encode_ids
+from mgnm_tf.data.columns import encode_times
+from mgnm_tf.data.log import _from_pandas
+from mgnm_tf.data.table import read_table
+from mgnm_tf.errors import DataError
+from mgnm_tf.errors import MissingColumnError
+from mgnm_tf.serving.requests import Requests
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class HistoryColumns:
+    """What the columns of a file of events are called.
+
+    Args:
+        user: the column of user ids. Defaults to `"user_id"`.
+        item: the column of item ids. Defaults to `"item_id"`.
+        time: the column of times. Defaults to `None`: `"timestamp"` where
+            there is such a column; without it the rows of a user are in time
+            order.
+        separator: see `read_log`. Defaults to `None`.
+    """
+
+    user: str = "user_id"
+    item: str = "item_id"
+    time: str | None = None
+    separator: str | None = None
+
+
+def read_history(
+    path: str | os.PathLike,
+    reads_times: bool,
+    columns: HistoryColumns | None = None,
+) -> Requests:
+    """Reads the histories of a file, users in the order of their first rows.
+
+    Args:
+        path: CSV or Parquet, plain or `.gz`.
+        reads_times: whether the model reads times.
+        columns: what its columns are called. Defaults to `None`: user_id,
+            item_id and timestamp.
+
+    Raises:
+        DataError: the file cannot be used.
+    """
+    path, columns = Path(path), columns or HistoryColumns()
+    ids, time = [columns.user, columns.item], columns.time or "timestamp"
+    ids = list(dict.fromkeys(ids))
+    try:
+        table = read_table(path, ids, [time], columns.separator)
+    except MissingColumnError as error:
+        if error.column != time or columns.time or reads_times:
+            raise
+        table = read_table(path, ids, [], columns.separator)
+        _note_missing_times(str(path), time, error.found, "--time-column")
+    if not table.num_rows:
+        raise DataError(f"{path} has columns but no rows; expected events.")
+    return _lay_out(
+        table, columns.user, columns.item, time, str(path), reads_times
+    )
+
+
+def read_frame(frame: pd.DataFrame, reads_times: bool) -> Requests:
+    """Reads the histories of a data frame, as `read_history` those of a file.
+
+    Args:
+        frame: columns `user_id`, `item_id` and, needed by models that read
+            times, `timestamp`. May be empty.
+        reads_times: whether the model reads times.
+
+    Raises:
+        DataError: the frame cannot be used.
+    """
+    where, wanted = "`histories`", ["user_id", "item_id"]
+    if reads_times or "timestamp" in frame.columns:
+        wanted.append("timestamp")
+    elif len(frame.columns) > len(wanted):
+        found = list(map(str, frame.columns))
+        _note_missing_times(where, "timestamp", found, "that name")
+    table = _from_pandas(frame, wanted)
+    if not table.num_rows:
+        return _nothing(reads_times)
+    return _lay_out(table, *wanted[:2], "timestamp", where, reads_times)
+
+
+def _note_missing_times(where, time, found, remedy):
+    names = ", ".join(map(repr, found))
+    logger.info(
+        f"{where} has no column {time!r}, so the rows of each user are taken "
+        f"to be in time order; columns found: {names}. If one of them holds "
+        f"the times, say so by {remedy}."
+    )
+
+
+def _lay_out(
+    table: pa.Table,
+    user: str,
+    item: str,
+    time: str,
+    where: str,
+    reads_times: bool,
+) -> Requests:
+    """Puts the events of each user one after another, oldest first."""
+    users, user_ids = encode_ids(table[user], user, where)
+    items, item_ids = encode_ids(table[item], item, where)
+    codes, present = pd.factorize(users)
+    order, times = np.argsort(codes, kind="stable"), None
+    if time in table.column_names:
+        times = encode_times(table[time], time, where)
+        order = np.lexsort((times, codes))
+        times = times[order]
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(codes))])
+    names = np.asarray(user_ids, object)[present]
+    return Requests(
+        labels=names,
+        users=names,
+        items=np.asarray(item_ids, object)[items[order]],
+        offsets=offsets,
+        item_times=times if reads_times else None,
+        times=times[offsets[1:] - 1] if reads_times else None,
+    )
+
+
+def _nothing(reads_times: bool) -> Requests:
+    names, times = np.zeros(0, object), None
+    if reads_times:
+        times = np.zeros(0, np.int64)
+    offsets = np.zeros(1, np.int64)
+    return Requests(names, names, names, offsets, times, times)

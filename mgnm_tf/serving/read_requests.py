@@ -1,0 +1,80 @@
+"""The arguments of a `Recommender`, read as requests."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mgnm_tf.errors import UserError
+from mgnm_tf.serving.history_table import read_frame
+from mgnm_tf.serving.requests import Requests
+from mgnm_tf.serving.requests import rows_of_ids
+from mgnm_tf.serving.requests import text_ids
+
+
+def read_requests(
+    histories: Sequence[Sequence[str]] | pd.DataFrame,
+    users: Sequence[str] | None,
+    times: Sequence[int] | None,
+    reads_times: bool,
+) -> Requests:
+    """Checks histories and lays them out flat.
+
+    Args:
+        histories: see `Recommender.recommend`.
+        users: see `Recommender.recommend`.
+        times: see `Recommender.recommend`.
+        reads_times: whether the model reads times.
+
+    Raises:
+        UserError: an argument is of another kind than expected.
+    """
+    if isinstance(histories, pd.DataFrame):
+        if users is not None:
+            raise UserError(
+                "`users` goes with a sequence of histories; a table names "
+                "the users itself."
+            )
+        requests = read_frame(histories, reads_times)
+    else:
+        if reads_times:
+            raise UserError(
+                "The model reads times: give `histories` as a table with the "
+                "columns user_id, item_id and timestamp."
+            )
+        requests = _of_lists(histories, users)
+    if reads_times and times is not None:
+        times = _integers(times, "`times`", len(requests))
+        requests = replace(requests, times=times)
+    return requests
+
+
+def _of_lists(histories: Any, users: Sequence[str] | None) -> Requests:
+    rows = rows_of_ids(histories, "`histories`")
+    count = len(rows)
+    if users is None:
+        labels, names = np.arange(count), np.full(count, "", object)
+    else:
+        names = labels = text_ids(users, "`users`")
+    if len(names) != count:
+        raise UserError(
+            f"`users` must name each of the {count} histories. Received: "
+            f"{len(names)} users"
+        )
+    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
+    items = text_ids(list(chain.from_iterable(rows)), "`histories`")
+    return Requests(labels, names, items, offsets.astype(np.int64))
+
+
+def _integers(values: Sequence, name: str, count: int) -> np.ndarray:
+    """Returns whole numbers (count,) int64."""
+    array = np.asarray(values)
+    if array.shape != (count,) or (count and array.dtype.kind not in "iu"):
+        raise UserError(
+            f"{name} must be {count} whole numbers of seconds. Received: "
+            f"shape {array.shape}, dtype {array.dtype}"
+        )
+    return array.astype(np.int64)

@@ -1,0 +1,67 @@
+import pytest
+
+from mgnm_tf.errors import DataError
+from mgnm_tf.serving.history_table import HistoryColumns
+from mgnm_tf.serving.history_table import read_frame
+from mgnm_tf.serving.history_table import read_history
+from tests.serving.test_recommend_file import TABLE
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])
+def test_histories_are_read_in_time_order(ending, tmp_path):
+    path = tmp_path / f"h.{ending}"
+    if ending == "parquet":
+        TABLE.to_parquet(path)
+    else:
+        TABLE.to_csv(path, index=False)
+    found = read_history(path, reads_times=True)
+    assert list(found.users) == ["bob", "ann", "77"]
+    assert list(found.offsets) == [0, 2, 4, 5]
+    assert list(found.items[:2]) == ["jam, red", "é"]
+    assert list(found.times) == [9, 6, 7]
+    assert read_history(path, reads_times=False).times is None
+
+
+def test_without_times_the_rows_are_in_order(tmp_path):
+    TABLE[["user_id", "item_id"]].to_csv(tmp_path / "h.csv", index=False)
+    found = read_history(tmp_path / "h.csv", reads_times=False)
+    assert list(found.items[:2]) == ["é", "jam, red"]
+    with pytest.raises(DataError, match="has no column 'timestamp'"):
+        read_history(tmp_path / "h.csv", reads_times=True)
+
+
+def test_that_there_are_no_times_is_said(tmp_path, caplog):
+    caplog.set_level("INFO", "mgnm_tf")
+    path, table = tmp_path / "h.csv", TABLE.rename(columns={"timestamp": "ts"})
+    table.to_csv(path, index=False)
+    assert list(read_history(path, False).items[:2]) == ["é", "jam, red"]
+    assert [one.message for one in caplog.records] == [
+        f"{path} has no column 'timestamp', so the rows of each user are "
+        "taken to be in time order; columns found: 'user_id', 'item_id', "
+        "'ts'. If one of them holds the times, say so by --time-column."
+    ]
+    caplog.clear()
+    columns = HistoryColumns(time="ts")
+    found = read_history(path, False, columns)
+    assert list(found.items[:2]) == ["jam, red", "é"]
+    assert not caplog.records
+    read_frame(table, False)
+    assert "has no column 'timestamp', so the rows" in caplog.text
+    caplog.clear()
+    read_frame(table[["user_id", "item_id"]], False)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("name", ["user", "item", "time"])
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_named_column_must_be_there(tmp_path, name, ending):
+    path = tmp_path / f"h.{ending}"
+    if ending == "parquet":
+        TABLE.to_parquet(path)
+    else:
+        TABLE.to_csv(path, index=False)
+    sentence = (
+        "has no column 'x'; columns found: 'user_id', 'item_id', 'timestamp'"
+    )
+    with pytest.raises(DataError, match=sentence):
+        read_history(path, False, HistoryColumns(**{name: "x"}))
