@@ -32,7 +32,7 @@ def prepare(
         str, typer.Option(help="Column of the item.")
     ] = "item_id",
     time_column: Annotated[
-        str, typer.Option(help="Column of the time, in seconds.")
+        str, typer.Option(help="Column of the time.")
     ] = "timestamp",
     rating_column: Annotated[
         str | None, typer.Option(help="Column of the rating.")
@@ -50,6 +50,12 @@ def prepare(
             help="Between columns.", show_default="by the name of the file"
         ),
     ] = None,
+    time_unit: Annotated[
+        str,
+        typer.Option(
+            help="Unit of times that are numbers: s, ms, us, ns or auto."
+        ),
+    ] = "auto",
     rating_above: Annotated[
         float | None, typer.Option(help="Keep ratings above this one.")
     ] = None,
@@ -106,6 +112,7 @@ def prepare(
                 category_column=category_column,
                 split_column=split_column,
                 separator=separator,
+                time_unit=time_unit,
                 rating_above=rating_above,
                 min_user=min_user,
                 min_item=min_item,

@@ -12,6 +12,7 @@ from mgnm_tf.cli.app import notes
 from mgnm_tf.cli.history_options import ItemColumn
 from mgnm_tf.cli.history_options import Separator
 from mgnm_tf.cli.history_options import TimeColumn
+from mgnm_tf.cli.history_options import TimeUnit
 from mgnm_tf.cli.history_options import UserColumn
 from mgnm_tf.errors import UserError
 
@@ -45,6 +46,7 @@ def explain(
     item_column: ItemColumn = "item_id",
     time_column: TimeColumn = None,
     separator: Separator = None,
+    time_unit: TimeUnit = "auto",
 ) -> None:
     """Make a page: which items feed which interest, and what comes of it.
 
@@ -58,7 +60,9 @@ def explain(
     from mgnm_tf.serving.history_table import read_history
     from mgnm_tf.serving.recommender import Recommender
 
-    columns = HistoryColumns(user_column, item_column, time_column, separator)
+    columns = HistoryColumns(
+        user_column, item_column, time_column, separator, time_unit
+    )
     requests = read_history(history, reads_times=False, columns=columns)
     chosen = choose_users(users, list(requests.users), history)
     names = None if titles is None else read_titles(titles)

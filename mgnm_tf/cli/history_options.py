@@ -18,3 +18,7 @@ Separator = Annotated[
         help="Between columns.", show_default="by the name of the file"
     ),
 ]
+TimeUnit = Annotated[
+    str,
+    typer.Option(help="Unit of times that are numbers: s, ms, us, ns or auto."),
+]

@@ -17,6 +17,7 @@ from mgnm_tf.cli.app import print_rows
 from mgnm_tf.cli.history_options import ItemColumn
 from mgnm_tf.cli.history_options import Separator
 from mgnm_tf.cli.history_options import TimeColumn
+from mgnm_tf.cli.history_options import TimeUnit
 from mgnm_tf.cli.history_options import UserColumn
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError
@@ -91,6 +92,7 @@ def recommend(
     item_column: ItemColumn = "item_id",
     time_column: TimeColumn = None,
     separator: Separator = None,
+    time_unit: TimeUnit = "auto",
     top: Annotated[int, typer.Option(help="Items for each user.")] = 20,
     user: Annotated[
         str | None,
@@ -132,7 +134,9 @@ def recommend(
         known = set(recommender.item_ids)
         _print_one(recommender, user, read_items(items, known), top, diversity)
         return
-    columns = HistoryColumns(user_column, item_column, time_column, separator)
+    columns = HistoryColumns(
+        user_column, item_column, time_column, separator, time_unit
+    )
     with _progress("Recommending") as advance:
         count = recommend_file(
             recommender, history, out, top, diversity, advance, columns

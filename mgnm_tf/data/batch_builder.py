@@ -8,6 +8,7 @@ from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.negatives import NegativeSampler
 from mgnm_tf.data.negatives import hash_words
+from mgnm_tf.data.times import whole_seconds
 
 EVALUATION = -1
 """The epoch of validation and test; training epochs count from 0."""
@@ -88,7 +89,8 @@ class BatchBuilder:
             self.sequences = tf.constant(np.asarray(data.sequences))
             self.offsets = tf.constant(np.asarray(data.offsets))
             if {"history_time", "candidate_time"} & set(features):
-                self.times = tf.constant(np.asarray(data.times))
+                times = np.asarray(data.times)
+                self.times = tf.constant(whole_seconds(times, data.time_unit))
             if {"history_category", "candidate_category"} & set(features):
                 self.categories = tf.constant(np.asarray(data.item_categories))
             if exclude == "user":

@@ -10,8 +10,6 @@ import pyarrow.compute as pc
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import MissingColumnError
 
-_DATES = "whole seconds since 1970 or a date in ISO 8601"
-
 
 def missing_column(
     where: str, name: str, found: Sequence[str], separator: str = ""
@@ -63,7 +61,7 @@ def encode_ids(
     kind = column.type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    if not (_is_text(kind) or _is_number(kind)):
+    if not (is_text(kind) or _is_number(kind)):
         raise DataError(
             f"{where}, column {name!r}: holds {kind}, expected text or whole "
             "numbers as ids."
@@ -104,36 +102,6 @@ def encode_ids(
     return _without_empty(codes, names, empty, name, where, optional)
 
 
-def encode_times(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
-    """Turns times into whole seconds, int64 (N,).
-
-    Args:
-        column: whole numbers, floats without a fraction, timestamps, dates,
-            or text of one of these kinds.
-        name: the name of the column, for messages.
-        where: the source, for messages.
-
-    Raises:
-        DataError: a time is missing, not a number or date, not whole, not
-            finite or negative.
-    """
-    times = _whole_numbers(_plain(column))
-    if times is None:
-        times = _dates(_plain(column), name, where)
-    if times is None:
-        numbers = finite_numbers(column, name, where, _DATES)
-        whole = np.floor(numbers) == numbers
-        whole &= np.abs(numbers) < 2.0**63
-        if not whole.all():
-            row = int(np.argmin(whole))
-            raise _bad_value(where, row, name, numbers[row], _DATES)
-        times = numbers.astype(np.int64)
-    if times.min() < 0:
-        row = int(np.argmax(times < 0))
-        raise _bad_value(where, row, name, times[row], "a time of at least 0")
-    return times
-
-
 def finite_numbers(
     column: pa.ChunkedArray,
     name: str,
@@ -146,7 +114,7 @@ def finite_numbers(
         DataError: an entry is missing, not a number, NaN or infinite; the
             message says that `expected` was expected.
     """
-    column = _plain(column)
+    column = plain(column)
     raw = column.to_pandas()
     numbers = pd.to_numeric(raw, errors="coerce").to_numpy(
         dtype=np.float64, na_value=np.nan
@@ -154,55 +122,23 @@ def finite_numbers(
     finite = np.isfinite(numbers)
     if not finite.all():
         row = int(np.argmin(finite))
-        raise _bad_value(where, row, name, column[row].as_py(), expected)
+        raise bad_value(where, row, name, column[row].as_py(), expected)
     return numbers
 
 
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Returns a column without the encoding of a dictionary."""
     if pa.types.is_dictionary(column.type):
         return column.cast(column.type.value_type)
     return column
-
-
-def _whole_numbers(column: pa.ChunkedArray) -> np.ndarray | None:
-    """Returns int64 (N,), or `None` if a cast is not enough."""
-    if column.null_count or pa.types.is_temporal(column.type):
-        return None
-    try:
-        return column.cast(pa.int64()).to_numpy()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return None
-
-
-def _dates(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray | None:
-    """Returns seconds, int64 (N,), or `None` if the first is no date."""
-    if _is_number(column.type):
-        return None
-    raw = column.to_pandas()
-    if _is_text(column.type):
-        first = raw.iloc[:1]
-        if pd.to_numeric(first, errors="coerce").notna().all():
-            return None
-        if _stamps(first).isna().all():
-            return None
-    stamps = _stamps(raw)
-    missing = stamps.isna().to_numpy()
-    if missing.any():
-        row = int(np.argmax(missing))
-        raise _bad_value(where, row, name, column[row].as_py(), _DATES)
-    naive = stamps.dt.tz_localize(None).to_numpy()
-    return naive.astype("datetime64[s]").astype(np.int64)
-
-
-def _stamps(raw: pd.Series) -> pd.Series:
-    return pd.to_datetime(raw, format="ISO8601", utc=True, errors="coerce")
 
 
 def _is_number(kind: pa.DataType) -> bool:
     return pa.types.is_integer(kind) or pa.types.is_floating(kind)
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Returns whether a type is text."""
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
@@ -228,7 +164,10 @@ def _row_of(codes: np.ndarray, code: int) -> int:
     return int(np.argmax(codes == code)) + 1
 
 
-def _bad_value(where, row, name, value, expected) -> DataError:
+def bad_value(
+    where: str, row: int, name: str, value: object, expected: str
+) -> DataError:
+    """Returns the error for a value; `row` counts from 0."""
     return DataError(
         f"{where}, row {row + 1}, column {name!r}: found {value!s}, expected "
         f"{expected}."

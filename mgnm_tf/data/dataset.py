@@ -48,8 +48,8 @@ class SequenceDataset:
 
     Args:
         items: int32 (N,), item rows 1 to M.
-        times: int64 (N,), seconds since 1970, or positions where the source
-            has only an order.
+        times: int64 (N,), since 1970 in `time_unit`, or positions where the
+            source has only an order. Models read them in whole seconds.
         parts: int8 (N,), index into `PARTS`.
         sequences: int32 (N,), the sequence of each event.
         offsets: int64 (S + 2,); the events of sequence s stand at
@@ -63,6 +63,7 @@ class SequenceDataset:
         category_ids: raw ids of the categories; entry c - 1 belongs to c.
         metadata: what is to be known about the data: name, source, licence,
             filters, split, counts, dropped events.
+        time_unit: "s", "ms", "us" or "ns". Defaults to `"s"`.
     """
 
     items: np.ndarray
@@ -76,6 +77,7 @@ class SequenceDataset:
     item_categories: np.ndarray | None = None
     category_ids: Sequence[str] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
+    time_unit: str = "s"
 
     @property
     def num_items(self) -> int:
@@ -104,6 +106,8 @@ class SequenceDataset:
         for name, array in self._arrays().items():
             digest.update(f"{name} {array.dtype} {array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
+        if self.time_unit != "s":
+            digest.update(f"time_unit {self.time_unit}".encode())
         for name in _VOCABULARIES:
             digest.update(_as_lines(getattr(self, name)))
         return digest.hexdigest()
@@ -153,6 +157,7 @@ class SequenceDataset:
                 "format": FORMAT,
                 "format_version": FORMAT_VERSION,
                 "num_users": self.num_users,
+                "time_unit": self.time_unit,
                 "fingerprint": self.fingerprint,
                 "metadata": self.metadata,
                 "sha256": {name: sha256(folder / name) for name in files},
@@ -204,6 +209,8 @@ class SequenceDataset:
             **lists,
             num_users=header["num_users"],
             metadata=header["metadata"],
+            # Folders of earlier versions have whole seconds.
+            time_unit=header.get("time_unit", "s"),
         )
         vars(data)["fingerprint"] = header["fingerprint"]
         return data

@@ -18,12 +18,13 @@ class Sorted:
     Args:
         rows: int64 (N,), the original row of each event.
         users: int32 (N,), users counted from 0 without gaps.
-        times: int64 (N,).
+        times: int64 (N,), in `time_unit`.
         ranks: int64 (N,), the place of an event within its user, from 0.
         sizes: int64 (U,), the number of events of each user.
         user_ids: raw ids of the U users.
         parts: int8 (N,), a given split, or `None`.
         source: where the events come from, for messages.
+        time_unit: the unit of the times, that of the log.
     """
 
     rows: np.ndarray
@@ -34,6 +35,7 @@ class Sorted:
     user_ids: Sequence[str]
     parts: np.ndarray | None
     source: str
+    time_unit: str
 
     @classmethod
     def of(cls, log: InteractionLog, order: np.ndarray) -> "Sorted":
@@ -51,6 +53,7 @@ class Sorted:
             user_ids=[log.user_ids[code] for code in codes[starts]],
             parts=None if log.parts is None else log.parts[order],
             source=log.source,
+            time_unit=log.time_unit,
         )
 
 
@@ -109,6 +112,7 @@ def index_events(
         user_ids=user_ids + rest_ids,
         item_ids=item_ids,
         num_users=num_users,
+        time_unit=log.time_unit,
         item_categories=categories,
         category_ids=category_ids,
         metadata={

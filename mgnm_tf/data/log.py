@@ -12,11 +12,11 @@ import pandas as pd
 import pyarrow as pa
 
 from mgnm_tf.data.columns import encode_ids
-from mgnm_tf.data.columns import encode_times
 from mgnm_tf.data.columns import finite_numbers
 from mgnm_tf.data.columns import missing_column
 from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.table import read_table
+from mgnm_tf.data.times import encode_times
 from mgnm_tf.errors import DataError
 
 
@@ -27,8 +27,8 @@ class InteractionLog:
     Args:
         users: int32 (N,), codes from 0 into `user_ids`.
         items: int32 (N,), codes from 0 into `item_ids`.
-        times: int64 (N,), seconds since 1970, or positions where the source
-            has only an order; never negative.
+        times: int64 (N,), since 1970 in `time_unit`, or positions where the
+            source has only an order; never negative.
         user_ids: code -> raw id. May hold ids without an event.
         item_ids: code -> raw id. May hold ids without an event.
         source: where the events come from, for messages.
@@ -42,6 +42,8 @@ class InteractionLog:
             `None`.
         steps: what each filter did, in order: dicts with the name of the
             filter, its arguments and the number of events it dropped.
+        time_unit: "s", "ms", "us" or "ns": the coarsest unit in which all
+            times of the source are whole numbers. Defaults to `"s"`.
     """
 
     users: np.ndarray
@@ -56,6 +58,7 @@ class InteractionLog:
     parts: np.ndarray | None = None
     order_only: bool = False
     steps: tuple[dict[str, Any], ...] = ()
+    time_unit: str = "s"
 
     def __len__(self) -> int:
         return len(self.users)
@@ -102,12 +105,14 @@ def read_log(
     split_column: str | None = None,
     separator: str | None = None,
     column_names: Sequence[str] | None = None,
+    time_unit: str = "auto",
 ) -> InteractionLog:
     """Reads an interaction log and checks every row of it.
 
     Ids are text; whole numbers are taken as they are printed. Times are
-    whole numbers (seconds since 1970 UTC, or positions in a sequence) or
-    dates in ISO 8601. Row numbers in messages count from 1 below the header.
+    numbers (since 1970 UTC, or positions in a sequence) or dates in ISO
+    8601; fractions of a second are kept. Row numbers in messages count from 1
+    below the header.
 
     Args:
         source: a CSV or Parquet file (`.parquet`), UTF-8, plain or `.gz`; or
@@ -123,6 +128,11 @@ def read_log(
         separator: what stands between the fields of a text file; a comma if
             it is not given, a tab for `.tsv` files.
         column_names: the columns of a text file that has no header line.
+        time_unit: the unit of times that are numbers: "s", "ms", "us" or
+            "ns"; the numbers are never taken as positions then. Defaults to
+            `"auto"`: seconds, unless all are dates written as 20240131 or
+            years, or so large that they must be of a finer unit; a warning
+            in the log says so.
 
     Returns:
         The log, in the order of the source.
@@ -145,7 +155,9 @@ def read_log(
         raise DataError(f"{where} has columns but no rows; expected events.")
     users, user_ids = encode_ids(table[user_column], user_column, where)
     items, item_ids = encode_ids(table[item_column], item_column, where)
-    times = encode_times(table[time_column], time_column, where)
+    times, unit = encode_times(
+        table[time_column], time_column, where, time_unit
+    )
     ratings, categories, category_ids, parts = None, None, [], None
     if rating_column:
         numbers = finite_numbers(table[rating_column], rating_column, where)
@@ -167,7 +179,10 @@ def read_log(
         categories=categories,
         category_ids=category_ids,
         parts=parts,
-        order_only=_is_order_only(users, times),
+        order_only=time_unit == "auto"
+        and unit == "s"
+        and _is_order_only(users, times),
+        time_unit=unit,
     )
 
 

@@ -94,9 +94,9 @@ def make_dataset(
             sequence in this part and earlier parts; "none". Where that
             leaves no item, only the positive is avoided. Shared negatives
             avoid nothing. Defaults to `"history"`.
-        features: further keys: `history_time` (B, m) int64 with 0 on
-            padding, `candidate_time` (B, C) int64 (the time of the positive
-            in every column), `history_category` (B, m) int32,
+        features: further keys: `history_time` (B, m) int64 in whole seconds
+            with 0 on padding, `candidate_time` (B, C) int64 (the time of the
+            positive in every column), `history_category` (B, m) int32,
             `candidate_category` (B, C) int32, `excluded` (B, W) int32 (what
             `exclude` names, with the positive, ascending, 0 in column 0,
             repeats possible). Defaults to `()`.

@@ -29,6 +29,7 @@ def prepare(
     split_column: str | None = None,
     separator: str | None = None,
     column_names: Sequence[str] | None = None,
+    time_unit: str = "auto",
     rating_above: float | None = None,
     min_user: int = 1,
     min_item: int = 1,
@@ -55,6 +56,7 @@ def prepare(
         split_column: see `read_log`.
         separator: see `read_log`.
         column_names: see `read_log`.
+        time_unit: see `read_log`. Defaults to `"auto"`.
         rating_above: keep only ratings strictly above it, if given.
         min_user: see `filter_core`. Defaults to 1.
         min_item: see `filter_core`. Defaults to 1.
@@ -88,6 +90,7 @@ def prepare(
         split_column=split_column,
         separator=separator,
         column_names=column_names,
+        time_unit=time_unit,
     )
     progress(f"filtering {len(log):,} events")
     if rating_above is not None:

@@ -52,6 +52,7 @@ _READ_OPTIONS = {
     "split_column": str,
     "separator": str,
     "column_names": list,
+    "time_unit": str,
 }
 
 

@@ -10,6 +10,7 @@ from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.index import Sorted
 from mgnm_tf.data.index import index_events
 from mgnm_tf.data.log import InteractionLog
+from mgnm_tf.data.times import whole_seconds
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
 from mgnm_tf.utils.validation import unknown_name
@@ -93,7 +94,8 @@ def temporal(events: Sorted, shares: Ratios) -> tuple[np.ndarray, dict]:
     It asks what a service is asked: everything up to a day is known, nothing
     after it. Many test users and items are new then; users without training
     events stay (as unknown users), items without are dropped. It leaks
-    nothing.
+    nothing. The note names the first times of validation and test in whole
+    seconds; the cut itself has the precision of the log.
     """
     times = np.sort(events.times)
     cuts = _cuts(len(times), shares)
@@ -104,10 +106,11 @@ def temporal(events: Sorted, shares: Ratios) -> tuple[np.ndarray, dict]:
         )
     limits = times[cuts]
     parts = np.searchsorted(limits, events.times, side="right")
+    first = whole_seconds(limits, events.time_unit)
     note = {
         "ratios": list(shares),
-        "validation_from": int(limits[0]),
-        "test_from": int(limits[1]),
+        "validation_from": int(first[0]),
+        "test_from": int(first[1]),
     }
     return parts.astype(np.int8), note
 

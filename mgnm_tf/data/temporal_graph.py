@@ -4,6 +4,7 @@ import numpy as np
 
 from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.times import whole_seconds
 from mgnm_tf.errors import DataError
 
 
@@ -12,9 +13,9 @@ def temporal_graph(data: SequenceDataset) -> dict[str, np.ndarray]:
 
     Node 0 is nobody, users are nodes 1 to `num_users`, item i is node
     `num_users + i`. Each of the N training events stands in the list of its
-    user and in that of its item. Lists are sorted by time; events of the same
-    second keep the order of the data. Later parts are not read, so a model
-    that holds the graph never sees them.
+    user and in that of its item. Lists are sorted by time, in the precision
+    of the data; events of the same time keep the order of the data. Later
+    parts are not read, so a model that holds the graph never sees them.
 
     Args:
         data: the split data, with real times.
@@ -23,9 +24,9 @@ def temporal_graph(data: SequenceDataset) -> dict[str, np.ndarray]:
         - `offsets`: int32 (number of nodes + 1,), the list of node v stands
           at `offsets[v]:offsets[v + 1]`;
         - `neighbors`: int32 (2 N,), the node at the other end of an event;
-        - `times`: int32 (2 N,), seconds since the first training event;
-        - `origin`: int64 (), the time of the first training event, 0 without
-          events.
+        - `times`: int32 (2 N,), whole seconds since `origin`;
+        - `origin`: int64 (), the second of the first training event, 0
+          without events.
 
     Raises:
         DataError: the training events span more than 68 years, which is
@@ -34,7 +35,8 @@ def temporal_graph(data: SequenceDataset) -> dict[str, np.ndarray]:
     train = np.flatnonzero(np.asarray(data.parts) == PARTS.index("train"))
     users = np.asarray(data.sequences)[train]
     items = np.asarray(data.items)[train] + data.num_users
-    times = np.asarray(data.times)[train].astype(np.int64)
+    exact = np.asarray(data.times)[train].astype(np.int64)
+    times = whole_seconds(exact, data.time_unit)
     origin = times.min() if len(times) else np.int64(0)
     times = times - origin
     if len(times) and times.max() > np.iinfo(np.int32).max:
@@ -45,7 +47,7 @@ def temporal_graph(data: SequenceDataset) -> dict[str, np.ndarray]:
         )
     nodes = np.concatenate([users, items])
     times = np.concatenate([times, times])
-    order = np.lexsort((times, nodes))
+    order = np.lexsort((np.concatenate([exact, exact]), nodes))
     counts = np.bincount(nodes, minlength=1 + data.num_users + data.num_items)
     return {
         "offsets": np.concatenate([[0], np.cumsum(counts)]).astype(np.int32),

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +11,16 @@ import pandas as pd
 import pyarrow as pa
 
 from mgnm_tf.data.columns import encode_ids
-from mgnm_tf.data.columns import encode_times
 from mgnm_tf.data.log import _from_pandas
 from mgnm_tf.data.table import read_table
+from mgnm_tf.data.times import TIME_UNITS
+from mgnm_tf.data.times import encode_times
+from mgnm_tf.data.times import whole_seconds
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import MissingColumnError
+from mgnm_tf.errors import UserError
 from mgnm_tf.serving.requests import Requests
+from mgnm_tf.utils.validation import check_choice
 
 logger = logging.getLogger(__name__)
 
@@ -31,12 +36,23 @@ class HistoryColumns:
             there is such a column; without it the rows of a user are in time
             order.
         separator: see `read_log`. Defaults to `None`.
+        time_unit: see `read_log`. Defaults to `"auto"`.
+
+    Raises:
+        UserError: the unit is unknown.
     """
 
     user: str = "user_id"
     item: str = "item_id"
     time: str | None = None
     separator: str | None = None
+    time_unit: str = "auto"
+
+    def __post_init__(self):
+        try:
+            check_choice(self.time_unit, "time_unit", ("auto", *TIME_UNITS))
+        except ValueError as error:
+            raise UserError(str(error)) from error
 
 
 def read_history(
@@ -56,20 +72,18 @@ def read_history(
         DataError: the file cannot be used.
     """
     path, columns = Path(path), columns or HistoryColumns()
-    ids, time = [columns.user, columns.item], columns.time or "timestamp"
-    ids = list(dict.fromkeys(ids))
+    time = columns.time or "timestamp"
+    ids = list(dict.fromkeys([columns.user, columns.item]))
     try:
         table = read_table(path, ids, [time], columns.separator)
     except MissingColumnError as error:
         if error.column != time or columns.time or reads_times:
             raise
         table = read_table(path, ids, [], columns.separator)
-        _note_missing_times(str(path), time, error.found, "--time-column")
+        _note_missing_times(str(path), error.found)
     if not table.num_rows:
         raise DataError(f"{path} has columns but no rows; expected events.")
-    return _lay_out(
-        table, columns.user, columns.item, time, str(path), reads_times
-    )
+    return _lay_out(table, columns, str(path), reads_times)
 
 
 def read_frame(frame: pd.DataFrame, reads_times: bool) -> Requests:
@@ -77,50 +91,69 @@ def read_frame(frame: pd.DataFrame, reads_times: bool) -> Requests:
 
     Args:
         frame: columns `user_id`, `item_id` and, needed by models that read
-            times, `timestamp`. May be empty.
+            times, `timestamp`: as `read_log` reads it. May be empty.
         reads_times: whether the model reads times.
 
     Raises:
         DataError: the frame cannot be used.
     """
-    where, wanted = "`histories`", ["user_id", "item_id"]
+    wanted = ["user_id", "item_id"]
     if reads_times or "timestamp" in frame.columns:
         wanted.append("timestamp")
     elif len(frame.columns) > len(wanted):
-        found = list(map(str, frame.columns))
-        _note_missing_times(where, "timestamp", found, "that name")
+        _note_missing_times("the table", list(map(str, frame.columns)))
     table = _from_pandas(frame, wanted)
     if not table.num_rows:
         return _nothing(reads_times)
-    return _lay_out(table, *wanted[:2], "timestamp", where, reads_times)
+    return _lay_out(table, HistoryColumns(), "the table", reads_times)
 
 
-def _note_missing_times(where, time, found, remedy):
-    names = ", ".join(map(repr, found))
+def read_times(times: Sequence, count: int) -> np.ndarray:
+    """Reads the moment of each request: int64 (count,), in whole seconds.
+
+    Args:
+        times: numbers of seconds, dates, timestamps or text of these.
+        count: how many there must be.
+
+    Raises:
+        UserError: there are more or fewer, or one is no time.
+    """
+    array = np.asarray(times)
+    if array.shape != (count,):
+        raise UserError(
+            f"`times` must be {count} times, one for each user. Received: "
+            f"shape {array.shape}"
+        )
+    if not count:
+        return np.zeros(0, np.int64)
+    table = _from_pandas(pd.DataFrame({"times": times}), ["times"])
+    return whole_seconds(*encode_times(table["times"], "times", "`times`"))
+
+
+def _note_missing_times(where, found):
     logger.info(
-        f"{where} has no column {time!r}, so the rows of each user are taken "
-        f"to be in time order; columns found: {names}. If one of them holds "
-        f"the times, say so by {remedy}."
+        "%s has no column 'timestamp', so the rows of each user are taken to "
+        "be in time order; columns found: %s. If one of them holds the times, "
+        "name it (--time-column).",
+        where,
+        ", ".join(map(repr, found)),
     )
 
 
 def _lay_out(
-    table: pa.Table,
-    user: str,
-    item: str,
-    time: str,
-    where: str,
-    reads_times: bool,
+    table: pa.Table, columns: HistoryColumns, where: str, reads_times: bool
 ) -> Requests:
     """Puts the events of each user one after another, oldest first."""
+    user, item = columns.user, columns.item
+    time = columns.time or "timestamp"
     users, user_ids = encode_ids(table[user], user, where)
     items, item_ids = encode_ids(table[item], item, where)
     codes, present = pd.factorize(users)
     order, times = np.argsort(codes, kind="stable"), None
     if time in table.column_names:
-        times = encode_times(table[time], time, where)
+        times, unit = encode_times(table[time], time, where, columns.time_unit)
         order = np.lexsort((times, codes))
-        times = times[order]
+        times = whole_seconds(times[order], unit)
     offsets = np.concatenate([[0], np.cumsum(np.bincount(codes))])
     names = np.asarray(user_ids, object)[present]
     return Requests(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mgnm_tf.errors import UserError
 from mgnm_tf.serving.history_table import read_frame
+from mgnm_tf.serving.history_table import read_times
 from mgnm_tf.serving.requests import Requests
 from mgnm_tf.serving.requests import rows_of_ids
 from mgnm_tf.serving.requests import text_ids
@@ -47,7 +48,7 @@ def read_requests(
             )
         requests = _of_lists(histories, users)
     if reads_times and times is not None:
-        times = _integers(times, "`times`", len(requests))
+        times = read_times(times, len(requests))
         requests = replace(requests, times=times)
     return requests
 
@@ -67,14 +68,3 @@ def _of_lists(histories: Any, users: Sequence[str] | None) -> Requests:
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
     items = text_ids(list(chain.from_iterable(rows)), "`histories`")
     return Requests(labels, names, items, offsets.astype(np.int64))
-
-
-def _integers(values: Sequence, name: str, count: int) -> np.ndarray:
-    """Returns whole numbers (count,) int64."""
-    array = np.asarray(values)
-    if array.shape != (count,) or (count and array.dtype.kind not in "iu"):
-        raise UserError(
-            f"{name} must be {count} whole numbers of seconds. Received: "
-            f"shape {array.shape}, dtype {array.dtype}"
-        )
-    return array.astype(np.int64)

@@ -117,13 +117,15 @@ class Recommender:
 
         Args:
             histories: the items of each user, oldest first: a sequence of
-                sequences of ids; or a table `user_id`, `item_id` and, for
-                models that read times, `timestamp`, in time order.
+                sequences of ids; or a table `user_id`, `item_id` and, needed
+                by models that read times, `timestamp`, which orders it.
+                Numbers are seconds; dates and datetime64 are times, too.
             k: number of items; of fewer all are taken. Defaults to `20`.
             users: the id of each row of `histories`, if it is no table.
                 Defaults to `None`: unknown users, numbered from 0.
-            times: the moment of each recommendation in seconds, for models
-                that read times. Defaults to `None`: that of the last event.
+            times: the moment of each recommendation, for models that read
+                times; of the same kinds. Defaults to `None`: that of the last
+                event.
             exclude_seen: whether items of the history are left out. Defaults
                 to `True`.
             diversity: weight of the difference between the items of a list.
@@ -270,7 +272,7 @@ class Recommender:
         """Recommends to many users, a block of them after the other.
 
         Args:
-            requests: what `read_requests` or `read_history` returned.
+            requests: what `read_history` returned.
             k: see `recommend`. Defaults to `20`.
             exclude_seen: see `recommend`. Defaults to `True`.
             diversity: see `recommend`. Defaults to `0.0`.

@@ -15,6 +15,7 @@ from mgnm_tf.data.batch_builder import BatchBuilder
 from mgnm_tf.data.batch_plan import BatchPlan
 from mgnm_tf.data.batch_plan import plan_batches
 from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.times import whole_seconds
 from mgnm_tf.evaluation.evaluate import Evaluation
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.models.base import SequentialRecommender
@@ -233,10 +234,12 @@ class _RawIds:
             "candidates": self.items[np.broadcast_to(rows, shape)],
         }
         if "history_time" in features:
-            times = np.where(visible, data.times[source], 0)
+            times = whole_seconds(data.times[source], data.time_unit)
+            times = np.where(visible, times, 0)
             request["history_time"] = times.astype(np.int64)
         if {"history_time", "candidate_time"} & set(features):
-            request["time"] = data.times[positions].astype(np.int64)
+            times = whole_seconds(data.times[positions], data.time_unit)
+            request["time"] = times.astype(np.int64)
         return {key: tf.constant(value) for key, value in request.items()}
 
 

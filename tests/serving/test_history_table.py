@@ -1,6 +1,8 @@
+import pandas as pd
 import pytest
 
 from mgnm_tf.errors import DataError
+from mgnm_tf.errors import UserError
 from mgnm_tf.serving.history_table import HistoryColumns
 from mgnm_tf.serving.history_table import read_frame
 from mgnm_tf.serving.history_table import read_history
@@ -38,7 +40,7 @@ def test_that_there_are_no_times_is_said(tmp_path, caplog):
     assert [one.message for one in caplog.records] == [
         f"{path} has no column 'timestamp', so the rows of each user are "
         "taken to be in time order; columns found: 'user_id', 'item_id', "
-        "'ts'. If one of them holds the times, say so by --time-column."
+        "'ts'. If one of them holds the times, name it (--time-column)."
     ]
     caplog.clear()
     columns = HistoryColumns(time="ts")
@@ -65,3 +67,37 @@ def test_a_named_column_must_be_there(tmp_path, name, ending):
     )
     with pytest.raises(DataError, match=sentence):
         read_history(path, False, HistoryColumns(**{name: "x"}))
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("kind", ["text", "floats", "integers", "stamps"])
+def test_times_inside_a_second_order_a_file(tmp_path, ending, kind):
+    moments = [1_704_103_200_900, 1_704_103_200_100, 1_704_103_200_500]
+    stamps = pd.to_datetime(moments, unit="ms")
+    times = {
+        "text": stamps.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "floats": [one / 1000 for one in moments],
+        "integers": moments,
+        "stamps": stamps,
+    }[kind]
+    table = pd.DataFrame(
+        {"user_id": "u", "item_id": list("cab"), "timestamp": times}
+    )
+    path = tmp_path / f"h.{ending}"
+    if ending == "parquet":
+        table.to_parquet(path)
+    else:
+        table.to_csv(path, index=False)
+    found = read_history(path, reads_times=True)
+    assert list(found.items) == ["a", "b", "c"]
+    assert list(found.times) == [1_704_103_200]
+
+
+def test_a_unit_that_is_given(tmp_path):
+    path = tmp_path / "h.csv"
+    path.write_text("user_id,item_id,timestamp\nu,b,1700\nu,a,1600\n")
+    found = read_history(path, True, HistoryColumns(time_unit="ms"))
+    assert list(found.items) == ["a", "b"]
+    assert list(found.item_times) == [1, 1]
+    with pytest.raises(UserError, match="Unknown time_unit 'min'"):
+        HistoryColumns(time_unit="min")

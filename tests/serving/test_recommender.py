@@ -154,6 +154,32 @@ def test_what_is_not_known_need_not_be_said(folder, caplog):
     assert not caplog.records
 
 
+MOMENTS = [1_704_103_200_900, 1_704_103_200_100, 1_704_103_200_500]  # ms
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pytest.param(np.array(MOMENTS, "datetime64[ms]"), id="datetime64"),
+        pytest.param(pd.to_datetime(MOMENTS, unit="ms", utc=True), id="zone"),
+        pytest.param(np.array(MOMENTS) / 1000, id="floats"),
+        pytest.param(np.array(MOMENTS) * 1_000_000, id="nanoseconds"),
+        pytest.param(
+            [f"2024-01-01T10:00:00.{ms % 1000:03}Z" for ms in MOMENTS],
+            id="text",
+        ),
+    ],
+)
+def test_times_inside_a_second_order_a_table(recommender, times):
+    table = pd.DataFrame(
+        {"user_id": 7, "item_id": ["é", "tea", "milk"], "timestamp": times}
+    )
+    found = read_requests(table, None, None, reads_times=True)
+    assert found.items.tolist() == ["tea", "milk", "é"]
+    assert found.item_times.tolist() == [1_704_103_200] * 3
+    assert found.times.tolist() == [1_704_103_200]
+
+
 def test_scores(recommender):
     scores = recommender.score(
         np.array([["tea", ""], ["", "milk"]]),
@@ -263,8 +289,14 @@ def test_a_model_that_reads_times(tmp_path):
         recommender.recommend([["01"]], k=1)
     with pytest.raises(UserError, match="the table has no column 'timestamp'"):
         recommender.recommend(table.iloc[:, :2], k=1)
-    with pytest.raises(UserError, match="`times` must be 2 whole numbers"):
-        recommender.recommend(table, k=1, times=[1.5, 2.5])
+    table["timestamp"] = pd.to_datetime(table["timestamp"], unit="s")
+    for times in ([NOW + 0.5] * 2, [pd.Timestamp(NOW, unit="s")] * 2):
+        later = recommender.score(table, [["04", "05"]] * 2, times=times)
+        np.testing.assert_allclose(later, model(features), rtol=1e-4)
+    with pytest.raises(UserError, match="`times` must be 2 times, one for"):
+        recommender.recommend(table, k=1, times=[NOW])
+    with pytest.raises(UserError, match="`times`, row 1.* found soon, expect"):
+        recommender.recommend(table, k=1, times=["soon", "later"])
 
 
 def words_of_data():
@@ -296,16 +328,20 @@ def words_of_data():
             "has no column 'item_id'; columns found: 'user_id'",
         ),
         (
-            {"histories": pd.DataFrame({"user_id": ["a"], "item_id": [None]})},
-            "row 1, column 'item_id': the id is empty",
+            {
+                "histories": pd.DataFrame(
+                    {"user_id": "a", "item_id": ["b", None]}
+                )
+            },
+            "row 2, column 'item_id': the id is empty",
         ),
         (
             {
                 "histories": pd.DataFrame(
-                    {"user_id": ["a"], "item_id": ["b"], "timestamp": ["now"]}
+                    {"user_id": ["a"], "item_id": ["b"], "timestamp": ["soon"]}
                 )
             },
-            "row 1, column 'timestamp': found now, expected whole seconds",
+            "row 1, column 'timestamp': found soon, expected seconds",
         ),
     ],
 )
