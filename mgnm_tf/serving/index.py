@@ -271,8 +271,15 @@ class InterestIndex:
             self.write(partial)
 
     def write(self, folder: Path) -> None:
-        """Writes the files of the index into a folder that is there."""
-        import_faiss().write_index(self._searcher, str(folder / _VECTORS))
+        """Writes the files of the index into a folder that is there.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        try:
+            import_faiss().write_index(self._searcher, str(folder / _VECTORS))
+        except RuntimeError as error:
+            raise OSError(str(error)) from error
         np.save(folder / _IDS, self._ids, allow_pickle=False)
         header = {
             "format": 1,

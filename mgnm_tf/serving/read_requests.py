@@ -53,6 +53,32 @@ def read_requests(
     return requests
 
 
+def read_candidates(candidates: Any, count: int) -> np.ndarray:
+    """Checks candidates: str (count, C).
+
+    Args:
+        candidates: see `Recommender.score`.
+        count: how many users there are.
+
+    Raises:
+        UserError: they are no table of ids with a row for each user.
+    """
+    rows = rows_of_ids(candidates, "`candidates`")
+    if len(rows) != count:
+        raise UserError(
+            f"`candidates` must have a row for each of the {count} users. "
+            f"Received: {len(rows)} rows"
+        )
+    if len({len(row) for row in rows}) > 1:
+        raise UserError(
+            "`candidates` must have as many items in each row. Received: "
+            f"{len(rows[0])} and {min(len(r) for r in rows)} of them"
+        )
+    if not rows:
+        return np.zeros((0, 0), object)
+    return np.stack([text_ids(row, "`candidates`") for row in rows])
+
+
 def _of_lists(histories: Any, users: Sequence[str] | None) -> Requests:
     rows = rows_of_ids(histories, "`histories`")
     count = len(rows)

@@ -18,9 +18,9 @@ from mgnm_tf.serving.compiled_ranking import CompiledRanking
 from mgnm_tf.serving.diversity import diversify
 from mgnm_tf.serving.index import InterestIndex
 from mgnm_tf.serving.known_ids import KnownIds
+from mgnm_tf.serving.read_requests import read_candidates
 from mgnm_tf.serving.read_requests import read_requests
 from mgnm_tf.serving.requests import Requests
-from mgnm_tf.serving.requests import rows_of_ids
 from mgnm_tf.serving.requests import text_ids
 from mgnm_tf.serving.retrieval import Retrieval
 from mgnm_tf.serving.vocabularies import Vocabularies
@@ -166,21 +166,7 @@ class Recommender:
             float32 (B, C); -inf for an item that the model does not know.
         """
         requests = self._requests(histories, users, times)
-        rows = rows_of_ids(candidates, "`candidates`")
-        if len(rows) != len(requests):
-            raise UserError(
-                f"`candidates` must have a row for each of the "
-                f"{len(requests)} users. Received: {len(rows)} rows"
-            )
-        if len({len(row) for row in rows}) > 1:
-            raise UserError(
-                "`candidates` must have as many items in each row. Received: "
-                f"{len(rows[0])} and {min(len(r) for r in rows)} of them"
-            )
-        flat = [text_ids(row, "`candidates`") for row in rows]
-        if not flat:
-            return np.zeros((0, 0), np.float32)
-        listed = np.stack(flat)
+        listed = read_candidates(candidates, len(requests))
         scores = np.empty(listed.shape, np.float32)
         for start, stop, inputs in requests.blocks(self._rows_at_a_time):
             inputs["candidates"] = listed[start:stop]

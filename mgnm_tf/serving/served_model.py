@@ -121,8 +121,9 @@ class ServedModel(tf.Module):
     def signatures(self) -> dict[str, Any]:
         """Returns the functions that a server offers, by name."""
         request = self._request()
-        k = tf.TensorSpec([], tf.int32, "k")
-        exclude_seen = tf.TensorSpec([], tf.bool, "exclude_seen")
+        # Of any shape, as servers that know rows alone repeat them for each.
+        k = tf.TensorSpec(None, tf.int32, "k")
+        exclude_seen = tf.TensorSpec(None, tf.bool, "exclude_seen")
         candidates = tf.TensorSpec([None, None], tf.string, "candidates")
         found = {
             "recommend": _function(
@@ -243,6 +244,8 @@ class ServedModel(tf.Module):
     # === What is offered ===
 
     def _recommend(self, request, k, exclude_seen):
+        k = _single(k, "k")
+        exclude_seen = _single(exclude_seen, "exclude_seen")
         read = self.read(request)
 
         def rows(start, stop):
@@ -366,6 +369,17 @@ def _rows_of(ids: np.ndarray) -> tf.lookup.StaticHashTable:
     return tf.lookup.StaticHashTable(
         tf.lookup.KeyValueTensorInitializer(keys, rows), 0
     )
+
+
+def _single(values: tf.Tensor, name: str) -> tf.Tensor:
+    """Returns the one value of a tensor of any shape, ()."""
+    values = tf.reshape(values, [-1])
+    one = values[:1]
+    same = f"`{name}` must be one value, or the same for each row."
+    with tf.control_dependencies(
+        [tf.debugging.assert_equal(values, one, same)]
+    ):
+        return tf.reshape(one, [])
 
 
 def _specs(structure: Any) -> Any:

@@ -11,6 +11,7 @@ from mgnm_tf.serving import requests
 from mgnm_tf.serving.history_table import HistoryColumns
 from mgnm_tf.serving.recommend_file import recommend_file
 from tests.serving.worlds import export_sums
+from tests.serving.worlds import no_space
 
 ROWS = [
     ("bob", "é", 9),
@@ -113,3 +114,14 @@ def test_files_that_cannot_be_used(recommender, tmp_path):
     with pytest.raises(DataError, match="has columns but no rows"):
         recommend_file(recommender, tmp_path / "empty.csv", tmp_path / "o.csv")
     assert not (tmp_path / "o.csv").exists()
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_full_disk(recommender, tmp_path, ending):
+    write(TABLE, tmp_path / "h.csv")
+    out = tmp_path / f"o.{ending}"
+    sentence = f"{out} could not be written: .*[Ff]ile.*; nothing was left of"
+    with pytest.raises(UserError, match=sentence):
+        with no_space(50):
+            recommend_file(recommender, tmp_path / "h.csv", out)
+    assert [one.name for one in tmp_path.iterdir()] == ["h.csv"]
