@@ -56,6 +56,13 @@ def prepare(
             help="Unit of times that are numbers: s, ms, us, ns or auto."
         ),
     ] = "auto",
+    quotes: Annotated[
+        bool,
+        typer.Option(
+            "--quotes/--no-quotes",
+            help="Whether a field may stand in quotation marks.",
+        ),
+    ] = True,
     rating_above: Annotated[
         float | None, typer.Option(help="Keep ratings above this one.")
     ] = None,
@@ -94,10 +101,14 @@ def prepare(
     ] = False,
 ) -> None:
     """Read, filter and split a log, or fetch a known data set."""
+    from mgnm_tf.data import account
     from mgnm_tf.data import prepare as preparation
     from mgnm_tf.data import recipe
 
-    how = {"overwrite": overwrite, "progress": notes.print}
+    def progress(step: str) -> None:
+        notes.print(step, markup=False)
+
+    how = {"overwrite": overwrite, "progress": progress}
     if Path(source).exists():
         if file is not None:
             raise UserError("--file goes with a recipe, not with a file.")
@@ -113,6 +124,7 @@ def prepare(
                 split_column=split_column,
                 separator=separator,
                 time_unit=time_unit,
+                quotes=quotes,
                 rating_above=rating_above,
                 min_user=min_user,
                 min_item=min_item,
@@ -136,8 +148,11 @@ def prepare(
     console.print(
         f"{out}: {len(data.items):,} events, {data.num_users:,} users with "
         f"training events, {data.num_items:,} items. Records to predict: "
-        f"{', '.join(counts)}."
+        f"{', '.join(counts)}.",
+        markup=False,
     )
+    for line in account.sentences(data.metadata):
+        console.print(line, markup=False)
 
 
 def _refuse_options_of_recipe(context: typer.Context, source: str) -> None:
@@ -193,4 +208,5 @@ def world(
             num_events=events,
             num_interests=interests,
         )
-    console.print(f"{out}: {events or 50 * users:,} events.")
+    made = f"{out}: {events or 50 * users:,} events."
+    console.print(made, markup=False)

@@ -10,6 +10,7 @@ from mgnm_tf.cli.app import console
 from mgnm_tf.cli.app import load_tensorflow
 from mgnm_tf.cli.app import notes
 from mgnm_tf.cli.history_options import ItemColumn
+from mgnm_tf.cli.history_options import Quotes
 from mgnm_tf.cli.history_options import Separator
 from mgnm_tf.cli.history_options import TimeColumn
 from mgnm_tf.cli.history_options import TimeUnit
@@ -47,6 +48,7 @@ def explain(
     time_column: TimeColumn = None,
     separator: Separator = None,
     time_unit: TimeUnit = "auto",
+    quotes: Quotes = True,
 ) -> None:
     """Make a page: which items feed which interest, and what comes of it.
 
@@ -61,7 +63,7 @@ def explain(
     from mgnm_tf.serving.recommender import Recommender
 
     columns = HistoryColumns(
-        user_column, item_column, time_column, separator, time_unit
+        user_column, item_column, time_column, separator, time_unit, quotes
     )
     requests = read_history(history, reads_times=False, columns=columns)
     chosen = choose_users(users, list(requests.users), history)

@@ -22,3 +22,10 @@ TimeUnit = Annotated[
     str,
     typer.Option(help="Unit of times that are numbers: s, ms, us, ns or auto."),
 ]
+Quotes = Annotated[
+    bool,
+    typer.Option(
+        "--quotes/--no-quotes",
+        help="Whether a field may stand in quotation marks.",
+    ),
+]

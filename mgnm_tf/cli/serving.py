@@ -15,6 +15,7 @@ from mgnm_tf.cli.app import load_tensorflow
 from mgnm_tf.cli.app import notes
 from mgnm_tf.cli.app import print_rows
 from mgnm_tf.cli.history_options import ItemColumn
+from mgnm_tf.cli.history_options import Quotes
 from mgnm_tf.cli.history_options import Separator
 from mgnm_tf.cli.history_options import TimeColumn
 from mgnm_tf.cli.history_options import TimeUnit
@@ -93,6 +94,7 @@ def recommend(
     time_column: TimeColumn = None,
     separator: Separator = None,
     time_unit: TimeUnit = "auto",
+    quotes: Quotes = True,
     top: Annotated[int, typer.Option(help="Items for each user.")] = 20,
     user: Annotated[
         str | None,
@@ -135,7 +137,7 @@ def recommend(
         _print_one(recommender, user, read_items(items, known), top, diversity)
         return
     columns = HistoryColumns(
-        user_column, item_column, time_column, separator, time_unit
+        user_column, item_column, time_column, separator, time_unit, quotes
     )
     with _progress("Recommending") as advance:
         count = recommend_file(

@@ -1,5 +1,6 @@
 """One column of a log at a time: check it and turn it into numbers."""
 
+from collections.abc import Iterable
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,18 +12,38 @@ from mgnm_tf.errors import DataError
 from mgnm_tf.errors import MissingColumnError
 
 
-def missing_column(
-    where: str, name: str, found: Sequence[str], separator: str = ""
-) -> MissingColumnError:
-    """Returns the error for a column that is not there.
+def check_columns(
+    where: str,
+    wanted: Iterable[str],
+    found: Sequence[str],
+    separator: str = "",
+) -> None:
+    """Checks that each wanted column is there once.
 
     Args:
         where: the source, for the message.
-        name: the column that was asked for.
+        wanted: the columns that are asked for.
         found: the columns that are there.
         separator: the separator of a text file; an only column with another
             one in its name gets a hint.
+
+    Raises:
+        MissingColumnError: a column is missing.
+        DataError: a column is there more than once.
     """
+    for name in wanted:
+        if name not in found:
+            raise _missing_column(where, name, found, separator)
+        if found.count(name) > 1:
+            raise DataError(
+                f"{where} has {found.count(name)} columns named {name!r}, "
+                "expected one."
+            )
+
+
+def _missing_column(
+    where: str, name: str, found: Sequence[str], separator: str
+) -> MissingColumnError:
     hint = ""
     if separator and len(found) == 1:
         others = [s for s in ("\t", ";", "|", ",") if s in found[0]]
@@ -67,6 +88,8 @@ def encode_ids(
             "numbers as ids."
         )
     if pa.types.is_floating(kind):
+        column = plain(column)
+        _check_exact(column, name, where)
         # pandas turns whole numbers into floats where one is missing.
         try:
             column = column.cast(pa.int64())
@@ -140,6 +163,17 @@ def _is_number(kind: pa.DataType) -> bool:
 def is_text(kind: pa.DataType) -> bool:
     """Returns whether a type is text."""
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _check_exact(column: pa.ChunkedArray, name: str, where: str) -> None:
+    """Refuses floats so large that two whole numbers may be one of them."""
+    limit = 2 ** (np.finfo(column.type.to_pandas_dtype()).nmant + 1)
+    numbers = column.drop_null().to_numpy()
+    if len(numbers) and np.nanmax(np.abs(numbers)) >= limit:
+        raise DataError(
+            f"{where}, column {name!r}: holds {column.type}, which cannot tell "
+            f"ids above {limit:,} apart; expected text or whole numbers."
+        )
 
 
 def _without_empty(codes, names, empty, name, where, optional):

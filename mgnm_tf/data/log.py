@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from mgnm_tf.data.columns import check_columns
 from mgnm_tf.data.columns import encode_ids
 from mgnm_tf.data.columns import finite_numbers
-from mgnm_tf.data.columns import missing_column
 from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.table import read_table
 from mgnm_tf.data.times import encode_times
@@ -106,6 +106,7 @@ def read_log(
     separator: str | None = None,
     column_names: Sequence[str] | None = None,
     time_unit: str = "auto",
+    quotes: bool = True,
 ) -> InteractionLog:
     """Reads an interaction log and checks every row of it.
 
@@ -115,7 +116,7 @@ def read_log(
     below the header.
 
     Args:
-        source: a CSV or Parquet file (`.parquet`), UTF-8, plain or `.gz`; or
+        source: a CSV file in UTF-8 or a Parquet file, plain or `.gz`; or
             a `DataFrame`.
         user_column: name of the column of user ids. Defaults to `"user_id"`.
         item_column: name of the column of item ids. Defaults to `"item_id"`.
@@ -133,6 +134,9 @@ def read_log(
             `"auto"`: seconds, unless all are dates written as 20240131 or
             years, or so large that they must be of a finer unit; a warning
             in the log says so.
+        quotes: whether fields of a text file may stand in quotation marks,
+            with separators and line breaks inside; otherwise the marks are
+            plain characters. Defaults to `True`.
 
     Returns:
         The log, in the order of the source.
@@ -147,10 +151,12 @@ def read_log(
     numbers = [name for name in numbers if name and name not in ids]
     if isinstance(source, pd.DataFrame):
         where = "the table"
-        table = _from_pandas(source, [*ids, *numbers])
+        table = table_of_frame(source, [*ids, *numbers])
     else:
         where = str(Path(source))
-        table = read_table(Path(source), ids, numbers, separator, column_names)
+        table = read_table(
+            Path(source), ids, numbers, separator, column_names, quotes
+        )
     if table.num_rows == 0:
         raise DataError(f"{where} has columns but no rows; expected events.")
     users, user_ids = encode_ids(table[user_column], user_column, where)
@@ -198,20 +204,29 @@ def _is_order_only(users: np.ndarray, times: np.ndarray) -> bool:
     return bool(np.all(first <= 1) and np.all(times[order] == ranks + first))
 
 
-def _from_pandas(frame: pd.DataFrame, wanted: list[str]) -> pa.Table:
+def table_of_frame(frame: pd.DataFrame, wanted: Sequence[str]) -> pa.Table:
+    """Returns some columns of a data frame.
+
+    Args:
+        frame: the data frame.
+        wanted: the names of the columns.
+
+    Raises:
+        DataError: a column is missing, or is there more than once.
+    """
+    check_columns("the table", wanted, list(frame.columns))
     columns = {}
     for name in wanted:
-        if name not in frame.columns:
-            raise missing_column("the table", name, list(frame.columns))
         values = frame[name]
         try:
             columns[name] = pa.chunked_array([pa.Array.from_pandas(values)])
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            # Mixed text and numbers.
-            text = values.map(str).where(values.notna(), None)
-            columns[name] = pa.chunked_array(
-                [pa.array(text.tolist(), pa.string())]
-            )
+        except (pa.ArrowException, OverflowError):
+            # Mixed text and numbers, or whole numbers of many digits.
+            text = [
+                None if missing else str(value)
+                for value, missing in zip(values, values.isna(), strict=True)
+            ]
+            columns[name] = pa.chunked_array([pa.array(text, pa.string())])
     return pa.table(columns)
 
 

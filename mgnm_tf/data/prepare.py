@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from mgnm_tf.data.account import account_of
+from mgnm_tf.data.account import count_ties
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.dataset import check_writable
 from mgnm_tf.data.filters import drop_duplicates
@@ -30,6 +32,7 @@ def prepare(
     separator: str | None = None,
     column_names: Sequence[str] | None = None,
     time_unit: str = "auto",
+    quotes: bool = True,
     rating_above: float | None = None,
     min_user: int = 1,
     min_item: int = 1,
@@ -43,7 +46,9 @@ def prepare(
 ) -> SequenceDataset:
     """Reads, filters, splits and saves a log.
 
-    The order: read, ratings, duplicates, core, split, number, save.
+    The order: read, ratings, duplicates, core, split, number, save. What
+    became of every row is noted in the metadata (`account`), and so is how
+    many records have the time of the event before them (`ties`).
 
     Args:
         source: see `read_log`; so are the columns and the separator.
@@ -57,6 +62,7 @@ def prepare(
         separator: see `read_log`.
         column_names: see `read_log`.
         time_unit: see `read_log`. Defaults to `"auto"`.
+        quotes: see `read_log`. Defaults to `True`.
         rating_above: keep only ratings strictly above it, if given.
         min_user: see `filter_core`. Defaults to 1.
         min_item: see `filter_core`. Defaults to 1.
@@ -91,8 +97,10 @@ def prepare(
         separator=separator,
         column_names=column_names,
         time_unit=time_unit,
+        quotes=quotes,
     )
-    progress(f"filtering {len(log):,} events")
+    rows = len(log)
+    progress(f"filtering {rows:,} events")
     if rating_above is not None:
         log = filter_rating(log, rating_above)
     if not keep_duplicates:
@@ -100,7 +108,11 @@ def prepare(
     log = filter_core(log, min_user, min_item)
     progress(f"splitting {len(log):,} events")
     data = split_log(log, split, ratios, name or out.absolute().name)
-    data.metadata.update(metadata or {})
+    data.metadata.update(
+        metadata or {},
+        account=account_of(rows, log, data),
+        ties=count_ties(data),
+    )
     progress(f"writing {out}")
     data.save(out, overwrite)
     return SequenceDataset.load(out, verify=False)

@@ -53,6 +53,7 @@ _READ_OPTIONS = {
     "separator": str,
     "column_names": list,
     "time_unit": str,
+    "quotes": bool,
 }
 
 

@@ -1,20 +1,22 @@
 """Files of rows and columns, as Arrow tables of the wanted columns."""
 
-import csv
 import gzip
-import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet
 
-from mgnm_tf.data.columns import missing_column
+from mgnm_tf.data.columns import check_columns
+from mgnm_tf.data.columns import is_text
+from mgnm_tf.data.text_table import TextTable
+from mgnm_tf.data.text_table import one_line
 from mgnm_tf.errors import DataError
+from mgnm_tf.errors import UserError
 
-_BLOCK_BYTES = 1 << 24
+_GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
+_PARQUET_SUFFIXES = (".parquet", ".pq", ".parq")
 
 
 def read_table(
@@ -23,11 +25,15 @@ def read_table(
     numbers: Sequence[str],
     separator: str | None = None,
     column_names: Sequence[str] | None = None,
+    quotes: bool = True,
 ) -> pa.Table:
     """Reads some columns of a file; those of a text file stay text.
 
+    Whether a file is Parquet, and whether it is compressed by gzip, is told
+    by its first bytes, not by its name.
+
     Args:
-        path: a `.parquet` file, or a text file, plain or `.gz`.
+        path: a Parquet file, or a text file; plain or compressed by gzip.
         ids: the names of the columns of ids; they come as dictionaries,
             which keep millions of equal ids small.
         numbers: the names of the columns of numbers and times.
@@ -35,142 +41,69 @@ def read_table(
             it is not given, a tab for `.tsv` files. More than one character
             is possible; the file is held in memory twice then.
         column_names: the columns of a text file without a header line.
+        quotes: whether fields of a text file may stand in quotation marks,
+            with separators and line breaks inside; otherwise the marks are
+            plain characters. Defaults to `True`.
 
     Raises:
-        DataError: the file cannot be read or lacks a column.
+        DataError: the file cannot be read, lacks a column or has it twice,
+            or a quotation mark is not closed.
+        UserError: the separator is empty.
     """
     if not path.exists():
         raise DataError(f"{path} does not exist; expected an interaction log.")
     if path.is_dir():
         raise DataError(f"{path} is a folder; expected an interaction log.")
-    if ".parquet" in path.suffixes:
-        return _read_parquet(path, ids, numbers)
-    if separator is None:
-        separator = "\t" if ".tsv" in path.suffixes else ","
-    types = dict.fromkeys(numbers, pa.string())
-    types |= dict.fromkeys(ids, pa.dictionary(pa.int32(), pa.string()))
-    return _read_text(path, types, separator, column_names)
-
-
-def _read_parquet(
-    path: Path, ids: Sequence[str], numbers: Sequence[str]
-) -> pa.Table:
-    wanted = [*ids, *numbers]
-    try:
-        opener = gzip.open if path.suffix == ".gz" else pa.OSFile
-        with opener(str(path)) as file:
-            found = pa.parquet.read_schema(file).names
-            for name in wanted:
-                if name not in found:
-                    raise missing_column(str(path), name, found)
-            file.seek(0)
-            return pa.parquet.read_table(
-                file, columns=wanted, read_dictionary=list(ids)
-            )
-    except (pa.ArrowInvalid, OSError, EOFError, zlib.error) as error:
+    if separator == "":
+        raise UserError("The separator must be a character, found none.")
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    compressed = _begins_with(path, _GZIP)
+    if _begins_with(path, _PARQUET, compressed):
+        return _read_parquet(path, ids, numbers, compressed)
+    named = suffixes[:-1] if suffixes[-1:] == [".gz"] else suffixes
+    if named[-1:] and named[-1] in _PARQUET_SUFFIXES:
         raise DataError(
-            f"{path} is not a whole Parquet file: {_one_line(error)}."
-        ) from error
+            f"{path} is not a whole Parquet file: it does not begin as one."
+        )
+    if separator is None:
+        separator = "\t" if ".tsv" in suffixes else ","
+    # As it is typed in a shell.
+    separator = "\t" if separator == "\\t" else separator
+    text = TextTable(path, compressed, separator, column_names, quotes)
+    return text.read(ids, numbers)
 
 
-def _read_text(
-    path: Path,
-    types: dict[str, pa.DataType],
-    separator: str,
-    column_names: Sequence[str] | None,
-) -> pa.Table:
+def _begins_with(path: Path, magic: bytes, compressed: bool = False) -> bool:
     try:
-        found = list(column_names or _header(path, separator))
-        for name in types:
-            if name not in found:
-                raise missing_column(str(path), name, found, separator)
-            if found.count(name) > 1:
-                raise DataError(
-                    f"{path} has {found.count(name)} columns named {name!r}, "
-                    "expected one."
-                )
-        try:
-            return _parse(path, found, types, separator, not column_names)
-        except pa.ArrowInvalid:
-            # The same error again, now with the number of the row.
-            return _parse(
-                path, found, types, separator, not column_names, threads=False
-            )
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not text in UTF-8: {error}.") from error
-    except pa.ArrowInvalid as error:
-        raise _parse_error(error, path, separator, not column_names) from error
+        with (gzip.open if compressed else open)(path, "rb") as file:
+            return file.read(len(magic)) == magic
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
             f"{path} cannot be read to its end; it may be cut off or "
-            f"damaged: {_one_line(error)}."
+            f"damaged: {one_line(error)}."
         ) from error
 
 
-def _header(path: Path, separator: str) -> list[str]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rb") as file:
-        line = file.readline().decode("utf-8-sig")
-    if not line.strip():
-        raise DataError(
-            f"{path} is empty, or its first line is; expected a header line "
-            "with the names of the columns."
-        )
-    line = line.rstrip("\r\n")
-    if len(separator) > 1:
-        return line.split(separator)
-    return next(csv.reader([line], delimiter=separator))
-
-
-def _parse(
-    path: Path,
-    found: list[str],
-    types: dict[str, pa.DataType],
-    separator: str,
-    has_header: bool,
-    threads: bool = True,
+def _read_parquet(
+    path: Path, ids: Sequence[str], numbers: Sequence[str], compressed: bool
 ) -> pa.Table:
-    source: str | pa.BufferReader = str(path)
-    if len(separator) > 1:
-        opener = gzip.open if path.suffix == ".gz" else open
-        with opener(path, "rb") as file:
-            content = file.read()
-        # The unit separator of ASCII, made for this.
-        content = content.replace(separator.encode("utf-8"), b"\x1f")
-        source, separator = pa.BufferReader(content), "\x1f"
-    return pa.csv.read_csv(
-        source,
-        read_options=pa.csv.ReadOptions(
-            block_size=_BLOCK_BYTES,
-            column_names=found,
-            skip_rows=int(has_header),
-            use_threads=threads,
-        ),
-        parse_options=pa.csv.ParseOptions(delimiter=separator),
-        convert_options=pa.csv.ConvertOptions(
-            include_columns=list(types),
-            column_types=types,
-            strings_can_be_null=False,
-        ),
-    )
-
-
-def _parse_error(
-    error: pa.ArrowInvalid, path: Path, separator: str, has_header: bool
-) -> DataError:
-    message = _one_line(error)
-    where = str(path)
-    if row := re.search(r"Row #(\d+)", message):
-        where += f", row {int(row[1]) - has_header}"
-    if "UTF8" in message:
-        return DataError(f"{where} is not text in UTF-8: {message}.")
-    if sizes := re.search(r"Expected (\d+) columns, got (\d+)", message):
-        return DataError(
-            f"{where}: found {sizes[2]} fields, expected {sizes[1]} with "
-            f"{separator!r} between them."
+    wanted = [*ids, *numbers]
+    try:
+        with (gzip.open if compressed else pa.OSFile)(str(path)) as opened:
+            schema = pa.parquet.read_schema(opened)
+            check_columns(str(path), wanted, schema.names)
+            texts = [name for name in ids if is_text(schema.field(name).type)]
+            opened.seek(0)
+            file = pa.parquet.ParquetFile(opened, read_dictionary=texts)
+            table = file.read(columns=wanted)
+            rows = file.metadata.num_rows
+    except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path} is not a whole Parquet file: {one_line(error)}."
+        ) from error
+    if table.num_rows != rows:
+        raise DataError(
+            f"{path} says that it has {rows:,} rows, but {table.num_rows:,} "
+            "could be read."
         )
-    return DataError(f"{where} cannot be read as text in columns: {message}.")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()).rstrip(".")
+    return table

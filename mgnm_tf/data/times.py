@@ -95,10 +95,10 @@ def whole_seconds(times: np.ndarray, unit: str) -> np.ndarray:
     return times if factor == 1 else times // factor
 
 
-def span_of(times: np.ndarray, unit: str) -> str:
-    """Returns the first and the last day of times, as "DATE to DATE"."""
+def days_of(times: np.ndarray, unit: str) -> list[str]:
+    """Returns the first and the last day of times, as "YYYY-MM-DD"."""
     days = np.array([times.min(), times.max()]).astype(f"datetime64[{unit}]")
-    return " to ".join(days.astype("datetime64[D]").astype(str))
+    return days.astype("datetime64[D]").astype(str).tolist()
 
 
 def _numbers(
@@ -217,7 +217,7 @@ def _recognize(whole, billionths, name, where) -> tuple[np.ndarray, str]:
             where,
             name,
             kind,
-            span_of(times, unit),
+            " to ".join(days_of(times, unit)),
         )
     return times, unit
 

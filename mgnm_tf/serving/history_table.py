@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from mgnm_tf.data.columns import encode_ids
-from mgnm_tf.data.log import _from_pandas
+from mgnm_tf.data.log import table_of_frame
 from mgnm_tf.data.table import read_table
 from mgnm_tf.data.times import TIME_UNITS
 from mgnm_tf.data.times import encode_times
@@ -37,6 +37,7 @@ class HistoryColumns:
             order.
         separator: see `read_log`. Defaults to `None`.
         time_unit: see `read_log`. Defaults to `"auto"`.
+        quotes: see `read_log`. Defaults to `True`.
 
     Raises:
         UserError: the unit is unknown.
@@ -47,6 +48,7 @@ class HistoryColumns:
     time: str | None = None
     separator: str | None = None
     time_unit: str = "auto"
+    quotes: bool = True
 
     def __post_init__(self):
         try:
@@ -74,12 +76,13 @@ def read_history(
     path, columns = Path(path), columns or HistoryColumns()
     time = columns.time or "timestamp"
     ids = list(dict.fromkeys([columns.user, columns.item]))
+    how = {"separator": columns.separator, "quotes": columns.quotes}
     try:
-        table = read_table(path, ids, [time], columns.separator)
+        table = read_table(path, ids, [time], **how)
     except MissingColumnError as error:
         if error.column != time or columns.time or reads_times:
             raise
-        table = read_table(path, ids, [], columns.separator)
+        table = read_table(path, ids, [], **how)
         _note_missing_times(str(path), error.found)
     if not table.num_rows:
         raise DataError(f"{path} has columns but no rows; expected events.")
@@ -102,7 +105,7 @@ def read_frame(frame: pd.DataFrame, reads_times: bool) -> Requests:
         wanted.append("timestamp")
     elif len(frame.columns) > len(wanted):
         _note_missing_times("the table", list(map(str, frame.columns)))
-    table = _from_pandas(frame, wanted)
+    table = table_of_frame(frame, wanted)
     if not table.num_rows:
         return _nothing(reads_times)
     return _lay_out(table, HistoryColumns(), "the table", reads_times)
@@ -126,7 +129,7 @@ def read_times(times: Sequence, count: int) -> np.ndarray:
         )
     if not count:
         return np.zeros(0, np.int64)
-    table = _from_pandas(pd.DataFrame({"times": times}), ["times"])
+    table = table_of_frame(pd.DataFrame({"times": times}), ["times"])
     return whole_seconds(*encode_times(table["times"], "times", "`times`"))
 
 

@@ -246,7 +246,7 @@ def bad(content, message, name="log.csv", id=None, **options):
             "not text in UTF-8",
             id="header_not_utf8",
         ),
-        bad(b"not gzip", "cannot be read", "log.csv.gz", id="not_gzip"),
+        bad(b"\x1f\x8bnot gzip", "cannot be read", "log.csv.gz", id="not_gzip"),
         bad(
             b"nonsense",
             "not a whole Parquet file",

@@ -101,3 +101,10 @@ def test_a_unit_that_is_given(tmp_path):
     assert list(found.item_times) == [1, 1]
     with pytest.raises(UserError, match="Unknown time_unit 'min'"):
         HistoryColumns(time_unit="min")
+
+
+def test_fields_without_quotation_marks(tmp_path):
+    path = tmp_path / "h.tsv"
+    path.write_text('user_id\titem_id\nu\t"a\nu\tb"\n')
+    found = read_history(path, False, HistoryColumns(quotes=False))
+    assert list(found.items) == ['"a', 'b"']

@@ -1,0 +1,185 @@
+"""Text files of rows and columns, as Arrow tables of the wanted columns."""
+
+import csv
+import gzip
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import TextIOWrapper
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.csv
+
+from mgnm_tf.data.columns import check_columns
+from mgnm_tf.data.text_lines import LineCounter
+from mgnm_tf.data.text_lines import RowShape
+from mgnm_tf.data.text_lines import count_rows
+from mgnm_tf.errors import DataError
+
+_BLOCK_BYTES = 1 << 24
+_UNIT_SEPARATOR = "\x1f"
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A text file and how its rows are written.
+
+    Args:
+        path: the file, in UTF-8.
+        compressed: whether it is compressed by gzip.
+        separator: what stands between the fields.
+        column_names: the columns, if there is no header line.
+        quotes: whether a field may stand in quotation marks.
+    """
+
+    path: Path
+    compressed: bool
+    separator: str
+    column_names: Sequence[str] | None = None
+    quotes: bool = True
+
+    def read(self, ids: Sequence[str], numbers: Sequence[str]) -> pa.Table:
+        """Reads some columns; each row of the file is a row of the table.
+
+        Args:
+            ids: the columns that come as dictionaries of text.
+            numbers: the columns that come as text.
+
+        Raises:
+            DataError: the file cannot be read, lacks a column, or has
+                quotation marks that are not closed.
+        """
+        try:
+            found = list(self.column_names or self._header())
+            wanted = [*numbers, *ids]
+            check_columns(str(self.path), wanted, found, self.separator)
+            return self._whole_table(found, ids, numbers)
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{self.path} is not text in UTF-8: {error}."
+            ) from error
+        except pa.ArrowInvalid as error:
+            raise self._parse_error(error) from error
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(
+                f"{self.path} cannot be read to its end; it may be cut off or "
+                f"damaged: {one_line(error)}."
+            ) from error
+
+    def _whole_table(self, found, ids, numbers) -> pa.Table:
+        types = dict.fromkeys(numbers, pa.string())
+        types |= dict.fromkeys(ids, pa.dictionary(pa.int32(), pa.string()))
+        failed = False
+        try:
+            table, rows = self._parse(found, types)
+            if table.num_rows == rows:
+                return table
+        except pa.ArrowInvalid:
+            failed = True
+        spans = False
+        if self.quotes:
+            with TextIOWrapper(self._open(), "latin-1", newline="") as lines:
+                shape = RowShape(
+                    self.separator.encode().decode("latin-1"),
+                    found,
+                    ids,
+                    numbers,
+                )
+                rows, spans = count_rows(
+                    lines, self.path, shape, not self.column_names
+                )
+        if spans or failed:
+            # A failure comes again, now with the number of the row.
+            table, _ = self._parse(found, types, spans, threads=not failed)
+        if table.num_rows != rows:
+            raise DataError(
+                f"{self.path} has {rows:,} rows, but {table.num_rows:,} could "
+                "be told apart; look for quotation marks and line ends inside "
+                "of fields."
+            )
+        return table
+
+    def _open(self) -> BinaryIO:
+        return (gzip.open if self.compressed else open)(self.path, "rb")
+
+    def _header(self) -> list[str]:
+        with self._open() as file:
+            line = re.match(b"[^\r\n]*", file.read(_BLOCK_BYTES))[0]
+        line = line.decode("utf-8-sig")
+        if not line.strip():
+            raise DataError(
+                f"{self.path} is empty, or its first line is; expected a "
+                "header line with the names of the columns."
+            )
+        if not self.quotes:
+            return line.split(self.separator)
+        line = line.replace(self.separator, _UNIT_SEPARATOR)
+        try:
+            rows = csv.reader([line], delimiter=_UNIT_SEPARATOR, strict=True)
+            return next(rows)
+        except csv.Error as error:
+            raise DataError(
+                f"{self.path}: the header line cannot be read: {error}."
+            ) from error
+
+    def _parse(
+        self,
+        found: list[str],
+        types: dict[str, pa.DataType],
+        spans: bool = False,
+        threads: bool = True,
+    ) -> tuple[pa.Table, int]:
+        """Returns the table, and the number of lines below the header."""
+        with LineCounter(self._open()) as counter:
+            source, separator = counter, self.separator
+            if len(separator.encode()) > 1:
+                content = counter.read()
+                separator = _UNIT_SEPARATOR
+                content = content.replace(
+                    self.separator.encode(), separator.encode()
+                )
+                source = pa.BufferReader(content)
+            table = pa.csv.read_csv(
+                source,
+                read_options=pa.csv.ReadOptions(
+                    block_size=_BLOCK_BYTES,
+                    column_names=found,
+                    skip_rows=int(not self.column_names),
+                    use_threads=threads,
+                ),
+                parse_options=pa.csv.ParseOptions(
+                    delimiter=separator,
+                    quote_char='"' if self.quotes else False,
+                    newlines_in_values=spans,
+                ),
+                convert_options=pa.csv.ConvertOptions(
+                    include_columns=list(types),
+                    column_types=types,
+                    strings_can_be_null=False,
+                ),
+            )
+            return table, counter.lines - (not self.column_names)
+
+    def _parse_error(self, error: pa.ArrowInvalid) -> DataError:
+        message = one_line(error)
+        where = str(self.path)
+        if row := re.search(r"Row #(\d+)", message):
+            where += f", row {int(row[1]) - (not self.column_names)}"
+        if "UTF8" in message:
+            return DataError(f"{where} is not text in UTF-8: {message}.")
+        if sizes := re.search(r"Expected (\d+) columns, got (\d+)", message):
+            return DataError(
+                f"{where}: found {sizes[2]} fields, expected {sizes[1]} with "
+                f"{self.separator!r} between them."
+            )
+        return DataError(
+            f"{where} cannot be read as text in columns: {message}."
+        )
+
+
+def one_line(error: BaseException) -> str:
+    """Returns the message of an error on one line, without a full stop."""
+    return " ".join(str(error).split()).rstrip(".")
