@@ -1,9 +1,9 @@
 """Which ids of a request a model knows."""
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from mgnm_tf.errors import DataError
@@ -13,7 +13,7 @@ from mgnm_tf.serving.vocabularies import Vocabularies
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class UnknownIds:
     """What of a request a model does not know.
 
@@ -26,9 +26,9 @@ class UnknownIds:
         num_events: how many events are in the request.
     """
 
-    users: np.ndarray
+    users: list[str]
     num_users: int
-    items: np.ndarray
+    items: list[str]
     num_items: int
     events: int
     num_events: int
@@ -39,16 +39,16 @@ class UnknownIds:
         return 0 < self.num_events == self.events
 
     def __bool__(self):
-        return len(self.users) + len(self.items) > 0
+        return bool(self.users or self.items)
 
     def __str__(self):
         parts = []
-        if len(self.users):
+        if self.users:
             parts.append(
                 f"{len(self.users):,} of {self.num_users:,} users (for "
                 f"example {self.users[0]!r})"
             )
-        if len(self.items):
+        if self.items:
             parts.append(
                 f"{len(self.items):,} of {self.num_items:,} items (for "
                 f"example {self.items[0]!r}), so {self.events:,} of "
@@ -74,18 +74,17 @@ class KnownIds:
         Args:
             requests: the request; a user without a name does not count.
         """
-        _, users = pd.factorize(requests.users)
-        users = users[users != ""]
-        codes, items = pd.factorize(requests.items)
-        named = items != ""
-        unknown = named & (self.items.get_indexer(items) < 0)
+        users = [one for one in dict.fromkeys(requests.users) if one]
+        counts = Counter(requests.items.tolist())
+        counts.pop("", None)  # Padding.
+        items = [str(one) for one in counts if one not in self.items]
         return UnknownIds(
-            users=users[self.users.get_indexer(users) < 0],
+            users=[str(one) for one in users if one not in self.users],
             num_users=len(users),
-            items=items[unknown],
-            num_items=int(np.count_nonzero(named)),
-            events=int(np.count_nonzero(unknown[codes])),
-            num_events=int(np.count_nonzero(named[codes])),
+            items=items,
+            num_items=len(counts),
+            events=sum(counts[one] for one in items),
+            num_events=counts.total(),
         )
 
     def note(self, requests: Requests) -> None:

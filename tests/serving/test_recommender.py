@@ -125,8 +125,8 @@ def test_what_is_not_known_is_said(recommender, with_interests, caplog):
         "items (for example 'no'), so 2 of 4 events are left out."
     )
     with_interests.interests(table)
-    lists = [["tea", "no"], ["tea", "no"]]
-    recommender.recommend(lists, users=["ann", "eve"])
+    lists = np.array([["tea", "no"], ["tea", "no"]])
+    recommender.recommend(lists, users=np.array(["ann", "eve"]))
     recommender.score(table, [["tea"], ["tea"]])
     assert [one.message for one in caplog.records] == [sentence] * 3
     caplog.clear()
