@@ -276,10 +276,11 @@ class InterestIndex:
         Raises:
             OSError: a file cannot be written.
         """
-        try:
-            import_faiss().write_index(self._searcher, str(folder / _VECTORS))
-        except RuntimeError as error:
-            raise OSError(str(error)) from error
+        faiss = import_faiss()
+        # faiss would not say what goes wrong when it closes a file.
+        with open(folder / _VECTORS, "wb") as file:
+            writer = faiss.PyCallbackIOWriter(file.write)
+            faiss.write_index(self._searcher, writer)
         np.save(folder / _IDS, self._ids, allow_pickle=False)
         header = {
             "format": 1,

@@ -90,6 +90,7 @@ def test_the_times_of_a_table_order_it(recommender):
 def test_of_fewer_items_all_are_taken(recommender, caplog):
     caplog.set_level("INFO", "mgnm_tf")
     found = recommender.recommend([["tea"]], k=20, exclude_seen=False)
+    assert len(recommender.recommend([["tea"]], k=10**9)) == 8
     assert sorted(found["item_id"]) == sorted(ITEMS)
     assert "There are 9 items, so a user gets at most 9, not 20." in caplog.text
     assert len(recommender.recommend([["tea"]])) == 8
