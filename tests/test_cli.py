@@ -137,6 +137,7 @@ def test_prepare_hands_its_options_on(folder, monkeypatch):
         "category_column": "e",
         "split_column": "f",
         "separator": ";",
+        "time_unit": "ms",
         "rating_above": 2.5,
         "min_user": 3,
         "min_item": 4,
@@ -146,12 +147,14 @@ def test_prepare_hands_its_options_on(folder, monkeypatch):
     flags = []
     for name, value in choices.items():
         flags += [f"--{name.replace('_', '-')}", value]
-    flags += ["--keep-duplicates", "--ratios", "0.5,0.25,0.25"]
+    flags += ["--keep-duplicates", "--no-quotes"]
+    flags += ["--ratios", "0.5,0.25,0.25"]
     mgnm("prepare", folder / "log.csv", "--out", folder / "data3", *flags)
     del given["progress"]
     assert given == {
         **choices,
         "keep_duplicates": True,
+        "quotes": False,
         "ratios": [0.5, 0.25, 0.25],
         "overwrite": False,
     }

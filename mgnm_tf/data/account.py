@@ -94,10 +94,10 @@ def sentences(metadata: dict[str, Any]) -> list[str]:
         lines.append("Times: none, only the order of the events of a user.")
     for part, ties in metadata["ties"].items():
         if tied := ties["tied"]:
-            share = tied / ties["records"]
+            records = ties["records"]
             lines.append(
-                f"{tied:,} of {ties['records']:,} {part} records "
-                f"({100 * share:.0f} %) have the time of the event before them: their "
-                "order is that of the source."
+                f"{tied:,} of {records:,} {part} records "
+                f"({100 * tied / records:.0f} %) have the time of the event "
+                "before them: their order is that of the source."
             )
     return lines

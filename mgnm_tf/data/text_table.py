@@ -93,7 +93,8 @@ class TextTable:
                 )
         if spans or failed:
             # A failure comes again, now with the number of the row.
-            table, _ = self._parse(found, types, spans, threads=not failed)
+            table, lines = self._parse(found, types, spans, threads=False)
+            rows = rows if self.quotes else lines
         if table.num_rows != rows:
             raise DataError(
                 f"{self.path} has {rows:,} rows, but {table.num_rows:,} could "

@@ -19,6 +19,9 @@ from mgnm_tf.data.temporal_graph import temporal_graph
 from mgnm_tf.data.times import encode_times
 from mgnm_tf.data.times import whole_seconds
 from mgnm_tf.errors import DataError
+from mgnm_tf.evaluation.protocol import Protocol
+from mgnm_tf.serving import verification
+from mgnm_tf.serving.recommend_file import read_history
 from tests.data.toy import toy_data
 
 SECOND = 1_704_103_200  # 2024-01-01 10:00:00
@@ -242,3 +245,25 @@ def test_a_temporal_split_cuts_inside_a_second():
     data = split_log(read_log(frame), "temporal", (7, 1, 2))
     assert data.parts.tolist() == [0] * 7 + [1] + [2] * 2
     assert data.metadata["split"]["test_from"] == SECOND
+
+
+def test_the_order_of_a_history_to_recommend_for(tmp_path):
+    frame_of(TEXTS).to_csv(tmp_path / "h.csv", index=False)
+    found = read_history(tmp_path / "h.csv", reads_times=True)
+    assert found.items.tolist() == ["a", "b", "c"]
+    assert found.item_times.tolist() == [SECOND] * 3
+    assert found.times.tolist() == [SECOND]
+
+
+def test_an_export_is_verified_in_whole_seconds():
+    data = toy_data()
+    positions = data.positions("test")
+    requests = [
+        verification._RawIds(made, Protocol()).request(
+            positions, np.ones((len(positions), 1), int), features
+        )
+        for made in (data, finer(data))
+        for features in [{"history_time", "candidate_time"}]
+    ]
+    for key in ("time", "history_time"):
+        np.testing.assert_array_equal(requests[0][key], requests[1][key])
