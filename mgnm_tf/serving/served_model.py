@@ -13,6 +13,7 @@ from mgnm_tf.serving.histories_in_graph import squeeze
 from mgnm_tf.serving.scorer import Scorer
 from mgnm_tf.serving.scorer import cut
 from mgnm_tf.serving.scorer import in_blocks
+from mgnm_tf.serving.single_value import single_value
 from mgnm_tf.serving.vocabularies import Vocabularies
 
 NOTHING = float("-inf")
@@ -244,8 +245,8 @@ class ServedModel(tf.Module):
     # === What is offered ===
 
     def _recommend(self, request, k, exclude_seen):
-        k = _single(k, "k")
-        exclude_seen = _single(exclude_seen, "exclude_seen")
+        k = single_value(k, "k")
+        exclude_seen = single_value(exclude_seen, "exclude_seen")
         read = self.read(request)
 
         def rows(start, stop):
@@ -369,17 +370,6 @@ def _rows_of(ids: np.ndarray) -> tf.lookup.StaticHashTable:
     return tf.lookup.StaticHashTable(
         tf.lookup.KeyValueTensorInitializer(keys, rows), 0
     )
-
-
-def _single(values: tf.Tensor, name: str) -> tf.Tensor:
-    """Returns the one value of a tensor of any shape, ()."""
-    values = tf.reshape(values, [-1])
-    one = values[:1]
-    same = f"`{name}` must be one value, or the same for each row."
-    with tf.control_dependencies(
-        [tf.debugging.assert_equal(values, one, same)]
-    ):
-        return tf.reshape(one, [])
 
 
 def _specs(structure: Any) -> Any:
