@@ -13,5 +13,20 @@ class DataError(UserError):
     """A data file, a data folder or the data in it cannot be used."""
 
 
+class MissingColumnError(DataError):
+    """A table has no column of some name.
+
+    Args:
+        message: the sentence for the user.
+        column: the name that was looked for.
+        found: the names of the columns that are there.
+    """
+
+    def __init__(self, message: str, column: str, found: list[str]):
+        super().__init__(message)
+        self.column = column
+        self.found = found
+
+
 class OutputExistsError(UserError, FileExistsError):
     """The place to write to is taken."""

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -18,6 +19,7 @@ from mgnm_tf.serving import Recommender
 from mgnm_tf.serving import Vocabularies
 from mgnm_tf.serving import export
 from mgnm_tf.utils.winners import winning_interests
+from tests.serving.worlds import no_space
 
 ITEMS = ["tea", "milk", "a,b", "子供 <b>", *(f"item {i}" for i in range(11))]
 EVENTS = {
@@ -46,17 +48,24 @@ def folder(tmp_path_factory):
     return folder
 
 
-def run(folder, *options, model="mgnm", code=0):
-    """Runs the command; returns its standard output or its message."""
+def invoke(folder, *options, model="mgnm", code=0, history=None):
+    """Runs the command; returns its standard output and standard error."""
+    history = history or folder / "h.csv"
     result = CliRunner().invoke(
         app,
-        ["explain", str(folder / model), "--history", str(folder / "h.csv")]
+        ["explain", str(folder / model), "--history", str(history)]
         + [str(option) for option in options],
     )
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == code, result.output
-    return result.stderr.splitlines()[-1] if code else result.stdout
+    return result.stdout, result.stderr
+
+
+def run(*arguments, code=0, **options):
+    """Runs the command; returns its standard output or its message."""
+    printed, notes = invoke(*arguments, code=code, **options)
+    return notes.splitlines()[-1] if code else printed
 
 
 def test_the_page_says_what_the_model_does(folder, tmp_path):
@@ -106,6 +115,86 @@ def test_some_users_and_titles(folder, tmp_path):
     page = everyone.read_text(encoding="utf-8")
     assert len(re.findall("<details", page)) == 4
     assert "Fresh &amp; cold" in page and ">tea<" in page
+
+
+def test_what_is_not_known_is_said_once(folder, tmp_path):
+    _, notes = invoke(folder, "--out", tmp_path / "page.html")
+    assert notes.splitlines() == [
+        f"{folder / 'h.csv'}: the model does not know 2 of 4 users (for "
+        "example '7') and 1 of 7 items (for example 'gone'), so 2 of 9 events "
+        "are left out."
+    ]
+
+
+def test_a_history_with_ids_of_another_form(folder, tmp_path):
+    history = tmp_path / "h.csv"
+    history.write_text("user_id,item_id,timestamp\nann,TEA,1\n")
+    out = tmp_path / "page.html"
+    line = run(folder, "--out", out, code=1, history=history)
+    assert "h.csv, column 'item_id': the model knows none of the 1 it" in line
+    assert "for example 'TEA'; an item that it knows is 'tea'" in line
+    assert not out.exists()
+
+
+def test_columns_of_other_names(folder, tmp_path):
+    table = pd.read_csv(folder / "h.csv", dtype=str)
+    table.columns = ["u", "i", "t"]
+    history = tmp_path / "h.txt"
+    table.to_csv(history, index=False, sep=";")
+    options = ["--user-column", "u", "--item-column", "i", "--separator", ";"]
+    pages = {}
+    for name, more in (("timed", ["--time-column", "t"]), ("plain", [])):
+        out = tmp_path / f"{name}.html"
+        arguments = ["--out", out, *options, *more]
+        _, notes = invoke(folder, *arguments, history=history)
+        assert ("has no column 'timestamp'" in notes) == (name == "plain")
+        pages[name] = out.read_text(encoding="utf-8")
+    run(folder, "--out", tmp_path / "expected.html")
+    expected = (tmp_path / "expected.html").read_text(encoding="utf-8")
+    assert pages["timed"] == expected != pages["plain"]
+
+
+def test_titles_of_ids_that_are_numbers(tmp_path):
+    words = Vocabularies(["ann"], [str(i) for i in range(15)], [1] * 15)
+    model = MGNM(1, 15, embedding_dim=6, num_interests=2, num_layers=1)
+    export(model, words, tmp_path / "mgnm")
+    (tmp_path / "h.csv").write_text("user_id,item_id\nann,3\nann,4\n")
+    ids = np.arange(3, 12)
+    names = [f"Title {i}" for i in ids]
+    pages = []
+    for place, items in enumerate(
+        [ids.astype(str), ids, ids.astype("float64"), pd.Categorical(ids)]
+    ):
+        table = pd.DataFrame({"item_id": items, "title": names})
+        titles = tmp_path / f"{place}.parquet"
+        table.to_parquet(titles)
+        out = tmp_path / f"{place}.html"
+        _, notes = invoke(tmp_path, "--titles", titles, "--out", out)
+        assert f"{titles}: titles of 9 of the 15 items." in notes
+        pages.append(out.read_text())
+    assert pages[0] == pages[1] == pages[2] == pages[3]
+    assert "Title 3" in pages[0]
+
+
+def test_titles_of_other_items(folder, tmp_path):
+    titles = tmp_path / "titles.csv"
+    titles.write_text("item_id,title\nMilk,Fresh & cold\n")
+    _, notes = invoke(folder, "--titles", titles, "--out", tmp_path / "p.html")
+    assert (
+        f"{titles}: titles of 0 of the 15 items. It has titles of other items, "
+        "for example 'Milk'; an item of the model is 'tea'."
+    ) in notes
+
+
+def test_a_full_disk(folder, tmp_path):
+    out = tmp_path / "page.html"
+    with no_space(100):
+        line = run(folder, "--out", out, code=1)
+    assert line == (
+        f"mgnm: {out} could not be written: File too large; nothing was left "
+        "of it."
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

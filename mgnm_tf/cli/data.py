@@ -105,10 +105,7 @@ def prepare(
     from mgnm_tf.data import prepare as preparation
     from mgnm_tf.data import recipe
 
-    def progress(step: str) -> None:
-        notes.print(step, markup=False)
-
-    how = {"overwrite": overwrite, "progress": progress}
+    how = {"overwrite": overwrite, "progress": notes.print}
     if Path(source).exists():
         if file is not None:
             raise UserError("--file goes with a recipe, not with a file.")
@@ -148,11 +145,10 @@ def prepare(
     console.print(
         f"{out}: {len(data.items):,} events, {data.num_users:,} users with "
         f"training events, {data.num_items:,} items. Records to predict: "
-        f"{', '.join(counts)}.",
-        markup=False,
+        f"{', '.join(counts)}."
     )
     for line in account.sentences(data.metadata):
-        console.print(line, markup=False)
+        console.print(line)
 
 
 def _refuse_options_of_recipe(context: typer.Context, source: str) -> None:
@@ -209,4 +205,4 @@ def world(
             num_interests=interests,
         )
     made = f"{out}: {events or 50 * users:,} events."
-    console.print(made, markup=False)
+    console.print(made)

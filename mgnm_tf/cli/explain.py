@@ -9,6 +9,12 @@ from mgnm_tf.cli.app import command
 from mgnm_tf.cli.app import console
 from mgnm_tf.cli.app import load_tensorflow
 from mgnm_tf.cli.app import notes
+from mgnm_tf.cli.history_options import ItemColumn
+from mgnm_tf.cli.history_options import Quotes
+from mgnm_tf.cli.history_options import Separator
+from mgnm_tf.cli.history_options import TimeColumn
+from mgnm_tf.cli.history_options import TimeUnit
+from mgnm_tf.cli.history_options import UserColumn
 from mgnm_tf.errors import UserError
 
 
@@ -21,8 +27,8 @@ def explain(
     history: Annotated[
         Path,
         typer.Option(
-            help="Events of users: user_id, item_id and, unless they are in "
-            "time order, timestamp."
+            help="CSV or Parquet file of events, with user, item and, unless "
+            "they are in time order, time."
         ),
     ],
     out: Annotated[Path, typer.Option(help="HTML file to make.")],
@@ -37,6 +43,12 @@ def explain(
         Path | None,
         typer.Option(help="Names of items: item_id, title."),
     ] = None,
+    user_column: UserColumn = "user_id",
+    item_column: ItemColumn = "item_id",
+    time_column: TimeColumn = None,
+    separator: Separator = None,
+    time_unit: TimeUnit = "auto",
+    quotes: Quotes = True,
 ) -> None:
     """Make a page: which items feed which interest, and what comes of it.
 
@@ -46,13 +58,21 @@ def explain(
     """
     load_tensorflow()
     from mgnm_tf.report.explain import write_explanation
-    from mgnm_tf.serving.recommend_file import read_history
+    from mgnm_tf.serving.history_table import HistoryColumns
+    from mgnm_tf.serving.history_table import read_history
     from mgnm_tf.serving.recommender import Recommender
 
-    requests = read_history(history, reads_times=False)
+    columns = HistoryColumns(
+        user_column, item_column, time_column, separator, time_unit, quotes
+    )
+    requests = read_history(history, reads_times=False, columns=columns)
     chosen = choose_users(users, list(requests.users), history)
     names = None if titles is None else read_titles(titles)
     recommender = Recommender.load(export)
+    recommender.known_ids.check_file(requests, history, item_column)
+    recommender.warns_of_unknown = False  # It has, of the whole file.
+    if names is not None:
+        _say_how_many(names, recommender.item_ids, titles)
     histories = {
         requests.users[row]: requests.items[
             requests.offsets[row] : requests.offsets[row + 1]
@@ -113,10 +133,27 @@ def read_titles(path: Path) -> dict[str, str]:
     Raises:
         UserError: the file is not there or cannot be read.
     """
+    from mgnm_tf.data.columns import encode_ids
     from mgnm_tf.data.table import read_table
 
     if not path.is_file():
         raise UserError(f"There is no file {path} with the titles of items.")
-    table = read_table(path, ["item_id", "title"], [])
-    items, names = (table[one].to_pylist() for one in ("item_id", "title"))
-    return {item: name for item, name in zip(items, names, strict=True) if name}
+    table = read_table(path, ["item_id"], ["title"])
+    if not table.num_rows:
+        return {}
+    codes, items = encode_ids(table["item_id"], "item_id", str(path))
+    titles = table["title"].cast("string").to_pylist()
+    pairs = zip(codes.tolist(), titles, strict=True)
+    return {items[code]: title for code, title in pairs if title}
+
+
+def _say_how_many(titles, items, path):
+    """Notes how many items of the model have a title."""
+    count = sum(item in titles for item in items)
+    line = f"{path}: titles of {count:,} of the {len(items):,} items."
+    if titles and not count:
+        line += (
+            f" It has titles of other items, for example {next(iter(titles))!r}"
+            f"; an item of the model is {items[0]!r}."
+        )
+    notes.print(line)

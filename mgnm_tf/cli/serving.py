@@ -2,6 +2,7 @@
 
 import csv
 import os
+from collections.abc import Container
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,12 @@ from mgnm_tf.cli.app import console
 from mgnm_tf.cli.app import load_tensorflow
 from mgnm_tf.cli.app import notes
 from mgnm_tf.cli.app import print_rows
+from mgnm_tf.cli.history_options import ItemColumn
+from mgnm_tf.cli.history_options import Quotes
+from mgnm_tf.cli.history_options import Separator
+from mgnm_tf.cli.history_options import TimeColumn
+from mgnm_tf.cli.history_options import TimeUnit
+from mgnm_tf.cli.history_options import UserColumn
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError
 from mgnm_tf.training import run_folder
@@ -73,14 +80,20 @@ def recommend(
     history: Annotated[
         Path | None,
         typer.Option(
-            help="CSV or Parquet file with user_id, item_id and, if there are "
-            "times, timestamp: recommend to each user in it."
+            help="CSV or Parquet file of events, with user, item and, unless "
+            "they are in time order, time: recommend to each user in it."
         ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="With --history: .csv or .parquet file to make."),
     ] = None,
+    user_column: UserColumn = "user_id",
+    item_column: ItemColumn = "item_id",
+    time_column: TimeColumn = None,
+    separator: Separator = None,
+    time_unit: TimeUnit = "auto",
+    quotes: Quotes = True,
     top: Annotated[int, typer.Option(help="Items for each user.")] = 20,
     user: Annotated[
         str | None,
@@ -90,7 +103,8 @@ def recommend(
         str | None,
         typer.Option(
             help="With --user: the history, oldest first, commas between the "
-            'items; an item with a comma in it in "quotation marks".'
+            "items; an item with a comma in it, or with a blank at its ends, "
+            'in "quotation marks".'
         ),
     ] = None,
     diversity: Annotated[
@@ -112,18 +126,24 @@ def recommend(
     if many:
         _check_free(out)
     load_tensorflow()
+    from mgnm_tf.serving.history_table import HistoryColumns
     from mgnm_tf.serving.recommend_file import recommend_file
     from mgnm_tf.serving.recommender import Recommender
 
     recommender = Recommender.load(model)
     if one:
-        _print_one(recommender, user, _read_items(items), top, diversity)
+        known = set(recommender.item_ids)
+        _print_one(recommender, user, read_items(items, known), top, diversity)
         return
+    columns = HistoryColumns(
+        user_column, item_column, time_column, separator, time_unit, quotes
+    )
     with _progress("Recommending") as advance:
         count = recommend_file(
-            recommender, history, out, top, diversity, advance
+            recommender, history, out, top, diversity, advance, columns
         )
-    console.print(f"{out}: at most {top} items for each of {count:,} users.")
+    most = min(top, recommender.num_items)
+    console.print(f"{out}: at most {most} items for each of {count:,} users.")
 
 
 def _check_free(path: Path) -> None:
@@ -134,16 +154,28 @@ def _check_free(path: Path) -> None:
         )
 
 
-def _read_items(text: str) -> list[str]:
-    """Reads ids with commas between them, as in a line of a CSV file."""
+def read_items(text: str, known: Container[str]) -> list[str]:
+    """Reads ids with commas between them, as in a line of a CSV file.
+
+    Blanks around an id are left out, unless they belong to an item that is
+    known; those in front of one need quotation marks.
+
+    Args:
+        text: the value of `--items`.
+        known: the ids of the model.
+
+    Raises:
+        UserError: quotation marks are not in pairs around an id.
+    """
+    lines = csv.reader([text], strict=True, skipinitialspace=True)
     try:
-        found = list(csv.reader([text], strict=True))
+        found = [one for row in lines for one in row if one.strip()]
     except csv.Error as error:
         raise UserError(
             f"--items must be ids with commas between them: {error}. "
             f"Received: {text!r}"
         ) from error
-    return [one.strip() for row in found for one in row if one.strip()]
+    return [one if one in known else one.strip() for one in found]
 
 
 def _print_one(
@@ -160,13 +192,8 @@ def _print_one(
     table = recommender.recommend(
         [history], k=top, users=[user], diversity=diversity
     )
-    known = set(recommender.item_ids)
-    unknown = [one for one in history if one not in known]
-    if unknown:
-        notes.print(
-            f"The model does not know {', '.join(unknown)!r}: left out."
-        )
-    if len(unknown) == len(history):
+    recommender.warns_of_unknown = False  # It has.
+    if not recommender.known_ids.items.isin(history).any():
         notes.print("No history, so these are the most popular items.")
     headings, reasons = find_reasons(recommender, user, history, table)
     rows = [

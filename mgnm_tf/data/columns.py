@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mgnm_tf.errors import DataError
+from mgnm_tf.errors import MissingColumnError
 
 
 def check_columns(
@@ -27,7 +28,8 @@ def check_columns(
             one in its name gets a hint.
 
     Raises:
-        DataError: a column is missing, or is there more than once.
+        MissingColumnError: a column is missing.
+        DataError: a column is there more than once.
     """
     for name in wanted:
         if name not in found:
@@ -41,7 +43,7 @@ def check_columns(
 
 def _missing_column(
     where: str, name: str, found: Sequence[str], separator: str
-) -> DataError:
+) -> MissingColumnError:
     hint = ""
     if separator and len(found) == 1:
         others = [s for s in ("\t", ";", "|", ",") if s in found[0]]
@@ -50,9 +52,12 @@ def _missing_column(
                 f" The header has only one column, so the separator "
                 f"{separator!r} looks wrong; it may be {others[0]!r}."
             )
-    names = ", ".join(repr(str(column)) for column in found)
-    return DataError(
-        f"{where} has no column {name!r}; columns found: {names}.{hint}"
+    found = [str(column) for column in found]
+    names = ", ".join(map(repr, found))
+    return MissingColumnError(
+        f"{where} has no column {name!r}; columns found: {names}.{hint}",
+        name,
+        found,
     )
 
 

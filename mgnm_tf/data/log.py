@@ -151,7 +151,7 @@ def read_log(
     numbers = [name for name in numbers if name and name not in ids]
     if isinstance(source, pd.DataFrame):
         where = "the table"
-        table = _from_pandas(source, [*ids, *numbers])
+        table = table_of_frame(source, [*ids, *numbers])
     else:
         where = str(Path(source))
         table = read_table(
@@ -204,7 +204,16 @@ def _is_order_only(users: np.ndarray, times: np.ndarray) -> bool:
     return bool(np.all(first <= 1) and np.all(times[order] == ranks + first))
 
 
-def _from_pandas(frame: pd.DataFrame, wanted: list[str]) -> pa.Table:
+def table_of_frame(frame: pd.DataFrame, wanted: Sequence[str]) -> pa.Table:
+    """Returns some columns of a data frame.
+
+    Args:
+        frame: the data frame.
+        wanted: the names of the columns.
+
+    Raises:
+        DataError: a column is missing, or is there more than once.
+    """
     check_columns("the table", wanted, list(frame.columns))
     columns = {}
     for name in wanted:

@@ -192,8 +192,9 @@ def _dates(
 
 
 def _stamps(column: pa.ChunkedArray) -> pd.Series:
-    # BigQuery writes "2024-01-01 10:00:00 UTC".
+    # BigQuery writes "2024-01-01 10:00:00 UTC"; pandas takes "now" for a date.
     text = pc.replace_substring_regex(column, r"\s*(UTC|GMT)\s*$", "Z")
+    text = pc.if_else(pc.match_substring_regex(text, r"^\s*\d"), text, None)
     return pd.to_datetime(
         text.to_pandas(), format="ISO8601", utc=True, errors="coerce"
     )

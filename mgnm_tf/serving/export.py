@@ -41,7 +41,9 @@ def export(
     - `recommend`, which is `serving_default`, too: `user_id` (B,) string,
       `history` (B, m) string, `k` () int32, `exclude_seen` () bool ->
       `item_ids` (B, k) string, `scores` (B, k) float32, best first. Where
-      fewer than k items are left, "" with the score -inf.
+      fewer than k items are left, "" with the score -inf. `k` and
+      `exclude_seen` may be (B,), the same for each user, too, as in the
+      `instances` of REST.
     - `score`: `user_id`, `history`, `candidates` (B, C) string -> `scores`
       (B, C) float32, -inf for items that the model does not know.
     - `interests` (models that have them): `user_id`, `history` ->
@@ -108,6 +110,7 @@ def write_saved_model(
 
     Raises:
         UserError: model and vocabularies do not fit together.
+        OSError: a file cannot be written.
     """
     if not isinstance(model, SequentialRecommender):
         raise UserError(
@@ -117,12 +120,7 @@ def write_saved_model(
     max_length = _max_length(model, max_length)
     served = ServedModel(model, vocabularies, max_length)
     signatures = served.signatures()
-    tf.saved_model.save(
-        served,
-        folder / export_folder.SAVED_MODEL,
-        signatures=signatures,
-        options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
-    )
+    _save(served, folder / export_folder.SAVED_MODEL, signatures)
     export_folder.write_vocabularies(folder, vocabularies)
     interests = {}
     if "interests" in signatures:
@@ -151,6 +149,19 @@ def write_saved_model(
             "python": platform.python_version(),
         },
     }
+
+
+def _save(served: Any, path: Path, signatures: Mapping[str, Any]) -> None:
+    """Writes the SavedModel; what TensorFlow cannot write is an `OSError`."""
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    try:
+        tf.saved_model.save(
+            served, path, signatures=signatures, options=options
+        )
+    except tf.errors.OpError as error:
+        # "{{node}} hidden/path; No space left on device [Op:SaveV2]"
+        reason = error.message.rpartition("; ")[2].partition(" [Op:")[0]
+        raise OSError(reason) from error
 
 
 def write_description(
@@ -197,15 +208,19 @@ def _max_length(model: SequentialRecommender, max_length: int | None) -> int:
 
 
 def _describe(function: Any) -> dict[str, Any]:
-    """Returns names, dtypes and shapes of a signature."""
+    """Returns names, dtypes and shapes of a signature; any shape is null."""
     sides = {
         "inputs": function.structured_input_signature[1],
         "outputs": function.structured_outputs,
     }
     return {
         side: {
-            name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}
+            name: {"dtype": spec.dtype.name, "shape": _sizes(spec.shape)}
             for name, spec in specs.items()
         }
         for side, specs in sides.items()
     }
+
+
+def _sizes(shape: tf.TensorShape) -> list[int | None] | None:
+    return None if shape.rank is None else shape.as_list()

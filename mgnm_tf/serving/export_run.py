@@ -131,7 +131,7 @@ def _protocol(run: Path, config: TrainConfig) -> Protocol:
 def _provenance(run, config, environment, verification):
     """Returns what `export.json` says of where the model comes from."""
     return {
-        "run": {"path": str(run.absolute()), "config": config.to_dict()},
+        "run": {"name": run.absolute().name, "config": config.to_dict()},
         "fingerprints": {
             "data": environment["data"]["fingerprint"],
             "model": sha256(run / run_folder.MODEL),
@@ -150,11 +150,16 @@ def _provenance(run, config, environment, verification):
 def _card(run, config, environment, data, verification):
     """Returns the sections of the model card that a run adds."""
     about = environment["data"]
-    known = ("source", "licence", "license", "split", "ratios")
     metadata = about.get("metadata") or {}
+    stated = {
+        "source": _without_folder(metadata.get("source", "")),
+        "licence": metadata.get("licence") or metadata.get("license"),
+        "split": metadata.get("split"),
+        "ratios": metadata.get("ratios"),
+    }
     described = {
         "name": about["name"],
-        **{key: metadata[key] for key in known if metadata.get(key)},
+        **{key: value for key, value in stated.items() if value},
         "events": len(data.items),
         "users with training events": data.num_users,
         "items": data.num_items,
@@ -177,3 +182,8 @@ def _card(run, config, environment, data, verification):
         "Metrics": metrics,
         "Proof": verification.describe(),
     }
+
+
+def _without_folder(source: str) -> str:
+    """Returns the name of a file; folders are nobody's business."""
+    return source if "://" in source else Path(source).name

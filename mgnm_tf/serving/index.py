@@ -271,8 +271,16 @@ class InterestIndex:
             self.write(partial)
 
     def write(self, folder: Path) -> None:
-        """Writes the files of the index into a folder that is there."""
-        import_faiss().write_index(self._searcher, str(folder / _VECTORS))
+        """Writes the files of the index into a folder that is there.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        faiss = import_faiss()
+        # faiss would not say what goes wrong when it closes a file.
+        with open(folder / _VECTORS, "wb") as file:
+            writer = faiss.PyCallbackIOWriter(file.write)
+            faiss.write_index(self._searcher, writer)
         np.save(folder / _IDS, self._ids, allow_pickle=False)
         header = {
             "format": 1,

@@ -30,7 +30,7 @@ def model_card(metadata: Mapping[str, Any], card: Mapping[str, Any]) -> str:
         _USE,
         *_section("Sizes", _sizes(metadata)),
     ]
-    for heading, content in card.items():
+    for heading, content in _with_licence(card).items():
         parts += _section(heading, content)
     parts += ["## Signatures", _signatures(metadata["signatures"])]
     parts += ["## How requests are read", _RULES.format(**metadata), times]
@@ -94,6 +94,14 @@ def _sizes(metadata):
     return sizes
 
 
+def _with_licence(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Adds to the section on the data that their licence is not stated."""
+    data = card.get("Data", {})
+    if isinstance(data, Mapping) and not data.get("licence"):
+        return {**card, "Data": {**data, "licence": "not stated"}}
+    return dict(card)
+
+
 def _section(heading: str, content: Any) -> list[str]:
     if isinstance(content, Mapping):
         rows = [f"| {_cell(key)} | {_cell(content[key])} |" for key in content]
@@ -115,7 +123,9 @@ def _signatures(signatures: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _shape(sizes: list[int | None]) -> str:
+def _shape(sizes: list[int | None] | None) -> str:
+    if sizes is None:
+        return "() or (?,)"
     return "(" + ", ".join("?" if s is None else str(s) for s in sizes) + ")"
 
 

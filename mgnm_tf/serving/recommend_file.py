@@ -6,19 +6,13 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mgnm_tf.data.columns import encode_ids
-from mgnm_tf.data.table import read_table
-from mgnm_tf.data.times import encode_times
-from mgnm_tf.data.times import whole_seconds
-from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
+from mgnm_tf.serving.history_table import HistoryColumns
+from mgnm_tf.serving.history_table import read_history
 from mgnm_tf.serving.recommender import Recommender
-from mgnm_tf.serving.requests import Requests
 from mgnm_tf.utils.files import atomic_output
 
 _SCHEMA = pa.schema(
@@ -38,35 +32,42 @@ def recommend_file(
     k: int = 20,
     diversity: float = 0.0,
     progress: Callable[[int, int], None] | None = None,
+    columns: HistoryColumns | None = None,
 ) -> int:
     """Recommends to every user of a file of interactions.
 
     The events of the file are held as numbers; recommendations are written
-    block by block, so that memory does not grow with their number.
+    block by block, so that memory does not grow with their number. How many
+    users and items of the file the model does not know is logged.
 
     Args:
         recommender: the model.
-        history: CSV or Parquet, plain or `.gz`, with the columns `user_id`,
-            `item_id` and, needed by models that read times, `timestamp`.
-            Without it the rows of a user are in time order.
+        history: CSV or Parquet, plain or `.gz`, with columns of users, items
+            and, needed by models that read times, times. Without them the
+            rows of a user are in time order.
         out: the `.csv` or `.parquet` file to make, with the columns
             `user_id`, `rank` (from 1), `item_id` and `score`.
         k: number of items for each user. Defaults to `20`.
         diversity: see `Recommender.recommend`. Defaults to `0.0`.
         progress: is given how many users are done, and how many there are.
             Defaults to `None`.
+        columns: what the columns of `history` are called. Defaults to
+            `None`: user_id, item_id and timestamp.
 
     Returns:
         The number of users.
 
     Raises:
         OutputExistsError: `out` exists.
-        DataError: `history` cannot be used.
+        DataError: `history` cannot be used, or the model knows no item of it.
         UserError: `out` has another ending, or cannot be written.
     """
-    write = _writer(Path(out))
+    write, columns = _writer(Path(out)), columns or HistoryColumns()
     with atomic_output(out) as partial:
-        requests = read_history(history, recommender.metadata["reads_times"])
+        requests = read_history(
+            history, recommender.metadata["reads_times"], columns
+        )
+        recommender.known_ids.check_file(requests, history, columns.item)
         with write(partial) as writer:
             blocks = recommender.blocks(requests, k, diversity=diversity)
             for done, table in blocks:
@@ -74,47 +75,6 @@ def recommend_file(
                 if progress is not None:
                     progress(done, len(requests))
     return len(requests)
-
-
-def read_history(path: str | os.PathLike, reads_times: bool) -> Requests:
-    """Reads the histories of a file, users in the order of their first rows.
-
-    Args:
-        path: see `recommend_file`.
-        reads_times: whether the model reads times.
-
-    Raises:
-        DataError: the file cannot be used.
-    """
-    path = Path(path)
-    columns, timed = ["user_id", "item_id"], True
-    try:
-        table = read_table(path, columns, ["timestamp"])
-    except DataError as error:
-        if reads_times or "no column 'timestamp'" not in str(error):
-            raise
-        table, timed = read_table(path, columns, []), False
-    if not table.num_rows:
-        raise DataError(f"{path} has columns but no rows; expected events.")
-    where = str(path)
-    users, user_ids = encode_ids(table["user_id"], "user_id", where)
-    items, item_ids = encode_ids(table["item_id"], "item_id", where)
-    codes, present = pd.factorize(users)
-    order, times = np.argsort(codes, kind="stable"), None
-    if timed:
-        times, unit = encode_times(table["timestamp"], "timestamp", where)
-        order = np.lexsort((times, codes))
-        times = whole_seconds(times[order], unit)
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(codes))])
-    names = np.asarray(user_ids, object)[present]
-    return Requests(
-        labels=names,
-        users=names,
-        items=np.asarray(item_ids, object)[items[order]],
-        offsets=offsets,
-        item_times=times if reads_times else None,
-        times=times[offsets[1:] - 1] if reads_times else None,
-    )
 
 
 def _writer(path: Path):

@@ -1,5 +1,6 @@
 """An exported model in use: histories in, recommendations out."""
 
+import logging
 import os
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -16,14 +17,17 @@ from mgnm_tf.serving import export_folder
 from mgnm_tf.serving.compiled_ranking import CompiledRanking
 from mgnm_tf.serving.diversity import diversify
 from mgnm_tf.serving.index import InterestIndex
+from mgnm_tf.serving.known_ids import KnownIds
+from mgnm_tf.serving.read_requests import read_candidates
+from mgnm_tf.serving.read_requests import read_requests
 from mgnm_tf.serving.requests import Requests
-from mgnm_tf.serving.requests import read_requests
-from mgnm_tf.serving.requests import rows_of_ids
 from mgnm_tf.serving.requests import text_ids
 from mgnm_tf.serving.retrieval import Retrieval
 from mgnm_tf.serving.vocabularies import Vocabularies
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
+
+logger = logging.getLogger(__name__)
 
 _POOL = 10
 """How many times k items a list is chosen from for `diversity`."""
@@ -34,7 +38,9 @@ class Recommender:
 
     Raw ids in, raw ids out. A user whom the model does not know is served by
     the mean user, unknown items of a history are ignored, and an empty
-    history is served the most popular items.
+    history is served the most popular items. What of a request the model does
+    not know is logged as a warning, unless `warns_of_unknown` is set to
+    False.
 
     Letters in shapes: B users, C candidates, n interests, d width, m the
     longest history given.
@@ -59,7 +65,8 @@ class Recommender:
         self.vocabularies = vocabularies
         self.item_ids = vocabularies.item_ids
         self._retrieval = retrieval
-        self._rows = pd.Index(self.item_ids)
+        self.known_ids = KnownIds(vocabularies)
+        self.warns_of_unknown = True
         self._signatures = served.signatures
         self._ranked = None
         if CompiledRanking.pays(metadata):
@@ -88,6 +95,11 @@ class Recommender:
         return cls(served, metadata, vocabularies, retrieval)
 
     @property
+    def num_items(self) -> int:
+        """How many items there are to recommend."""
+        return len(self.item_ids if self.index is None else self.index)
+
+    @property
     def index(self) -> InterestIndex | None:
         """Finds candidates; `None` where the whole catalogue is scored."""
         return None if self._retrieval is None else self._retrieval.index
@@ -105,13 +117,15 @@ class Recommender:
 
         Args:
             histories: the items of each user, oldest first: a sequence of
-                sequences of ids; or a table `user_id`, `item_id` and, for
-                models that read times, `timestamp`, in time order.
-            k: number of items. Defaults to `20`.
+                sequences of ids; or a table `user_id`, `item_id` and, needed
+                by models that read times, `timestamp`, which orders it.
+                Numbers are seconds; dates and datetime64 are times, too.
+            k: number of items; of fewer all are taken. Defaults to `20`.
             users: the id of each row of `histories`, if it is no table.
                 Defaults to `None`: unknown users, numbered from 0.
-            times: the moment of each recommendation in seconds, for models
-                that read times. Defaults to `None`: that of the last event.
+            times: the moment of each recommendation, for models that read
+                times; of the same kinds. Defaults to `None`: that of the last
+                event.
             exclude_seen: whether items of the history are left out. Defaults
                 to `True`.
             diversity: weight of the difference between the items of a list.
@@ -152,21 +166,7 @@ class Recommender:
             float32 (B, C); -inf for an item that the model does not know.
         """
         requests = self._requests(histories, users, times)
-        rows = rows_of_ids(candidates, "`candidates`")
-        if len(rows) != len(requests):
-            raise UserError(
-                f"`candidates` must have a row for each of the "
-                f"{len(requests)} users. Received: {len(rows)} rows"
-            )
-        if len({len(row) for row in rows}) > 1:
-            raise UserError(
-                "`candidates` must have as many items in each row. Received: "
-                f"{len(rows[0])} and {min(len(r) for r in rows)} of them"
-            )
-        flat = [text_ids(row, "`candidates`") for row in rows]
-        if not flat:
-            return np.zeros((0, 0), np.float32)
-        listed = np.stack(flat)
+        listed = read_candidates(candidates, len(requests))
         scores = np.empty(listed.shape, np.float32)
         for start, stop, inputs in requests.blocks(self._rows_at_a_time):
             inputs["candidates"] = listed[start:stop]
@@ -235,7 +235,7 @@ class Recommender:
         if items is None:
             return table.numpy()[1:]
         ids = text_ids(items, "`items`")
-        rows = self._rows.get_indexer(ids)
+        rows = self.known_ids.items.get_indexer(ids)
         added = np.zeros(len(ids), bool)
         if self._retrieval is not None:
             added = self._retrieval.has(ids)
@@ -258,7 +258,7 @@ class Recommender:
         """Recommends to many users, a block of them after the other.
 
         Args:
-            requests: what `read_requests` or `read_history` returned.
+            requests: what `read_history` returned.
             k: see `recommend`. Defaults to `20`.
             exclude_seen: see `recommend`. Defaults to `True`.
             diversity: see `recommend`. Defaults to `0.0`.
@@ -271,7 +271,13 @@ class Recommender:
             UserError: an argument cannot be used.
         """
         self._check_recommend(k, exclude_seen, diversity)
-        wanted = min(_POOL * k, len(self.item_ids)) if diversity else k
+        if k > self.num_items:
+            logger.info(
+                "There are %d items, so a user gets at most %d, not %d.",
+                *(self.num_items, self.num_items, k),
+            )
+            k = max(1, self.num_items)
+        wanted = min(_POOL * k, self.num_items) if diversity else k
         for start, stop, inputs in requests.blocks(self._rows_at_a_time):
             ids, scores = self._best(inputs, wanted, exclude_seen)
             if diversity:
@@ -327,7 +333,10 @@ class Recommender:
 
     def _requests(self, histories, users, times) -> Requests:
         reads_times = self.metadata["reads_times"]
-        return read_requests(histories, users, times, reads_times)
+        requests = read_requests(histories, users, times, reads_times)
+        if self.warns_of_unknown:
+            self.known_ids.note(requests)
+        return requests
 
     def _check_recommend(self, k, exclude_seen, diversity):
         try:
@@ -335,11 +344,6 @@ class Recommender:
             check_range(diversity, "diversity")
         except (TypeError, ValueError) as error:
             raise UserError(str(error)) from error
-        if k > len(self.item_ids):
-            raise UserError(
-                f"`k` must be at most {len(self.item_ids)}, the number of "
-                f"items. Received: k={k}"
-            )
         if not isinstance(exclude_seen, (bool, np.bool_)):
             raise UserError(
                 "`exclude_seen` must be True or False. Received: "
@@ -365,7 +369,7 @@ class Recommender:
 
     def _diversify(self, ids, scores, k, weight):
         """Chooses k of the items (B, wanted) of a block, as `_best`."""
-        rows = self._rows.get_indexer(ids.ravel()).reshape(ids.shape)
+        rows = self.known_ids.items.get_indexer(ids.ravel()).reshape(ids.shape)
         of_kind = {}
         if self.vocabularies.item_categories is not None:
             # Row -1, an added item, has none.

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -72,57 +71,16 @@ class Requests:
         return arrays
 
 
-def read_requests(
-    histories: Sequence[Sequence[str]] | pd.DataFrame,
-    users: Sequence[str] | None,
-    times: Sequence[int] | None,
-    reads_times: bool,
-) -> Requests:
-    """Checks histories and lays them out flat.
-
-    Args:
-        histories: see `Recommender.recommend`.
-        users: see `Recommender.recommend`.
-        times: see `Recommender.recommend`.
-        reads_times: whether the model reads times.
-
-    Raises:
-        UserError: an argument is of another kind than expected.
-    """
-    if isinstance(histories, pd.DataFrame):
-        if users is not None:
-            raise UserError(
-                "`users` goes with a sequence of histories; a table names "
-                "the users itself."
-            )
-        requests = _of_table(histories, reads_times)
-    else:
-        if reads_times:
-            raise UserError(
-                "The model reads times: give `histories` as a table with the "
-                "columns user_id, item_id and timestamp."
-            )
-        requests = _of_lists(histories, users)
-    if not reads_times:
-        return requests
-    latest = np.zeros(len(requests), np.int64)
-    some = np.diff(requests.offsets) > 0
-    latest[some] = requests.item_times[requests.offsets[1:][some] - 1]
-    if times is not None:
-        latest = _integers(times, "`times`", len(requests))
-    fields = vars(requests) | {"times": latest}
-    return Requests(**fields)
-
-
 def text_ids(values: Sequence, name: str) -> np.ndarray:
     """Returns ids as an array of text; whole numbers become text.
 
     Args:
-        values: the ids.
+        values: the ids: text or whole numbers, be they floats.
         name: what they are, for the message.
 
     Raises:
-        UserError: one is neither text nor a whole number.
+        UserError: one is neither text nor a whole number, or a float too
+            large to be exact.
     """
     array = np.empty(len(values), object)
     array[:] = list(values)
@@ -130,15 +88,28 @@ def text_ids(values: Sequence, name: str) -> np.ndarray:
     if kind in ("string", "empty"):
         return array
     for place, value in enumerate(array):
-        if isinstance(value, bool) or not isinstance(
-            value, (str, int, np.integer)
-        ):
+        text = _text_of(value)
+        if text is None:
             raise UserError(
                 f"{name} must hold ids as text. Received: {value!r} "
                 f"({type(value).__name__}) at {place}"
             )
-    array[:] = [str(value) for value in array]
+        array[place] = text
     return array
+
+
+def _text_of(value: Any) -> str | None:
+    """Returns an id as text, `None` if it is neither text nor whole."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (float, np.floating)):
+        # From this size on, a float stands for several whole numbers.
+        bound = 2.0 ** (np.finfo(type(value)).nmant + 1)
+        whole = abs(value) < bound and float(value).is_integer()
+        return str(int(value)) if whole else None
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return str(value)
+    return None
 
 
 def rows_of_ids(rows: Any, name: str) -> list[Sequence]:
@@ -174,61 +145,3 @@ def rows_of_ids(rows: Any, name: str) -> list[Sequence]:
                 f"{row!r} ({type(row).__name__}) in row {place}"
             )
     return list(rows)
-
-
-def _of_lists(histories: Any, users: Sequence[str] | None) -> Requests:
-    rows = rows_of_ids(histories, "`histories`")
-    count = len(rows)
-    if users is None:
-        labels, names = np.arange(count), np.full(count, "", object)
-    else:
-        names = labels = text_ids(users, "`users`")
-    if len(names) != count:
-        raise UserError(
-            f"`users` must name each of the {count} histories. Received: "
-            f"{len(names)} users"
-        )
-    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
-    items = text_ids(list(chain.from_iterable(rows)), "`histories`")
-    return Requests(labels, names, items, offsets.astype(np.int64))
-
-
-def _of_table(table: pd.DataFrame, reads_times: bool) -> Requests:
-    wanted = ["user_id", "item_id"] + ["timestamp"] * reads_times
-    for column in wanted:
-        if column not in table.columns:
-            raise UserError(
-                f"`histories` must have a column {column!r}. Received: "
-                f"{', '.join(map(repr, table.columns)) or 'no columns'}"
-            )
-    users = text_ids(table["user_id"], "The column 'user_id'")
-    items = text_ids(table["item_id"], "The column 'item_id'")
-    codes, names = pd.factorize(users)
-    order = np.argsort(codes, kind="stable")
-    item_times = None
-    if "timestamp" in table.columns:
-        name = "The column 'timestamp'"
-        item_times = _integers(table["timestamp"], name, len(table))
-        order = np.lexsort((item_times, codes))
-        item_times = item_times[order]
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(codes))])
-    if not len(names):
-        offsets = np.zeros(1)
-    return Requests(
-        names,
-        names,
-        items[order],
-        offsets.astype(np.int64),
-        item_times if reads_times else None,
-    )
-
-
-def _integers(values: Sequence, name: str, count: int) -> np.ndarray:
-    """Returns whole numbers (count,) int64."""
-    array = np.asarray(values)
-    if array.shape != (count,) or (count and array.dtype.kind not in "iu"):
-        raise UserError(
-            f"{name} must be {count} whole numbers of seconds. Received: "
-            f"shape {array.shape}, dtype {array.dtype}"
-        )
-    return array.astype(np.int64)

@@ -13,6 +13,7 @@ from mgnm_tf.serving.histories_in_graph import squeeze
 from mgnm_tf.serving.scorer import Scorer
 from mgnm_tf.serving.scorer import cut
 from mgnm_tf.serving.scorer import in_blocks
+from mgnm_tf.serving.single_value import single_value
 from mgnm_tf.serving.vocabularies import Vocabularies
 
 NOTHING = float("-inf")
@@ -121,8 +122,9 @@ class ServedModel(tf.Module):
     def signatures(self) -> dict[str, Any]:
         """Returns the functions that a server offers, by name."""
         request = self._request()
-        k = tf.TensorSpec([], tf.int32, "k")
-        exclude_seen = tf.TensorSpec([], tf.bool, "exclude_seen")
+        # Of any shape, as servers that know rows alone repeat them for each.
+        k = tf.TensorSpec(None, tf.int32, "k")
+        exclude_seen = tf.TensorSpec(None, tf.bool, "exclude_seen")
         candidates = tf.TensorSpec([None, None], tf.string, "candidates")
         found = {
             "recommend": _function(
@@ -243,6 +245,8 @@ class ServedModel(tf.Module):
     # === What is offered ===
 
     def _recommend(self, request, k, exclude_seen):
+        k = single_value(k, "k")
+        exclude_seen = single_value(exclude_seen, "exclude_seen")
         read = self.read(request)
 
         def rows(start, stop):

@@ -16,6 +16,18 @@ from mgnm_tf.errors import UserError
 _CHUNK = 1 << 20
 
 
+class _NotWritten(UserError):
+    """Something could not be written, because of an `OSError`."""
+
+    def __init__(self, path: Path, reason: OSError):
+        super().__init__(
+            f"{path} could not be written: {reason.strerror or reason}; "
+            "nothing was left of it."
+        )
+        self.path = path
+        self.reason = reason
+
+
 @contextmanager
 def atomic_folder(
     path: str | os.PathLike, overwrite: bool = False
@@ -54,8 +66,10 @@ def atomic_folder(
             partial.rename(path)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, _NotWritten) and partial in error.path.parents:
+            error = error.reason
         if isinstance(error, OSError) and not isinstance(error, UserError):
-            raise _write_error(path, error) from error
+            raise _NotWritten(path, error) from error
         raise
 
 
@@ -93,7 +107,7 @@ def atomic_output(
     except UserError:
         raise
     except OSError as error:
-        raise _write_error(path, error) from error
+        raise _NotWritten(path, error) from error
 
 
 def atomic_write(path: str | os.PathLike, content: bytes | str) -> None:
@@ -157,10 +171,3 @@ def _check_free(path: Path, overwrite: bool) -> None:
 def _sibling(path: Path, purpose: str) -> Path:
     name = f".{path.name}.{uuid.uuid4().hex[:8]}.{purpose}"
     return path.absolute().parent / name
-
-
-def _write_error(path: Path, error: OSError) -> UserError:
-    return UserError(
-        f"{path} could not be written: {error.strerror or error}; nothing "
-        "was left of it."
-    )

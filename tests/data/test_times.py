@@ -267,3 +267,11 @@ def test_an_export_is_verified_in_whole_seconds():
     ]
     for key in ("time", "history_time"):
         np.testing.assert_array_equal(requests[0][key], requests[1][key])
+
+
+@pytest.mark.parametrize("word", ["now", "today", " now ", "NaT", "x2024"])
+def test_words_are_no_dates(word):
+    with pytest.raises(DataError, match=f"found {word}, expected seconds"):
+        encode(["2024-01-01", word])
+    with pytest.raises(DataError, match=f"found {word}, expected seconds"):
+        encode([word, "2024-01-01"])

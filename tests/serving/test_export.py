@@ -22,6 +22,7 @@ from tests.serving.worlds import USERS
 from tests.serving.worlds import Sums
 from tests.serving.worlds import by_hand
 from tests.serving.worlds import export_sums
+from tests.serving.worlds import no_space
 from tests.serving.worlds import words
 
 
@@ -66,7 +67,13 @@ def test_the_folder_says_what_is_in_it(folder):
     counts = (folder / "vocabulary" / "item_counts.txt").read_text()
     assert counts.split() == [str(count) for count in COUNTS]
     card = (folder / "README.md").read_text()
-    for part in ("last 3", "popularity", "`candidates` (?, ?) string"):
+    for part in (
+        "last 3",
+        "popularity",
+        "`candidates` (?, ?) string",
+        "`k` () or (?,) int32",
+        "| licence | not stated |",
+    ):
         assert part in card
 
 
@@ -83,6 +90,16 @@ def test_seen_items_are_left_out_however_old_they_are(signatures):
     assert set(ids[0][:4]) == set(ITEMS) - set(history)
     assert ids[0][4:] == [""] * 7
     assert np.all(scores[0, 4:] == -np.inf)
+
+
+@pytest.mark.parametrize("shape", [(1,), (2,), (2, 1), (1, 1)])
+def test_options_may_be_repeated_for_each_row(signatures, shape):
+    users, history = ["bob", "ann"], [["tea", "milk"], ["é", ""]]
+    expected = recommend(signatures, users, history, 3, True)
+    k, exclude_seen = np.full(shape, 3, "int32"), np.full(shape, True)
+    found = recommend(signatures, users, history, k, exclude_seen)
+    assert found[0] == expected[0]
+    np.testing.assert_array_equal(found[1], expected[1])
 
 
 def test_an_empty_history_is_served_by_popularity(signatures):
@@ -110,6 +127,8 @@ def test_no_users_and_no_history_columns(signatures):
     ("signature", "changes", "sentence"),
     [
         ("recommend", {"k": 0}, "`k` must be at least 1"),
+        ("recommend", {"k": [1, 2]}, "`k` must be one value, or the same"),
+        ("recommend", {"exclude_seen": [True, False]}, "`exclude_seen` must"),
         ("recommend", {"user_id": ["a", "b"]}, "the same number of rows"),
         ("score", {"candidates": [["a"], ["b"]]}, "`candidates` must have as"),
     ],
@@ -229,6 +248,30 @@ def test_a_process_without_this_package_serves_it(folder, tmp_path):
     assert result.returncode == 0, result.stderr.decode()[-2000:]
     assert result.stdout.decode().split("[2")[0] == "é|[b]"
     assert "29" in result.stdout.decode()
+
+
+@pytest.mark.parametrize("size", [0, 20, 5_000])
+def test_a_full_disk(tmp_path, size):
+    model = Sums(len(USERS), len(ITEMS))
+    sentence = "e could not be written: File too large; nothing was left of it."
+    with pytest.raises(UserError, match=f"^{tmp_path}/{sentence}$"):
+        with no_space(size):
+            export(model, words(), tmp_path / "e")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_licence_of_the_data(tmp_path):
+    model = Sums(len(USERS), len(ITEMS))
+    cards = [
+        ({"Data": {"name": "x"}}, "| licence | not stated |"),
+        ({"Data": {"licence": "CC0"}}, "| licence | CC0 |"),
+        ({"Data": "Of licence CC0."}, "Of licence CC0."),
+    ]
+    for place, (card, line) in enumerate(cards):
+        folder = export(model, words(), tmp_path / str(place), card=card)
+        text = (folder / "README.md").read_text()
+        assert line in text
+        assert text.count("licence") == 1
 
 
 def test_what_is_there_stays_and_what_fails_leaves_nothing(tmp_path):

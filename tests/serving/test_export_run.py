@@ -1,5 +1,7 @@
+import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -59,6 +61,24 @@ def test_the_metrics_are_those_of_the_run(run, data, tmp_path):
         assert part in card
     recommender = Recommender.load(tmp_path / "e")
     assert len(recommender.recommend([[data.item_ids[0]]], k=3)) == 3
+
+
+def test_no_folder_of_this_machine_is_told(data, tmp_path):
+    about = {"source": str(tmp_path / "log.csv"), "licence": "CC0"}
+    data = dataclasses.replace(data, metadata={**data.metadata, **about})
+    data.save(tmp_path / "data")
+    config = TrainConfig("popularity", max_length=5)
+    run = train(tmp_path / "data", config, tmp_path / "run", verbose=0)
+    export_run(run, tmp_path / "e")
+    header = json.loads((tmp_path / "e" / "export.json").read_text())
+    assert header["run"]["name"] == "run"
+    assert header["card"]["Data"]["source"] == "log.csv"
+    assert "| licence | CC0 |" in (tmp_path / "e" / "README.md").read_text()
+    for path in (tmp_path / "e").rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert str(tmp_path).encode() not in content
+            assert str(Path.cwd()).encode() not in content
 
 
 def test_of_many_records_a_sample_is_drawn(run, data, tmp_path):

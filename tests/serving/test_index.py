@@ -15,6 +15,7 @@ pytest.importorskip("faiss", reason="needs the extra [retrieval]")
 from mgnm_tf.serving import index as index_module
 from mgnm_tf.serving import vector_search as module
 from mgnm_tf.serving.index import InterestIndex
+from tests.serving.worlds import no_space
 
 KINDS = ("flat", "ivf", "hnsw")
 
@@ -244,3 +245,12 @@ def test_one_more_coordinate_gives_all_one_norm_and_keeps_products():
     )
     np.testing.assert_array_equal(lifted[:, :-1], vectors)
     assert InterestIndex.build(vectors, kind="ivf").radius == radius
+
+
+def test_a_full_disk(tmp_path):
+    index = InterestIndex.build(np.eye(3, dtype="float32"))
+    sentence = "index could not be written: .*; nothing was left of it"
+    with pytest.raises(UserError, match=sentence):
+        with no_space(20):
+            index.save(tmp_path / "index")
+    assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,7 @@ from mgnm_tf.serving import Recommender
 from mgnm_tf.serving import compiled_ranking
 from mgnm_tf.serving import export
 from mgnm_tf.serving import requests
+from mgnm_tf.serving.read_requests import read_requests
 from tests.baselines.test_all_models import DATA
 from tests.baselines.test_all_models import NOW
 from tests.baselines.test_all_models import learned
@@ -84,6 +85,100 @@ def test_the_times_of_a_table_order_it(recommender):
     expected = by_hand(["tea", "milk", "日本", "é"])
     scores = recommender.score(table[names[:2]], [ITEMS])
     assert scores[0].tolist() == expected.tolist()
+
+
+def test_of_fewer_items_all_are_taken(recommender, caplog):
+    caplog.set_level("INFO", "mgnm_tf")
+    found = recommender.recommend([["tea"]], k=20, exclude_seen=False)
+    assert len(recommender.recommend([["tea"]], k=10**9)) == 8
+    assert sorted(found["item_id"]) == sorted(ITEMS)
+    assert "There are 9 items, so a user gets at most 9, not 20." in caplog.text
+    assert len(recommender.recommend([["tea"]])) == 8
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ["007", "3"],
+        [7, 3],
+        [7.0, 3.0],
+        np.array([7, 3], "int32"),
+        np.array([7, 3], "float32"),
+        pd.Series([7.0, 3.0]),
+    ],
+    ids=lambda ids: type(ids).__name__,
+)
+def test_ids_are_text_and_whole_numbers_are_printed(ids):
+    table = pd.DataFrame({"user_id": "ann", "item_id": ids})
+    expected = ["007", "3"] if ids[0] == "007" else ["7", "3"]
+    for histories in ([ids], table):
+        found = read_requests(histories, None, None, reads_times=False)
+        assert found.items.tolist() == expected
+
+
+def test_what_is_not_known_is_said(recommender, with_interests, caplog):
+    table = pd.DataFrame(
+        [("ann", "tea"), ("eve", "tea"), ("eve", "no"), ("ann", "no")],
+        columns=["user_id", "item_id"],
+    )
+    sentence = (
+        "The model does not know 1 of 2 users (for example 'eve') and 1 of 2 "
+        "items (for example 'no'), so 2 of 4 events are left out."
+    )
+    with_interests.interests(table)
+    lists = np.array([["tea", "no"], ["tea", "no"]])
+    recommender.recommend(lists, users=np.array(["ann", "eve"]))
+    recommender.score(table, [["tea"], ["tea"]])
+    assert [one.message for one in caplog.records] == [sentence] * 3
+    caplog.clear()
+    recommender.recommend([["tea"], []])
+    assert not caplog.records
+
+
+def test_ids_in_another_form_are_said(recommender, caplog):
+    table = pd.DataFrame({"user_id": ["ann"], "item_id": [7]})
+    found = recommender.recommend(table, k=2)
+    assert found["item_id"].tolist() == ["milk", "x\u2028y"]
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.message == (
+        "The request: the model knows none of the 1 items, for example '7'; "
+        "an item that it knows is 'tea'. Give the ids as they are in the data "
+        "that it was trained on."
+    )
+
+
+def test_what_is_not_known_need_not_be_said(folder, caplog):
+    recommender = Recommender.load(folder)
+    recommender.warns_of_unknown = False
+    recommender.recommend([["no"]], users=["nobody"])
+    assert not caplog.records
+
+
+MOMENTS = [1_704_103_200_900, 1_704_103_200_100, 1_704_103_200_500]  # ms
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pytest.param(np.array(MOMENTS, "datetime64[ms]"), id="datetime64"),
+        pytest.param(pd.to_datetime(MOMENTS, unit="ms", utc=True), id="zone"),
+        pytest.param(np.array(MOMENTS) / 1000, id="floats"),
+        pytest.param(np.array(MOMENTS) * 1_000_000, id="nanoseconds"),
+        pytest.param(
+            [f"2024-01-01T10:00:00.{ms % 1000:03}Z" for ms in MOMENTS],
+            id="text",
+        ),
+    ],
+)
+def test_times_inside_a_second_order_a_table(recommender, times):
+    table = pd.DataFrame(
+        {"user_id": 7, "item_id": ["é", "tea", "milk"], "timestamp": times}
+    )
+    found = read_requests(table, None, None, reads_times=True)
+    assert found.items.tolist() == ["tea", "milk", "é"]
+    assert found.item_times.tolist() == [1_704_103_200] * 3
+    assert found.times.tolist() == [1_704_103_200]
 
 
 def test_scores(recommender):
@@ -193,10 +288,16 @@ def test_a_model_that_reads_times(tmp_path):
     np.testing.assert_allclose(later, model(features), rtol=1e-4)
     with pytest.raises(UserError, match="reads times: give `histories` as a"):
         recommender.recommend([["01"]], k=1)
-    with pytest.raises(UserError, match="must have a column 'timestamp'"):
+    with pytest.raises(UserError, match="the table has no column 'timestamp'"):
         recommender.recommend(table.iloc[:, :2], k=1)
-    with pytest.raises(UserError, match="`times` must be 2 whole numbers"):
-        recommender.recommend(table, k=1, times=[1.5, 2.5])
+    table["timestamp"] = pd.to_datetime(table["timestamp"], unit="s")
+    for times in ([NOW + 0.5] * 2, [pd.Timestamp(NOW, unit="s")] * 2):
+        later = recommender.score(table, [["04", "05"]] * 2, times=times)
+        np.testing.assert_allclose(later, model(features), rtol=1e-4)
+    with pytest.raises(UserError, match="`times` must be 2 times, one for"):
+        recommender.recommend(table, k=1, times=[NOW])
+    with pytest.raises(UserError, match="`times`, row 1.* found soon, expect"):
+        recommender.recommend(table, k=1, times=["soon", "later"])
 
 
 def words_of_data():
@@ -215,29 +316,33 @@ def words_of_data():
         ({"histories": [[None]]}, "ids as text. Received: None"),
         ({"histories": [[["tea"]]]}, r"Received: \['tea'\] \(list\)"),
         ({"histories": np.zeros((2, 2, 2))}, r"two axes.*shape \(2, 2, 2\)"),
-        ({"histories": np.zeros((2, 2))}, "ids as text. Received: np.float"),
+        ({"histories": [[2.0**53]]}, r"ids as text. Received: 9007\d+\.0"),
+        ({"histories": [[float("nan")]]}, "ids as text. Received: nan"),
         ({"k": 0}, "`k` must be at least 1. Received: k=0"),
         ({"k": 2.0}, "`k` must be an integer. Received: k=2.0"),
-        ({"k": 10}, "`k` must be at most 9, the number of items.*k=10"),
         ({"users": ["a", "b"]}, "each of the 1 histories. Received: 2 users"),
         ({"users": [["a"]]}, "`users` must hold ids as text"),
         ({"exclude_seen": "no"}, "`exclude_seen` must be True or False"),
         ({"diversity": -1.0}, "`diversity` must be between 0.0 and inf"),
         (
             {"histories": pd.DataFrame({"user_id": ["a"]})},
-            "must have a column 'item_id'. Received: 'user_id'",
-        ),
-        (
-            {"histories": pd.DataFrame({"user_id": ["a"], "item_id": [None]})},
-            "The column 'item_id' must hold ids as text. Received: None",
+            "has no column 'item_id'; columns found: 'user_id'",
         ),
         (
             {
                 "histories": pd.DataFrame(
-                    {"user_id": ["a"], "item_id": ["b"], "timestamp": ["now"]}
+                    {"user_id": "a", "item_id": ["b", None]}
                 )
             },
-            "The column 'timestamp' must be 1 whole numbers",
+            "row 2, column 'item_id': the id is empty",
+        ),
+        (
+            {
+                "histories": pd.DataFrame(
+                    {"user_id": ["a"], "item_id": ["b"], "timestamp": ["soon"]}
+                )
+            },
+            "row 1, column 'timestamp': found soon, expected seconds",
         ),
     ],
 )

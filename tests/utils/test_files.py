@@ -36,6 +36,23 @@ def test_a_failure_leaves_nothing(tmp_path, raised, expected, message):
     assert os.listdir(tmp_path) == []
 
 
+def test_a_file_of_a_folder_that_fails_names_the_folder(tmp_path):
+    full = OSError(errno.ENOSPC, "No space left")
+
+    def fail(path):
+        with files.atomic_output(path):
+            raise full
+
+    sentence = "/out could not be written: No space left; nothing was left of"
+    with pytest.raises(UserError, match=f"^{tmp_path}{sentence}"):
+        with files.atomic_folder(tmp_path / "out") as folder:
+            with files.atomic_folder(folder / "inner") as inner:
+                fail(inner / "a.txt")
+    with pytest.raises(UserError, match="/elsewhere/a.txt could not be wri"):
+        with files.atomic_folder(tmp_path / "out"):
+            fail(tmp_path / "elsewhere" / "a.txt")
+
+
 def test_existing_folder_is_kept_or_replaced(tmp_path):
     target = tmp_path / "out"
     target.mkdir()
