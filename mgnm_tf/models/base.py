@@ -78,6 +78,12 @@ class SequentialRecommender(keras.Model):
     statistics of their own, positives and negatives would look alike.
     """
 
+    data_fingerprint: str | None = None
+    """The fingerprint of the data that the model is for, where it is known.
+
+    A run sets it; it is not saved with the model.
+    """
+
     presets: dict[str, dict] = {"default": {}}
     """Named sets of constructor arguments; the first one is the default."""
 

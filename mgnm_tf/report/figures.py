@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 Curves = Mapping[str, Sequence[Sequence[float]]]
 """Name of a model -> for each seed, a value an epoch."""
@@ -40,18 +41,24 @@ def draw_curves(panels: Mapping[str, Curves]) -> str:
             axis.xaxis.get_major_locator().set_params(integer=True)
             for name, seeds in curves.items():
                 colour = colours[labels.index(name) % len(colours)]
-                for index, values in enumerate(seeds):
+                for values in seeds:
                     axis.plot(
                         range(1, len(values) + 1),
                         values,
                         color=colour,
-                        label=None if index else name,
                         marker="o",
                         markersize=2.5,
                         linewidth=1.2,
                     )
-            if curves:
-                axis.legend(frameon=False)
+        if labels:
+            # Beside the panels, so that it hides no curve.
+            lines = [
+                Line2D([], [], color=colours[index % len(colours)])
+                for index in range(len(labels))
+            ]
+            figure.legend(
+                lines, labels, loc="outside right upper", frameon=False
+            )
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()

@@ -32,6 +32,7 @@ from mgnm_tf.training.callbacks import ResumedEarlyStopping
 from mgnm_tf.training.callbacks import SealedBackup
 from mgnm_tf.training.callbacks import SeedPerEpoch
 from mgnm_tf.training.callbacks import Timing
+from mgnm_tf.training.callbacks import ValidationProgress
 from mgnm_tf.training.callbacks import timing
 from mgnm_tf.training.config import TrainConfig
 from mgnm_tf.training.environment import describe_environment
@@ -206,6 +207,7 @@ def _fit(
         shuffle=False,
         verbose=verbose,
         callbacks=[
+            *([ValidationProgress()] if verbose else []),
             *callbacks,
             *_own_callbacks(
                 config, folder, values, len(data.positions("train")) / batches
