@@ -49,13 +49,20 @@ class Evaluation:
             count).
 
     Raises:
-        UserError: no sample counts.
+        UserError: there is no sample, or none that counts.
     """
 
     protocol: Protocol
     samples: pd.DataFrame
 
     def __post_init__(self):
+        if self.samples.empty:
+            later = " that is later than the event before it"
+            raise UserError(
+                f"There is no {self.protocol.part} sample"
+                f"{later if self.protocol.later_only else ''}, so there is "
+                "nothing to evaluate."
+            )
         if not self.counted.any():
             raise UserError(
                 f"None of the {len(self.samples):,} {self.protocol.part} "
@@ -142,8 +149,8 @@ class Evaluation:
         share = counted["rank"].astype("float64") / counted["num_negatives"]
         best = share.groupby(counted["user_id"]).min()
         size = counted.groupby("user_id")["num_negatives"].sum()
-        # The product of a share and its denominator is off by rounding.
-        ranks = (2 * best * size).round(6) / 2
+        # A share times its denominator is off by rounding.
+        ranks = (best * size).round(6)
         return self._metrics_of(ranks, size).drop(columns="gauc")
 
     def _metrics_of(

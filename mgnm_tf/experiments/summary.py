@@ -46,8 +46,8 @@ def summarise(
       (standard deviation over the seeds, 0 for one seed), `seeds`,
       `positives_per_second` (mean), `seconds_per_epoch` (mean),
       `peak_memory` (the highest, MiB), `parameters`, and `pvalues`: the
-      test of the best model of each metric against this one, see
-      `significance_of`;
+      test of the best model of each metric against this one, without those
+      that have too few seeds, see `significance_of`;
     - `best`: the best model of each metric;
     - `failed`: model, seed and error of each run that failed.
 

@@ -81,7 +81,8 @@ class SequentialRecommender(keras.Model):
     data_fingerprint: str | None = None
     """The fingerprint of the data that the model is for, where it is known.
 
-    A run sets it; it is not saved with the model.
+    `make_model` sets it, and `fit` to that of the batches of `make_dataset`;
+    it is not saved with the model.
     """
 
     presets: dict[str, dict] = {"default": {}}
@@ -229,7 +230,7 @@ class SequentialRecommender(keras.Model):
         self._check(x)
         return super().predict(x, *args, **kwargs)
 
-    def fit(self, *args, **kwargs):
+    def fit(self, x=None, *args, **kwargs):
         """Trains as `keras.Model.fit` does.
 
         Raises:
@@ -241,7 +242,14 @@ class SequentialRecommender(keras.Model):
                 "`fit` give it them: model.load_tables(mgnm_tf.make_tables("
                 "data, model.required_tables))"
             )
-        return super().fit(*args, **kwargs)
+        self._note_data(x)
+        return super().fit(x, *args, **kwargs)
+
+    def _note_data(self, batches):
+        """Remembers which data the model is trained on, if they say so."""
+        self.data_fingerprint = getattr(
+            batches, "data_fingerprint", self.data_fingerprint
+        )
 
     def _check(self, features):
         """Checks the ids of a batch given as NumPy arrays.

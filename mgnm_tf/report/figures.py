@@ -34,7 +34,10 @@ def draw_curves(panels: Mapping[str, Curves]) -> str:
     )
     colours = mpl.color_sequences["tab10"]
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(4.2 * len(panels), 3.0), layout="constrained")
+        height = max(3.0, 0.2 * (1 + len(labels)))  # A line of the legend.
+        figure = Figure(
+            figsize=(4.2 * len(panels), height), layout="constrained"
+        )
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axis, (title, curves) in zip(axes, panels.items(), strict=True):
             axis.set(title=title, xlabel="epoch")

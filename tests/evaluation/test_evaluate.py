@@ -18,6 +18,7 @@ from mgnm_tf.metrics import MRR
 from mgnm_tf.metrics import NDCG
 from mgnm_tf.metrics import GroupAUC
 from mgnm_tf.metrics import HitRate
+from mgnm_tf.models.registry import model_class
 from mgnm_tf.training.build import make_model
 from mgnm_tf.training.config import TrainConfig
 from tests.data.toy import toy_data
@@ -231,6 +232,13 @@ def test_samples_without_a_negative_do_not_count(
     scores = [0, *({"a": 2, "b": 3, "c": 1}[item] for item in data.item_ids)]
     protocol = Protocol("test", negatives, exclude, 1, weighting)
     found = evaluate(Fixed(4, 3, scores), data, protocol)
+    # What Keras measures while training is the same.
+    if negatives == 1 and weighting == "samples":
+        model = Fixed(4, 3, scores)
+        model.compile(metrics=[GroupAUC(), NDCG(1), HitRate(1), MRR(1)])
+        batches = make_dataset(data, "test", negatives=1, exclude=exclude)
+        inside = model.evaluate(batches, verbose=0, return_dict=True)
+        assert inside.items() >= found.metrics().items()
     # The item c is all that is left to the other two.
     perfect = {"gauc": 1.0, "ndcg@1": 1.0, "hit@1": 1.0, "mrr@1": 1.0}
     assert found.metrics() == perfect
@@ -323,11 +331,31 @@ def test_rows_of_any_index_are_the_same_samples():
     pd.testing.assert_frame_equal(part.per_user(), again.per_user())
 
 
-def test_the_model_of_a_run_knows_its_data():
+def made(data):
+    return make_model(data, TrainConfig("popularity"))
+
+
+def fitted(data):
+    model = model_class("popularity")(data.num_users, data.num_items)
+    model.fit(make_dataset(data, negatives=0), verbose=0)
+    return model
+
+
+def trained(data):
+    model = SumVector(data.num_users, data.num_items)
+    model.compile()
+    model.fit(make_dataset(data, batch_size=512), shuffle=False, verbose=0)
+    return model
+
+
+@pytest.mark.parametrize("make", [made, fitted, trained])
+def test_a_model_knows_its_data(make):
     data = toy_data(num_users=40)
     twin = toy_data(num_users=40, seed=0)
     other = dataclasses.replace(data, items=np.roll(data.items, 1))
-    model = make_model(data, TrainConfig("popularity"))
+    model = make(data)
     evaluate(model, twin, Protocol(negatives=5))
+    shuffled = Protocol(negatives=5, shuffle_ties=0)
+    evaluate(model, twin, shuffled)
     with pytest.raises(UserError, match="other data of the same sizes"):
         evaluate(model, other, Protocol(negatives=5))

@@ -9,6 +9,7 @@ from keras import ops
 from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.splits import split_log
 from mgnm_tf.errors import DataError
+from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.evaluate import evaluate
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.evaluation.ties import with_shuffled_ties
@@ -49,6 +50,14 @@ def test_a_sample_is_later_than_the_last_event_of_any_part():
     protocol = Protocol(negatives=1, exclude="none", later_only=True)
     samples = evaluate(model, data, protocol).samples
     assert samples["user_id"].tolist() == ["v", "w"]
+
+
+def test_there_must_be_a_later_sample():
+    data = toy_data()
+    data = dataclasses.replace(data, times=np.zeros_like(data.times))
+    model = SumVector(data.num_users, data.num_items)
+    with pytest.raises(UserError, match="no test sample that is later than"):
+        evaluate(model, data, Protocol(negatives=5, later_only=True))
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])
