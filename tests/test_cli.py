@@ -216,7 +216,7 @@ def test_train_leaves_a_run_and_prints_its_metrics(trained):
     run, stdout, stderr = trained
     metrics = json.loads((run / "metrics.json").read_text())
     assert f"{metrics['test']['gauc']:.4f}" in stdout
-    assert "Each test event is ranked among 1,000 items" in stdout
+    assert "Each test event is ranked among the whole catalogue" in stdout
     assert f"The run is in {run}." in stdout
     assert re.search("Device: [CG]PU", stderr)
 
@@ -296,17 +296,25 @@ def test_train_refuses_folders(trained, folder, tmp_path):
     assert "is not a data folder" in line
 
 
-def test_evaluate_rewrites_the_metrics(trained, folder):
+def test_evaluate_writes_another_protocol_beside(trained, folder):
     run, *_ = trained
-    before = json.loads((run / "metrics.json").read_text())
-    flags = ["--negatives", "all", "--k", "3", "--part", "validation"]
+    before = (run / "metrics.json").read_bytes()
+    flags = ["--negatives", "all", "--k", "3,20", "--part", "validation"]
+    flags += ["--later-only", "--shuffle-ties", "1"]
     stdout, _ = mgnm("evaluate", run, "--data", folder / "data", *flags)
-    after = json.loads((run / "metrics.json").read_text())
-    assert list(after["validation"]) == ["gauc", "ndcg@3", "hit@3", "mrr@3"]
+    assert (run / "metrics.json").read_bytes() == before
+    (path,) = run.glob("evaluations/*/metrics.json")
+    after = json.loads(path.read_text())
+    names = ["gauc", "ndcg@3", "hit@3", "mrr@3", "ndcg@20", "hit@20", "mrr@20"]
+    assert list(after["validation"]) == names
     assert after["protocol"]["negatives"] == "all"
-    assert f"{after['validation']['gauc']:.4f}" in stdout
+    assert after["protocol"]["later_only"]
+    assert after["protocol"]["shuffle_ties"] == 1
+    for value in after["validation"].values():
+        assert f"{value:.4f}" in stdout
+    assert str(path) in stdout
     mgnm("evaluate", run)
-    assert json.loads((run / "metrics.json").read_text()) == before
+    assert (run / "metrics.json").read_bytes() == before
 
 
 def test_evaluate_refuses(trained, tmp_path, folder):
@@ -316,6 +324,9 @@ def test_evaluate_refuses(trained, tmp_path, folder):
     line = refused("evaluate", run, "--negatives", "many")
     assert "--negatives must be a number or 'all'" in line
     assert "`k` must be" in refused("evaluate", run, "--k", "0")
+    assert "--k must be numbers" in refused("evaluate", run, "--k", "5,a")
+    line = refused("evaluate", run, "--aggregate", "pool")
+    assert "Did you mean 'user_pool'" in line
     mgnm("world", "--out", tmp_path / "w.csv", "--users", 30, "--items", 480)
     mgnm("prepare", tmp_path / "w.csv", "--out", tmp_path / "other")
     line = refused("evaluate", run, "--data", tmp_path / "other")
@@ -334,7 +345,7 @@ def test_compare_prints_a_table_and_goes_on(folder, tmp_path):
     assert again == stdout
     assert "item_knn/seed-0" not in quiet
     line = refused(*arguments, "--epochs", 3)
-    assert "another epochs: it is 3, was 20" in line
+    assert "epochs is 3, was 20" in line
 
 
 def test_compare_gives_a_preset_to_the_models_that_have_it(folder, tmp_path):

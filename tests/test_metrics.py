@@ -139,6 +139,26 @@ def test_ignored_columns_and_rows_change_nothing(make):
 
 
 @pytest.mark.parametrize("make", ALL)
+def test_rows_without_a_negative_do_not_count(make):
+    labels, scores = random_batch(rows=20)
+    expected = value_of(make(), labels, scores)
+    lone = np.where(labels[:5] == 1, 1.0, -1.0)
+    found = value_of(make(), np.r_[labels, lone], np.r_[scores, scores[:5]])
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_negatives_that_stand_twice_count_twice():
+    labels, scores = random_batch(rows=20)
+    ranks, negatives = positive_ranks(labels, scores)
+    twice = positive_ranks(
+        np.c_[labels, np.where(labels == 1, -1.0, labels)],
+        np.c_[scores, scores],
+    )
+    np.testing.assert_array_equal(twice[0], 2 * np.asarray(ranks))
+    np.testing.assert_array_equal(twice[1], 2 * np.asarray(negatives))
+
+
+@pytest.mark.parametrize("make", ALL)
 def test_nothing_but_ignored_is_zero(make):
     assert value_of(make(), -np.ones((2, 3)), np.ones((2, 3))) == 0.0
 

@@ -7,6 +7,8 @@ and tests be made from them again.
 
 import io
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,87 +18,180 @@ import typer
 
 from benchmarks.__main__ import sentences
 from mgnm_tf.cli.app import console
+from mgnm_tf.cli.app import notes
+from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.evaluate import Evaluation
 from mgnm_tf.evaluation.protocol import Protocol
+from mgnm_tf.evaluation.ties import is_later
 from mgnm_tf.experiments.summary import RESULTS
 from mgnm_tf.experiments.summary import summary_of
 from mgnm_tf.report.tables import comparison_cells
 from mgnm_tf.training import run_folder
 from mgnm_tf.utils.files import atomic_write
+from mgnm_tf.utils.files import read_json
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 _MARKS = {"best": "**{}**", "second": "<u>{}</u>", "": "{}"}
 
 
-def pack(comparison: Path, out: Path) -> None:
-    """Writes the ranks of the finished runs of a comparison into one file.
+def pack(
+    comparisons: Sequence[Path], out: Path, data: Path | None = None
+) -> None:
+    """Writes the ranks of the finished runs of comparisons into one file.
 
     Args:
-        comparison: the folder of a comparison.
+        comparisons: folders of comparisons on the same data and protocol,
+            whose runs stand one after the other.
         out: the file (.npz) to write; replaced if it is there. It holds
             `results` (`results.csv`), `protocol` (JSON), `users` int32 (N,),
-            the number of the user of each record, `negatives` uint16 (N,)
-            and `ranks` uint16 (runs, N), twice the ranks, since a tie counts
-            a half.
+            the number of the user of each record, `negatives` (N,) and
+            `ranks` (runs, N), twice the ranks, since a tie counts a half,
+            both uint16 or uint32, and `later` bool (N,), whether a record is
+            later than the event before it; that is missing where the data
+            have no times or are not there.
+        data: the data folder. Defaults to `None`, that of the first run.
 
     Raises:
-        UserError: there is no comparison, or its runs ranked other records.
+        UserError: there is no comparison, a run stands twice, or the runs
+            ranked other records or by another protocol.
     """
-    if not (comparison / RESULTS).is_file():
-        raise UserError(f"{comparison} is no comparison: it has no {RESULTS}.")
-    table = pd.read_csv(comparison / RESULTS)
-    table = table[table["status"] == "finished"]
-    runs = [
-        Evaluation.load(comparison / folder / run_folder.RANKS)
-        for folder in table["folder"]
-    ]
-    first = runs[0].samples
+    folders, tables = [], []
+    for comparison in comparisons:
+        if not (comparison / RESULTS).is_file():
+            raise UserError(
+                f"{comparison} is no comparison: it has no {RESULTS}."
+            )
+        table = pd.read_csv(comparison / RESULTS)
+        table = table[table["status"] == "finished"]
+        folders += [comparison / folder for folder in table["folder"]]
+        tables.append(table)
+    table = pd.concat(tables, ignore_index=True)
+    twice = table[table.duplicated(["model", "seed"])]
+    if len(twice):
+        model, seed = twice.iloc[0][["model", "seed"]]
+        raise UserError(f"The run of {model} with seed {seed} is there twice.")
+    if not folders:
+        raise UserError("There is no finished run whose ranks to pack.")
+    runs = [Evaluation.load(folder / run_folder.RANKS) for folder in folders]
+    first = runs[0]
     same = ["user_id", "position", "num_negatives"]
-    if not all(first[same].equals(run.samples[same]) for run in runs):
-        raise UserError(f"The runs of {comparison} ranked other records.")
+    for folder, run in zip(folders, runs, strict=True):
+        if difference := run.protocol.difference(first.protocol):
+            raise UserError(
+                f"{folder} was evaluated by another protocol than "
+                f"{folders[0]}: {difference}."
+            )
+        if not run.samples[same].equals(first.samples[same]):
+            raise UserError(f"{folder} ranked other records than {folders[0]}.")
+    arrays = {
+        "users": pd.factorize(first.samples["user_id"])[0].astype(np.int32),
+        "negatives": _narrow(first.samples["num_negatives"]),
+        "ranks": _narrow(np.stack([2 * run.samples["rank"] for run in runs])),
+    }
+    later = _later(folders[0], first, data)
+    if later is not None:
+        arrays["later"] = later
     content = io.BytesIO()
     np.savez_compressed(
         content,
         results=table.drop(columns=["folder"]).to_csv(index=False),
-        protocol=json.dumps(runs[0].protocol.to_dict()),
-        users=pd.factorize(first["user_id"])[0].astype(np.int32),
-        negatives=first["num_negatives"].to_numpy(np.uint16),
-        ranks=np.stack(
-            [(2 * run.samples["rank"]).astype(np.uint16) for run in runs]
-        ),
+        protocol=json.dumps(first.protocol.to_dict()),
+        **arrays,
     )
     atomic_write(out, content.getvalue())
 
 
-def unpack(path: Path) -> tuple[pd.DataFrame, dict[str, list[Evaluation]]]:
+def _narrow(values: np.ndarray | pd.Series) -> np.ndarray:
+    """Returns whole numbers as uint16, or uint32 where they are larger."""
+    wide = values.max() > np.iinfo(np.uint16).max
+    return np.asarray(values).astype(np.uint32 if wide else np.uint16)
+
+
+def _later(
+    run: Path, evaluation: Evaluation, data: Path | None
+) -> np.ndarray | None:
+    """Returns which records are later, `None` where that is not known."""
+    recorded = read_json(run / run_folder.ENVIRONMENT)["data"]
+    if data is None:
+        data = recorded["path"] and Path(recorded["path"])
+        if data is None or not data.is_dir():
+            notes.print(
+                f"The data of {run} are not there, so the file does not say "
+                "which records are later than their history; --data names "
+                "their folder."
+            )
+            return None
+    dataset = SequenceDataset.load(data)
+    if dataset.fingerprint != recorded["fingerprint"]:
+        raise UserError(
+            f"{data} is not the data set that {run} was trained on: their "
+            "fingerprints differ."
+        )
+    if not dataset.has_times:
+        return None
+    return is_later(dataset, evaluation.samples["position"].to_numpy())
+
+
+def unpack(
+    path: Path, later_only: bool = False
+) -> tuple[pd.DataFrame, dict[str, list[Evaluation]]]:
     """Reads what `pack` wrote.
 
+    Args:
+        path: the file.
+        later_only: whether only records count that are later than the event
+            before them. Defaults to `False`.
+
     Returns:
-        The rows of `results.csv`, and model -> the evaluation of each run.
+        The rows of `results.csv`, with the metrics of the records that
+        count, and model -> the evaluation of each run.
+
+    Raises:
+        UserError: `later_only`, but the file does not say what is later.
     """
     with np.load(path, allow_pickle=False) as file:
         content = {name: file[name] for name in file.files}
     table = pd.read_csv(io.StringIO(str(content["results"])))
     protocol = Protocol.from_dict(json.loads(str(content["protocol"])))
+    kept = np.ones(len(content["users"]), bool)
+    if later_only:
+        if "later" not in content:
+            raise UserError(
+                f"{path} does not say which records are later than their "
+                "history: it was packed without the times of the data. Pack "
+                "the comparison again, with --data."
+            )
+        kept, protocol = content["later"], replace(protocol, later_only=True)
     evaluations: dict[str, list[Evaluation]] = {}
-    for label, ranks in zip(table["model"], content["ranks"], strict=True):
+    for row, (label, ranks) in enumerate(
+        zip(table["model"], content["ranks"], strict=True)
+    ):
         samples = {
-            "user_id": content["users"].astype(str),
-            "rank": (ranks / 2).astype(np.float32),
-            "num_negatives": content["negatives"].astype(np.int64),
+            "user_id": content["users"].astype(str)[kept],
+            "rank": (ranks / 2).astype(np.float32)[kept],
+            "num_negatives": content["negatives"].astype(np.int64)[kept],
         }
-        evaluations.setdefault(label, []).append(
-            Evaluation(protocol, pd.DataFrame(samples))
-        )
+        evaluation = Evaluation(protocol, pd.DataFrame(samples))
+        evaluations.setdefault(label, []).append(evaluation)
+        if later_only:
+            for name, value in evaluation.metrics().items():
+                table.loc[row, name] = value
     return table, evaluations
 
 
-def markdown(path: Path) -> str:
-    """Returns the table of packed ranks: means, deviations, tests."""
-    headings, rows = comparison_cells(summary_of(*unpack(path), []))
-    kept = [*range(5), len(headings) - 1]  # Without the speeds.
+def markdown(path: Path, later_only: bool = False) -> str:
+    """Returns the table of packed ranks: means, deviations, tests.
+
+    Args:
+        path: the file.
+        later_only: see `unpack`. Defaults to `False`.
+    """
+    summary = summary_of(*unpack(path, later_only), [])
+    headings, rows = comparison_cells(summary)
+    # Without the speeds.
+    kept = [*range(1 + len(summary["best"])), len(headings) - 1]
     lines = [[headings[column] for column in kept], ["---"] * len(kept)]
     for row in rows:
         cells = [row[column] for column in kept]
@@ -107,23 +202,36 @@ def markdown(path: Path) -> str:
 
 @app.command()
 def main(
-    source: Annotated[
-        Path, typer.Argument(help="A comparison, or a file of its ranks.")
+    sources: Annotated[
+        list[Path],
+        typer.Argument(help="Comparisons, or a file of their ranks."),
     ],
     out: Annotated[
         Path | None, typer.Option(help="File (.npz) for the ranks.")
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Data folder.", show_default="that of the runs"),
+    ] = None,
+    later_only: Annotated[
+        bool,
+        typer.Option(
+            "--later-only",
+            help="Count only records later than the event before them.",
+        ),
+    ] = False,
 ) -> None:
-    """Pack the ranks of a comparison, or print the table of packed ones."""
+    """Pack the ranks of comparisons, or print the table of packed ones."""
     with sentences():
-        if source.is_dir() != (out is not None):
+        folders = all(source.is_dir() for source in sources)
+        if folders != (out is not None) or not (folders or len(sources) == 1):
             raise UserError(
-                "Give the folder of a comparison and --out, or a file of ranks."
+                "Give folders of comparisons and --out, or a file of ranks."
             )
         if out is not None:
-            pack(source, out)
-            source = out
-        console.print(markdown(source), soft_wrap=True)
+            pack(sources, out, data)
+            sources = [out]
+        console.print(markdown(sources[0], later_only), soft_wrap=True)
 
 
 if __name__ == "__main__":

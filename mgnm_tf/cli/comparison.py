@@ -14,6 +14,10 @@ from mgnm_tf.cli.app import read_negatives
 from mgnm_tf.cli.app import read_numbers
 from mgnm_tf.cli.app import read_pairs
 from mgnm_tf.cli.app import values_of_the_user
+from mgnm_tf.cli.training_options import AGGREGATE
+from mgnm_tf.cli.training_options import LATER_ONLY
+from mgnm_tf.cli.training_options import SHUFFLE_TIES
+from mgnm_tf.cli.training_options import K
 from mgnm_tf.cli.training_options import training_parameters
 from mgnm_tf.errors import UserError
 
@@ -56,6 +60,10 @@ def compare(
         str,
         typer.Option(help="What is no negative: history, user or none."),
     ] = "history",
+    k: Annotated[str, K] = "5",
+    aggregate: Annotated[str, AGGREGATE] = "samples",
+    later_only: Annotated[bool, LATER_ONLY] = False,
+    shuffle_ties: Annotated[int | None, SHUFFLE_TIES] = None,
     **settings,
 ) -> None:
     """Train and evaluate models alike, write a table and a report.
@@ -79,7 +87,11 @@ def compare(
         protocol = Protocol(
             negatives=read_negatives(test_negatives, "--test-negatives"),
             exclude=test_exclude,
+            k=read_numbers(k, int, "--k"),
             max_length=settings["max_length"],
+            later_only=later_only,
+            shuffle_ties=shuffle_ties,
+            aggregate=aggregate,
         )
     labels = model_names() if models == "all" else models.split(",")
     if preset is not None:
@@ -98,7 +110,8 @@ def compare(
         protocol=protocol,
         console=notes,
     )
-    console.print(terminal_table(summary), soft_wrap=False)
+    table = terminal_table(summary, console.width)
+    console.print(table, soft_wrap=False, crop=False)
     console.print(f"The report is {out / 'report.html'}.")
     if summary["failed"]:
         raise UserError(

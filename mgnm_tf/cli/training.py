@@ -12,8 +12,13 @@ from mgnm_tf.cli.app import console
 from mgnm_tf.cli.app import load_tensorflow
 from mgnm_tf.cli.app import print_rows
 from mgnm_tf.cli.app import read_negatives
+from mgnm_tf.cli.app import read_numbers
 from mgnm_tf.cli.app import read_pairs
 from mgnm_tf.cli.app import values_of_the_user
+from mgnm_tf.cli.training_options import AGGREGATE
+from mgnm_tf.cli.training_options import LATER_ONLY
+from mgnm_tf.cli.training_options import SHUFFLE_TIES
+from mgnm_tf.cli.training_options import K
 from mgnm_tf.cli.training_options import training_parameters
 from mgnm_tf.training import run_folder
 from mgnm_tf.training.config import TrainConfig
@@ -75,12 +80,13 @@ def evaluate(
         str,
         typer.Option(help="What is no negative: history, user or none."),
     ] = "history",
-    k: Annotated[
-        int, typer.Option(help="Places that HIT, NDCG and MRR look at.")
-    ] = 5,
+    k: Annotated[str, K] = "5",
     gauc_weighting: Annotated[
         str, typer.Option(help="Weights of GAUC: samples or users.")
     ] = "samples",
+    aggregate: Annotated[str, AGGREGATE] = "samples",
+    later_only: Annotated[bool, LATER_ONLY] = False,
+    shuffle_ties: Annotated[int | None, SHUFFLE_TIES] = None,
     max_length: Annotated[
         int | None,
         typer.Option(
@@ -89,24 +95,35 @@ def evaluate(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the negatives.")] = 0,
 ) -> None:
-    """Evaluate a trained model and write metrics.json into its run."""
+    """Evaluate a trained model and write metrics.json into its run.
+
+    With another protocol than that of the training the files are written
+    into a folder of their own, evaluations/NAME.
+    """
     config, _ = run_folder.read_run(run)
     load_tensorflow()
     from mgnm_tf.evaluation.protocol import Protocol
     from mgnm_tf.training.evaluate_run import evaluate_run
+    from mgnm_tf.training.evaluate_run import evaluation_folder
 
     with values_of_the_user():
         protocol = Protocol(
             part=part,
             negatives=read_negatives(negatives, "--negatives"),
             exclude=exclude,
-            k=k,
+            k=read_numbers(k, int, "--k"),
             gauc_weighting=gauc_weighting,
             max_length=config.max_length if max_length is None else max_length,
             seed=seed,
+            later_only=later_only,
+            shuffle_ties=shuffle_ties,
+            aggregate=aggregate,
         )
     verbose = int(sys.stdout.isatty())
-    _print_metrics(evaluate_run(run, data, protocol, verbose))
+    metrics = evaluate_run(run, data, protocol, verbose)
+    _print_metrics(metrics)
+    folder = evaluation_folder(run, Protocol.from_dict(metrics["protocol"]))
+    console.print(f"The metrics are in {folder / run_folder.METRICS}.")
 
 
 @command()
@@ -130,8 +147,13 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
 
     protocol = Protocol.from_dict(metrics["protocol"])
     values = metrics[protocol.part]
-    print_rows(
-        [name.upper() for name in values],
-        [[f"{value:.4f}" for value in values.values()]],
-    )
+    # A table for each k, so that none is too wide for a terminal.
+    for k in protocol.k:
+        names = [
+            name for name in values if name == "gauc" or name.endswith(f"@{k}")
+        ]
+        print_rows(
+            [name.upper() for name in names],
+            [[f"{values[name]:.4f}" for name in names]],
+        )
     console.print(protocol.describe())

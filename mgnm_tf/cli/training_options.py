@@ -30,6 +30,26 @@ HELP = {
     "jit_compile": "Compile the training step with XLA.",
 }
 
+# What `evaluate` and `compare` rank and average, alike in both.
+K = typer.Option(
+    "--k",
+    help="Places that HIT, NDCG and MRR look at, or several with commas.",
+)
+AGGREGATE = typer.Option(
+    "--aggregate",
+    help="HIT, NDCG and MRR are means over samples, or over the user_pool.",
+)
+LATER_ONLY = typer.Option(
+    "--later-only",
+    help="Count only records later than the event before them.",
+)
+SHUFFLE_TIES = typer.Option(
+    "--shuffle-ties",
+    metavar="SEED",
+    help="Draw the order of earlier events of one time by this seed.",
+    show_default="the order of the source",
+)
+
 _DEFAULTS_IN_WORDS = {
     "negatives": "5 with paper, or 0",
     "shared_negatives": "0 with paper, or 1000",

@@ -133,6 +133,10 @@ class BatchBuilder:
         candidates = self._candidates(epoch, positions, positive, excluded)
         features["candidates"] = candidates
         labels = tf.one_hot(tf.zeros_like(positive), 1 + self.negatives)
+        if self.sampler.may_exhaust and not self.shuffle:
+            # What is drawn where nothing may occur is no negative.
+            exhausted = self.sampler.exhausted(excluded)[:, None]
+            labels = tf.where(exhausted & (labels < 1.0), -1.0, labels)
         if self.shared:
             key = hash_words(*self._words(epoch, _SHARED), batch)
             shared = self.sampler.draw_shared(key, self.shared)

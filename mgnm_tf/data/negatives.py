@@ -164,11 +164,15 @@ class NegativeSampler:
             int32 (B, count).
         """
         if self.may_exhaust:
-            changes = tf.not_equal(excluded[:, 1:], excluded[:, :-1])
-            distinct = tf.math.count_nonzero(changes, axis=1, keepdims=True)
+            exhausted = self.exhausted(excluded)[:, None]
             positive = tf.where(excluded > 0, positive[:, None], 0)
-            excluded = tf.where(distinct < self.num_items, excluded, positive)
+            excluded = tf.where(exhausted, positive, excluded)
         return self.draw(keys, count, excluded)
+
+    def exhausted(self, excluded: tf.Tensor) -> tf.Tensor:
+        """Returns which rows exclude the whole catalogue, bool (B,)."""
+        changes = tf.not_equal(excluded[:, 1:], excluded[:, :-1])
+        return tf.math.count_nonzero(changes, axis=1) >= self.num_items
 
     def draw_shared(self, key: tf.Tensor, count: int) -> tf.Tensor:
         """Draws `count` items from the whole catalogue.

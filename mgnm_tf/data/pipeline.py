@@ -64,7 +64,9 @@ def make_dataset(
       column too, as in a sampled softmax). Excluded items are not
       reckoned with. It is constant for uniform sampling.
     - labels (B, C + S) float32: 1 for the positive, 0 for a negative, -1
-      (ignore) for a shared negative that is the positive of the row.
+      (ignore) for a shared negative that is the positive of the row, and in
+      validation and test for the negatives of a sample whose exclusions
+      leave no item.
 
     Training: the targets are permuted inside each bucket and the batches
     among themselves. Negatives of a sample depend on `seed`, epoch and
@@ -108,7 +110,8 @@ def make_dataset(
             `num_batches`. Defaults to `None`: one epoch an iteration.
 
     Returns:
-        A `tf.data.Dataset` of (features, labels).
+        A `tf.data.Dataset` of (features, labels); its `data_fingerprint` is
+        that of `data`.
 
     Raises:
         DataError: the part has no sample, or the data lack a feature: they
@@ -170,7 +173,9 @@ def make_dataset(
     batches = steps.map(
         builder.batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
-    return batches.prefetch(tf.data.AUTOTUNE)
+    batches = batches.prefetch(tf.data.AUTOTUNE)
+    batches.data_fingerprint = data.fingerprint
+    return batches
 
 
 def num_batches(

@@ -35,9 +35,10 @@ class RankingModel(keras.Model):
             scores on, see `compiled`. Defaults to `True`.
 
     Call arguments:
-        features: what the recommender reads; with `whole_catalogue` also
-            `excluded` (B, W) int32, ascending in each row, repeats allowed,
-            which holds at least 0 and the positive.
+        features: what the recommender reads, and `excluded` (B, W) int32,
+            ascending in each row, repeats allowed, which holds at least 0
+            and the positive. It may be missing for sampled candidates; there
+            it only tells of rows in which nothing is a negative.
 
     Returns:
         dict of `rank` (B,) float32, 0 for the best and ties by half, and
@@ -72,6 +73,13 @@ class RankingModel(keras.Model):
             rank, total = self._rank(encoded, candidates[:, 0], excluded)
         else:
             rank, total = self._rank(encoded, candidates)
+            if "excluded" in features:
+                # Where nothing may occur, what was drawn is no negative.
+                excluded = ops.convert_to_tensor(features["excluded"])
+                used = _count_distinct(excluded)
+                exhausted = used >= self.recommender.num_items
+                total = ops.where(exhausted, 0.0, total)
+                rank = ops.where(exhausted, 0.0, rank)
         return {"rank": rank, "num_negatives": total}
 
     def _rank_candidates(self, encoded, candidates: Tensor):
@@ -124,8 +132,7 @@ class RankingModel(keras.Model):
         above, _ = ops.fori_loop(
             0, num_lists + num_chunks, add_chunk, (zeros, zeros[:, None])
         )
-        num_excluded = ops.sum(ops.cast(first_time, "float32"), axis=1)
-        return above, num_items - num_excluded
+        return above, num_items - _count_distinct(excluded)
 
     def _score(self, encoded, candidates: Tensor) -> Tensor:
         scores = self.recommender.score(encoded, candidates, training=False)
@@ -136,6 +143,11 @@ def _first_of_equals(ids: Tensor) -> Tensor:
     """Marks the first of equal ids, but no 0, in ascending rows (B, W)."""
     before = ops.concatenate([ops.zeros_like(ids[:, :1]), ids[:, :-1]], axis=1)
     return ids > before
+
+
+def _count_distinct(ids: Tensor) -> Tensor:
+    """Counts different ids, but no 0, in ascending rows (B, W), float32."""
+    return ops.sum(ops.cast(_first_of_equals(ids), "float32"), axis=1)
 
 
 def _count_above(scores: Tensor, positive: Tensor, counted: Tensor) -> Tensor:

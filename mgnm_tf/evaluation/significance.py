@@ -1,5 +1,6 @@
 """Is the difference between two models more than chance?"""
 
+import math
 from collections.abc import Mapping
 from collections.abc import Sequence
 
@@ -15,11 +16,12 @@ def compare_pairs(
     per_user_b: pd.DataFrame,
     metrics: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Tests two models on the same users, metric by metric.
+    """Tests two evaluations on the same users, metric by metric.
 
-    The unit of the tests is a user: the mean of the metric over the samples
-    of the user, as `Evaluation.per_user` returns it. Both tests are
-    two-sided. Models that agree on every user have p = 1.
+    It tells two sets of trained weights apart, not two models; for those see
+    `compare_seeds`. The unit of the tests is a user, whom `per_user` of an
+    `Evaluation` describes; all users weigh the same. Both tests are
+    two-sided. Evaluations that agree on every user have p = 1.
 
     Args:
         per_user_a: columns `user_id` and metrics.
@@ -59,41 +61,106 @@ def compare_pairs(
     )
 
 
-def compare_many(
-    per_user: Mapping[str, pd.DataFrame], reference: str, metric: str
-) -> pd.DataFrame:
-    """Tests every model against one of them, corrected by Holm.
+def compare_seeds(
+    values: Mapping[str, np.ndarray], weights: np.ndarray, reference: str
+) -> dict[str, float]:
+    """Tests models against one of them, by users and seeds, with Holm.
+
+    A p-value says how likely a difference at least as large would be between
+    models that are alike, were users and seeds drawn anew.
+
+    Letters in shapes: S runs of a model, one a seed; U users.
 
     Args:
-        per_user: name of the model -> its values, see `compare_pairs`.
+        values: name of the model -> float (S, U), the mean of a metric over
+            what is counted of each user.
+        weights: float (U,), the weight of each user in the mean that the
+            table shows: the number of the user's records where it is a mean
+            over records, else 1.
         reference: the model that all others are compared with.
-        metric: the column to test.
 
     Returns:
-        One row for each other model: `model`, the columns of
-        `compare_pairs` with a the reference and b the model, and
-        `t_pvalue_holm` and `wilcoxon_pvalue_holm`, corrected over the rows.
+        each other model -> two-sided p-value, corrected over their number.
+    """
+    others = [name for name in values if name != reference]
+    pvalues = [
+        seeds_and_users(values[reference], values[name], weights)["pvalue"]
+        for name in others
+    ]
+    return dict(zip(others, map(float, holm(pvalues)), strict=True))
+
+
+def seeds_and_users(
+    a: np.ndarray, b: np.ndarray, weights: np.ndarray
+) -> dict[str, float]:
+    """Tests the difference of two models whose seeds and users are random.
+
+    ```
+    d = mean(a) - mean(b)
+    V = V_users + s_a^2 / S_a + s_b^2 / S_b
+    V_users = U / (U - 1) * sum_u (w_u (D_u - d))^2 / (sum_u w_u)^2
+    t = d / sqrt(V)
+    ```
+
+    The mean of a model weights each user u by w_u and each run alike; D_u is
+    the difference of user u, each model averaged over its runs; s^2 is the
+    variance of a model's mean over its S runs. Users that weigh their records
+    make `V_users` robust against the likeness of the records of a user
+    (clusters). The degrees of freedom are those of Satterthwaite: each of the
+    three parts of V has U - 1, S_a - 1, S_b - 1.
+
+    This is the closed form, for balanced data, of a mixed model with users
+    crossed with models and seeds nested in them, both random. What is left of
+    a user and a seed together is in `V_users` and in s^2 / S; it is counted
+    twice, which errs on the side of no difference.
+
+    Args:
+        a: float (S_a, U), the runs of the first model: at least 2, which may
+            agree on every user, as those of a model that draws nothing.
+        b: float (S_b, U), the runs of the second, the same users.
+        weights: float (U,), see `compare_seeds`.
+
+    Returns:
+        `difference` (a - b), `t`, `df` and `pvalue`, two-sided. Models that
+        agree on every user have p = 1.
 
     Raises:
-        UserError: `reference` is not in `per_user`, or see `compare_pairs`.
+        ValueError: there are fewer than 2 users or runs of a model.
+
+    References:
+        Searle, Casella, McCulloch (1992), "Variance Components", chapter 4.
+        Satterthwaite (1946), "An approximate distribution of estimates of
+        variance components", Biometrics Bulletin 2(6).
     """
-    if reference not in per_user:
-        raise UserError(
-            f"There are no values of the reference model {reference!r}; "
-            f"known: {', '.join(per_user)}."
+    if min(len(weights), len(a), len(b)) < 2:
+        raise ValueError(
+            "Users and runs must be at least 2 for a variance between them. "
+            f"Received: {len(weights)} users, {len(a)} and {len(b)} runs"
         )
-    rows = []
-    for name, values in per_user.items():
-        if name != reference:
-            pair = compare_pairs(per_user[reference], values, [metric])
-            rows.append(pair.assign(model=name))
-    if not rows:
-        raise UserError(f"There is no model to compare {reference!r} with.")
-    table = pd.concat(rows, ignore_index=True)
-    table.insert(0, "model", table.pop("model"))
-    for test in ("t", "wilcoxon"):
-        table[f"{test}_pvalue_holm"] = holm(table[f"{test}_pvalue"])
-    return table
+    weights = np.asarray(weights, dtype=float) / np.sum(weights)
+    by_user = a.mean(axis=0) - b.mean(axis=0)
+    difference = float(by_user @ weights)
+    users = len(weights)
+    spread = weights * (by_user - difference)
+    parts = [(users / (users - 1) * float(spread @ spread), users - 1)]
+    for runs in (a, b):
+        if not _deterministic(runs):
+            variance = np.var(runs @ weights, ddof=1)
+            parts.append((float(variance) / len(runs), len(runs) - 1))
+    variance = sum(part for part, _ in parts)
+    result = {"difference": difference, "t": 0.0, "df": users - 1}
+    if variance > 0.0:
+        result["t"] = difference / variance**0.5
+        result["df"] = variance**2 / sum(part**2 / df for part, df in parts)
+    elif difference:
+        result["t"] = math.copysign(math.inf, difference)
+    pvalue = 2.0 * stats.t.sf(abs(result["t"]), result["df"])
+    return {**result, "pvalue": float(pvalue)}
+
+
+def _deterministic(runs: np.ndarray) -> bool:
+    """Whether all runs agree on every user."""
+    return bool((runs == runs[0]).all())
 
 
 def holm(pvalues: Sequence[float]) -> np.ndarray:

@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.errors import UserError
+from mgnm_tf.evaluation.evaluate import followed
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.experiments.estimate import Estimate
 from mgnm_tf.experiments.estimate import estimate_run
@@ -87,6 +88,7 @@ def compare(
             max_length=settings.get("max_length", TrainConfig.max_length)
         )
     dataset = SequenceDataset.load(data)
+    protocol = followed(protocol, dataset)
     out = Path(out)
     shared = _shared_settings(dataset, settings, protocol)
     _check_same_comparison(out, shared)
@@ -95,7 +97,7 @@ def compare(
     _open(out, shared)
     console = console or Console(stderr=True, markup=False, emoji=False)
     failed = _run_all(runs, dataset, data, out, protocol, console)
-    summary = summarise(out, runs, failed)
+    summary = summarise(out, runs, failed, protocol)
     write_report(out, summary, protocol.describe())
     return summary
 
@@ -132,14 +134,18 @@ def _check_same_comparison(out: Path, shared: dict[str, Any]) -> None:
             f"{out} holds a comparison on other data "
             f"({stored['data'].get('name')}); give another folder."
         )
-    for part in ("training", "protocol"):
-        for key, value in shared[part].items():
-            if stored[part].get(key) != value:
-                raise UserError(
-                    f"{out} holds a comparison with another {key}: it is "
-                    f"{value!r}, was {stored[part].get(key)!r}. Give the "
-                    "same options to continue it, or another folder."
-                )
+    # What an older version did not write has its default.
+    stored_training = TrainConfig.from_dict({**stored["training"], "model": ""})
+    training = TrainConfig.from_dict({**shared["training"], "model": ""})
+    protocol = Protocol.from_dict(shared["protocol"])
+    difference = training.difference(stored_training) or protocol.difference(
+        Protocol.from_dict(stored["protocol"])
+    )
+    if difference:
+        raise UserError(
+            f"{out} holds a comparison with other options: {difference}. Give "
+            "the same options to continue it, or another folder."
+        )
 
 
 def _check_same_runs(out: Path, runs: Sequence[PlannedRun]) -> None:
@@ -279,5 +285,5 @@ def _run(
         )
         return
     stored = read_json(folder / run_folder.METRICS)
-    if stored["protocol"] != protocol.to_dict():
-        evaluate_run(folder, data, protocol, verbose=0)
+    if Protocol.from_dict(stored["protocol"]) != protocol:
+        evaluate_run(folder, data, protocol, verbose=0, replace=True)

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.evaluate import Evaluation
-from mgnm_tf.evaluation.significance import compare_many
+from mgnm_tf.evaluation.protocol import Protocol
+from mgnm_tf.evaluation.significance import compare_seeds
 from mgnm_tf.experiments.plan import PlannedRun
 from mgnm_tf.training import run_folder
 from mgnm_tf.training.history import best_epoch
@@ -19,24 +22,32 @@ from mgnm_tf.utils.files import write_json
 RESULTS = "results.csv"
 """One row for each model and seed."""
 
+FEWEST_SEEDS = 3
+"""Runs from which the spread of a model over its seeds can be told."""
+
 
 def summarise(
-    out: Path, runs: Sequence[PlannedRun], failed: list[dict[str, Any]]
+    out: Path,
+    runs: Sequence[PlannedRun],
+    failed: list[dict[str, Any]],
+    protocol: Protocol,
 ) -> dict[str, Any]:
     """Reads the run folders, writes `results.csv` and `metrics.json`.
 
     `metrics.json` holds:
 
     - `test` (or `validation`, the part of the protocol): the metrics of the
-      best model, whose name is `model`: the one with the highest NDCG;
-    - `protocol`;
+      best model, whose name is `model`: the one with the highest NDCG at
+      the first k;
+    - `protocol`, and `samples`: how many were ranked (`ranked`), and how
+      many of them do not count, as they have no negative
+      (`without_negatives`);
     - `models`: for each model its `test` (mean over the seeds), `std`
       (standard deviation over the seeds, 0 for one seed), `seeds`,
       `positives_per_second` (mean), `seconds_per_epoch` (mean),
       `peak_memory` (the highest, MiB), `parameters`, and `pvalues`: the
-      paired t-test, two-sided and corrected by Holm, of the best model of
-      each metric against this one, over users' values averaged over the
-      seeds;
+      test of the best model of each metric against this one, without those
+      that have too few seeds, see `significance_of`;
     - `best`: the best model of each metric;
     - `failed`: model, seed and error of each run that failed.
 
@@ -44,9 +55,14 @@ def summarise(
         out: the folder of the comparison.
         runs: the runs of the comparison.
         failed: the runs among them that failed.
+        protocol: the protocol of the comparison.
 
     Returns:
         The content of `metrics.json`.
+
+    Raises:
+        UserError: the runs were evaluated by different protocols, or ranked
+            different samples.
     """
     lost = {(entry["model"], entry["seed"]): entry for entry in failed}
     rows, evaluations = [], {}
@@ -56,14 +72,28 @@ def summarise(
             rows.append({**lost[key], "status": "failed"})
             continue
         rows.append(_row(run, out / run.folder))
-        evaluations.setdefault(run.label, []).append(
-            Evaluation.load(out / run.folder / run_folder.RANKS)
-        )
+        evaluation = Evaluation.load(out / run.folder / run_folder.RANKS)
+        _check_protocol(out / run.folder, evaluation.protocol, protocol)
+        evaluations.setdefault(run.label, []).append(evaluation)
     table = pd.DataFrame(rows)
     atomic_write(out / RESULTS, table.to_csv(index=False))
     summary = summary_of(table, evaluations, failed)
     write_json(out / run_folder.METRICS, summary)
     return summary
+
+
+def _check_protocol(folder: Path, ranks: Protocol, wanted: Protocol) -> None:
+    """Refuses a run whose ranks or metrics are those of another protocol."""
+    stored = Protocol.from_dict(
+        read_json(folder / run_folder.METRICS)["protocol"]
+    )
+    for found in (ranks, stored):
+        if difference := wanted.difference(found):
+            raise UserError(
+                f"{folder} was evaluated by another protocol than the "
+                f"comparison's: {difference}. Give the same command again to "
+                "evaluate it anew."
+            )
 
 
 def _row(run: PlannedRun, folder: Path) -> dict[str, Any]:
@@ -105,7 +135,8 @@ def summary_of(
     """
     if not evaluations:
         return {"model": None, "models": {}, "best": {}, "failed": failed}
-    protocol = next(iter(evaluations.values()))[0].protocol
+    first = next(iter(evaluations.values()))[0]
+    protocol = first.protocol
     names = list(protocol.metric_names)
     models = {
         label: _of_model(rows, names, protocol.part)
@@ -120,11 +151,12 @@ def summary_of(
     tests = significance_of(evaluations, best)
     for label, entry in models.items():
         entry["pvalues"] = tests.get(label, {})
-    winner = best[f"ndcg@{protocol.k}"]
+    winner = best[protocol.main_metric]
     return {
         "model": winner,
         protocol.part: models[winner][protocol.part],
         "protocol": protocol.to_dict(),
+        "samples": first.counts(),
         "models": models,
         "best": best,
         "failed": failed,
@@ -149,25 +181,52 @@ def significance_of(
 ) -> dict[str, dict[str, float]]:
     """Returns model -> metric -> corrected p-value against the best.
 
+    Tested is what a table shows, the mean over users or over samples, with
+    users and seeds drawn at random, see `compare_seeds`. A model takes part
+    if its spread over seeds is known: with three runs, or two that rank
+    everything alike, as those of a model that draws nothing do.
+
     Args:
-        evaluations: model -> its evaluations, whose values are averaged.
+        evaluations: model -> the evaluations of its runs.
         best: metric -> the model that the others are compared with.
+
+    Raises:
+        UserError: the evaluations are of different samples.
     """
     per_user = {
-        label: pd.concat([one.per_user() for one in of_model])
-        .groupby("user_id")
-        .mean()
-        .reset_index()
+        label: [one.per_user() for one in of_model]
         for label, of_model in evaluations.items()
+        if _has_enough_seeds(of_model)
     }
-    users = len(next(iter(per_user.values())))
-    if len(per_user) < 2 or users < 2:
+    if not per_user:
         return {}
+    users = next(iter(per_user.values()))[0][["user_id", "samples"]]
+    for label, tables in per_user.items():
+        if not all(users.equals(one[["user_id", "samples"]]) for one in tables):
+            raise UserError(
+                f"The runs of {label} ranked other samples than those of "
+                f"{next(iter(per_user))}; they cannot be compared."
+            )
+    protocol = next(iter(evaluations.values()))[0].protocol
     tests: dict[str, dict[str, float]] = {}
     for metric, reference in best.items():
-        result = compare_many(per_user, reference, metric)
-        for label, pvalue in zip(
-            result["model"], result["t_pvalue_holm"], strict=True
-        ):
-            tests.setdefault(label, {})[metric] = float(pvalue)
+        if reference not in per_user or len(users) < 2:
+            continue
+        weights = users["samples"].to_numpy(float)
+        if protocol.weights_users_alike(metric):
+            weights = np.ones_like(weights)
+        values = {
+            label: np.stack([one[metric] for one in tables])
+            for label, tables in per_user.items()
+        }
+        found = compare_seeds(values, weights, reference)
+        for label, pvalue in found.items():
+            tests.setdefault(label, {})[metric] = pvalue
     return tests
+
+
+def _has_enough_seeds(evaluations: Sequence[Evaluation]) -> bool:
+    first, *others = (one.samples["rank"] for one in evaluations)
+    if len(evaluations) >= FEWEST_SEEDS:
+        return True
+    return bool(others) and all(first.equals(one) for one in others)

@@ -79,6 +79,13 @@ class SequentialRecommender(keras.Model):
     statistics of their own, positives and negatives would look alike.
     """
 
+    data_fingerprint: str | None = None
+    """The fingerprint of the data that the model is for, where it is known.
+
+    `make_model` sets it, and `fit` to that of the batches of `make_dataset`;
+    it is not saved with the model.
+    """
+
     presets: dict[str, dict] = {"default": {}}
     """Named sets of constructor arguments; the first one is the default."""
 
@@ -254,7 +261,14 @@ class SequentialRecommender(keras.Model):
                 "`fit` give it them: model.load_tables(mgnm_tf.make_tables("
                 "data, model.required_tables))"
             )
+        self._note_data(x)
         return super().fit(x, *args, **kwargs)
+
+    def _note_data(self, batches):
+        """Remembers which data the model is trained on, if they say so."""
+        self.data_fingerprint = getattr(
+            batches, "data_fingerprint", self.data_fingerprint
+        )
 
     def _check(self, features):
         """Checks the ids and the padding of a batch of NumPy arrays.

@@ -71,6 +71,7 @@ class StatisticalRecommender(SequentialRecommender):
             ValueError: `x` is infinite and `steps_per_epoch` is missing.
         """
         self._check(x)
+        self._note_data(x)
         if y is not None:
             x = [(x, y)]
         elif steps_per_epoch is None:

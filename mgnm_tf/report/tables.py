@@ -4,14 +4,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
 STYLES = {"best": "bold", "second": "underline", "": ""}
 
+STAR = (
+    "* differs from the best of the column, seeds and users both taken as "
+    "drawn at random (p < 0.05, corrected by Holm); needs three seeds."
+)
 FOOTNOTE = (
-    "Best in bold, second underlined. * differs from the best: paired t-test "
-    "over users, corrected by Holm, p < 0.05. Seconds an epoch with its "
+    f"Best in bold, second underlined. {STAR} Seconds an epoch with its "
     "validation; MiB: the most memory of a run."
 )
 
@@ -68,23 +72,54 @@ def comparison_cells(
     return headings, rows
 
 
-def terminal_table(summary: dict[str, Any]) -> Table:
-    """Returns the table of a comparison, narrow enough for a terminal."""
+def terminal_table(summary: dict[str, Any], width: int = 80) -> Table:
+    """Returns the table of a comparison for a terminal; nothing in it wraps.
+
+    Where it is too wide, columns are left out: first what a run costs, then
+    metrics, from the right. Names and the first metrics always stay, in a
+    table wider than the terminal if need be.
+
+    Args:
+        summary: the content of `metrics.json`, see `comparison_cells`.
+        width: columns of the terminal. Defaults to 80.
+    """
     headings, rows = comparison_cells(summary, deviations=False)
+    # Units on a line of their own save columns.
+    texts = [heading.replace("/", "\n/") for heading in headings]
+    widths = [
+        max(
+            *map(cell_len, text.split("\n")),
+            *(cell_len(row[column].text) for row in rows),
+        )
+        for column, text in enumerate(texts)
+    ]
+    kept = len(headings)
+    while kept > 3 and sum(widths[:kept]) + kept - 1 > width:
+        kept -= 1
+    caption = FOOTNOTE
+    if kept < len(headings):
+        left_out = ", ".join(headings[kept:])
+        caption += f" Left out here, in report.html: {left_out}."
     table = Table(
         box=box.SIMPLE_HEAD,
         padding=0,
         pad_edge=False,
-        caption=FOOTNOTE,
+        show_edge=False,
+        caption=caption,
         caption_justify="left",
+        width=sum(widths[:kept]) + kept - 1,
     )
-    table.add_column(headings[0], overflow="fold", min_width=10)
-    for heading in headings[1:]:
-        # Units on a line of their own: the table fits into 80 columns.
-        heading = heading.replace("/", "\n/")
-        table.add_column(heading, justify="right", no_wrap=True)
+    for text, wide in zip(texts[:kept], widths, strict=False):
+        table.add_column(
+            text,
+            justify="right" if table.columns else "left",
+            no_wrap=True,
+            min_width=wide,
+        )
     for row in rows:
-        table.add_row(*(Text(cell.text, STYLES[cell.mark]) for cell in row))
+        table.add_row(
+            *(Text(cell.text, STYLES[cell.mark]) for cell in row[:kept])
+        )
     return table
 
 

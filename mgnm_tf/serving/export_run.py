@@ -1,6 +1,7 @@
 """Export of what a training run left."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,8 @@ def _protocol(run: Path, config: TrainConfig) -> Protocol:
         if protocol.part == "test" and (
             protocol.max_length == config.max_length
         ):
-            return protocol
+            # The export ranks every record, from the data as they are.
+            return replace(protocol, later_only=False, shuffle_ties=None)
     return Protocol(max_length=config.max_length)
 
 

@@ -53,6 +53,7 @@ def make_model(
             "is trained without them.",
             config.model,
         )
+    model.data_fingerprint = data.fingerprint
     if model.required_tables:
         model.load_tables(make_tables(data, model.required_tables))
     return model
@@ -113,16 +114,7 @@ def compile_model(
     Raises:
         UserError: a batch has more pairs than the model can hold.
     """
-    candidates = 1 + config.negatives + config.shared_negatives
-    pairs = config.batch_size * candidates
-    if model.max_pairs is not None and pairs > model.max_pairs:
-        raise UserError(
-            f"{config.model} scores each pair of history and candidate by "
-            f"itself, at most {model.max_pairs:,} at a time; a batch of "
-            f"{config.batch_size} with {candidates:,} candidates each has "
-            f"{pairs:,}. Give it negatives of its own instead of shared "
-            f"ones, for example shared_negatives=0 and negatives=10."
-        )
+    _check_pairs(model, config)
     batches = num_batches(data, "train", batch_size=config.batch_size)
     execution, steps = steps_of(batches, config.steps_per_execution)
     if steps_per_execution is None:
@@ -133,6 +125,33 @@ def compile_model(
         metrics=[NDCG(5), HitRate(5), MRR(5), GroupAUC()],
         steps_per_execution=steps_per_execution,
         jit_compile=config.jit_compile,
+    )
+
+
+def _check_pairs(model: SequentialRecommender, config: TrainConfig) -> None:
+    """Refuses batches of more pairs than the model can score at a time."""
+    candidates = 1 + config.negatives + config.shared_negatives
+    pairs = config.batch_size * candidates
+    if model.max_pairs is None or pairs <= model.max_pairs:
+        return
+    remedies = []
+    negatives = config.negatives
+    if config.shared_negatives:
+        negatives = 10
+        remedies.append(
+            "negatives of its own instead of shared ones, for example "
+            "shared_negatives=0 and negatives=10"
+        )
+    largest = model.max_pairs // (1 + negatives)
+    if not largest:
+        remedies.append("fewer negatives, or a smaller model")
+    elif largest < config.batch_size:
+        remedies.append(f"a batch_size of at most {largest:,}")
+    raise UserError(
+        f"{config.model} scores each pair of history and candidate by "
+        f"itself, at most {model.max_pairs:,} at a time; a batch of "
+        f"{config.batch_size} with {candidates:,} candidates each has "
+        f"{pairs:,}. Give it {', and '.join(remedies)}."
     )
 
 

@@ -51,6 +51,29 @@ def saved_size(model: keras.Model) -> int:
     )
 
 
+class ValidationProgress(keras.callbacks.ProgbarLogger):
+    """`ProgbarLogger` that shows the loss and what was validated.
+
+    Metrics of the training batches rank a positive among the handful of
+    negatives it is trained against, and look like results. They stay in
+    `history.csv`.
+    """
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, self._shown(logs))
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, self._shown(logs))
+
+    @staticmethod
+    def _shown(logs: dict[str, Any] | None) -> dict[str, Any]:
+        return {
+            name: value
+            for name, value in (logs or {}).items()
+            if name == "loss" or name.startswith("val_")
+        }
+
+
 class SealedBackup(keras.callbacks.BackupAndRestore):
     """`BackupAndRestore` whose backup is whole at any moment.
 

@@ -7,10 +7,12 @@ from typing import Any
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.evaluate import evaluate
+from mgnm_tf.evaluation.evaluate import followed
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.loading import load_model
 from mgnm_tf.training import run_folder
+from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import write_json
 
 
@@ -19,8 +21,12 @@ def evaluate_run(
     data: SequenceDataset | str | os.PathLike | None = None,
     protocol: Protocol | None = None,
     verbose: int = 1,
+    replace: bool = False,
 ) -> dict[str, Any]:
-    """Evaluates a run folder and writes `metrics.json` into it.
+    """Evaluates a run folder and writes metrics and ranks into it.
+
+    They are written to `evaluation_folder`: a protocol other than that of
+    the run does not touch the run's own metrics, which a comparison reads.
 
     Args:
         run: a finished run folder.
@@ -29,22 +35,47 @@ def evaluate_run(
         protocol: how to evaluate. `None` is `Protocol()` with the history
             length of the run.
         verbose: 0 silent, 1 progress bar.
+        replace: whether the run's own metrics are replaced, whatever their
+            protocol.
 
     Returns:
         The content of `metrics.json`: the name of the evaluated part to its
-        metrics, and "protocol" to the protocol.
+        metrics, "protocol" to the protocol that was followed, and "samples"
+        to the number of samples `ranked` and `without_negatives`.
 
     Raises:
-        UserError: `run` is not a run folder, its data are not there, or
-            `data` is another data set.
+        UserError: `run` is not a run folder, its data are not there, `data`
+            is another data set, or no sample has a negative.
     """
     run = Path(run)
     config, environment = run_folder.read_run(run)
     data = same_data(run, data, environment["data"])
     if protocol is None:
         protocol = Protocol(max_length=config.max_length)
+    protocol = followed(protocol, data)
     model = load_model(run / run_folder.MODEL)
-    return write_evaluation(run, model, data, protocol, verbose == 1)
+    folder = run if replace else evaluation_folder(run, protocol)
+    return write_evaluation(folder, model, data, protocol, verbose == 1)
+
+
+def evaluation_folder(run: str | os.PathLike, protocol: Protocol) -> Path:
+    """Returns where the metrics of a run by a protocol stand.
+
+    It is the run folder itself for the protocol of the run, and
+    `evaluations/<name of the protocol>` in it for another one.
+
+    Args:
+        run: the run folder.
+        protocol: a protocol that can be followed on the data, see
+            `mgnm_tf.evaluation.evaluate.followed`.
+    """
+    run = Path(run)
+    own = run / run_folder.METRICS
+    if own.is_file():
+        stored = Protocol.from_dict(read_json(own)["protocol"])
+        if stored != protocol:
+            return run / run_folder.EVALUATIONS / protocol.name
+    return run
 
 
 def write_evaluation(
@@ -58,7 +89,8 @@ def write_evaluation(
     evaluation = evaluate(model, data, protocol, verbose=int(verbose))
     metrics = {
         protocol.part: evaluation.metrics(),
-        "protocol": protocol.to_dict(),
+        "protocol": evaluation.protocol.to_dict(),
+        "samples": evaluation.counts(),
     }
     evaluation.save(folder / run_folder.RANKS, overwrite=True)
     write_json(folder / run_folder.METRICS, metrics)

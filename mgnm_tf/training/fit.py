@@ -33,6 +33,7 @@ from mgnm_tf.training.callbacks import RoomForWeights
 from mgnm_tf.training.callbacks import SealedBackup
 from mgnm_tf.training.callbacks import SeedPerEpoch
 from mgnm_tf.training.callbacks import Timing
+from mgnm_tf.training.callbacks import ValidationProgress
 from mgnm_tf.training.callbacks import saved_size
 from mgnm_tf.training.callbacks import timing
 from mgnm_tf.training.config import TrainConfig
@@ -210,6 +211,7 @@ def _fit(
         shuffle=False,
         verbose=verbose,
         callbacks=[
+            *([ValidationProgress()] if verbose else []),
             *callbacks,
             *_own_callbacks(
                 config, folder, values, len(data.positions("train")) / batches

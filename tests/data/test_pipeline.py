@@ -11,10 +11,12 @@ from mgnm_tf.data.pipeline import FEATURES
 from mgnm_tf.data.pipeline import evaluation_order
 from mgnm_tf.data.pipeline import make_dataset
 from mgnm_tf.data.pipeline import num_batches
+from mgnm_tf.data.splits import split_log
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
 from tests.data import splitmix
 from tests.data.toy import toy_data
+from tests.data.worlds import log_of
 
 
 def collect(dataset, limit=None):
@@ -457,3 +459,21 @@ def test_a_single_item_has_no_negatives():
     with pytest.raises(UserError, match="single item"):
         make_dataset(data)
     assert len(collect(make_dataset(data, negatives=0), 1)) == 1
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_what_is_drawn_for_a_user_of_everything_is_no_negative(part):
+    """Evaluation ignores it; training has nothing better."""
+    events = [("u", item, time) for time, item in enumerate("abcabca")]
+    events += [("v", item, time) for time, item in enumerate("ababab")]
+    data = split_log(log_of(events), "leave_one_out")
+    (features, labels), *_ = make_dataset(
+        data, part, negatives=2, exclude="user", batch_size=9
+    )
+    ignored = (np.asarray(labels)[:, 1:] == -1).all(axis=1)
+    assert (np.asarray(labels)[:, 0] == 1).all()
+    kept = np.asarray(labels)[~ignored, 1:]
+    assert (kept == 0).all() and len(kept)
+    everything = np.asarray(features["user"]) == 1
+    expected = everything if part != "train" else np.zeros_like(everything)
+    np.testing.assert_array_equal(ignored, expected)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from mgnm_tf.data.pipeline import make_dataset
+from mgnm_tf.data.splits import split_log
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.evaluate import Evaluation
@@ -17,7 +18,11 @@ from mgnm_tf.metrics import MRR
 from mgnm_tf.metrics import NDCG
 from mgnm_tf.metrics import GroupAUC
 from mgnm_tf.metrics import HitRate
+from mgnm_tf.models.registry import model_class
+from mgnm_tf.training.build import make_model
+from mgnm_tf.training.config import TrainConfig
 from tests.data.toy import toy_data
+from tests.data.worlds import log_of
 from tests.evaluation.models import Fixed
 from tests.evaluation.models import SumVector
 
@@ -200,3 +205,157 @@ def test_early_stopping_sees_the_metric(data, model):
         verbose=0,
     )
     assert 0 <= history.history["val_ndcg@5"][0] <= 1
+
+
+def seen_all(others="abab"):
+    """Users 0 and 1 have seen the whole catalogue before the target."""
+    events = ["abcabc", "abcabc", others, others]
+    return split_log(
+        log_of(
+            [
+                (f"u{user}", item, time)
+                for user, items in enumerate(events)
+                for time, item in enumerate(items, 1)
+            ]
+        )
+    )
+
+
+@pytest.mark.parametrize("exclude", ["history", "user"])
+@pytest.mark.parametrize("weighting", ["samples", "users"])
+@pytest.mark.parametrize("negatives", ["all", 1])
+def test_samples_without_a_negative_do_not_count(
+    exclude, weighting, negatives, caplog
+):
+    data = seen_all()
+    assert data.num_items == 3
+    scores = [0, *({"a": 2, "b": 3, "c": 1}[item] for item in data.item_ids)]
+    protocol = Protocol("test", negatives, exclude, 1, weighting)
+    found = evaluate(Fixed(4, 3, scores), data, protocol)
+    # What Keras measures while training is the same.
+    if negatives == 1 and weighting == "samples":
+        model = Fixed(4, 3, scores)
+        model.compile(metrics=[GroupAUC(), NDCG(1), HitRate(1), MRR(1)])
+        batches = make_dataset(data, "test", negatives=1, exclude=exclude)
+        inside = model.evaluate(batches, verbose=0, return_dict=True)
+        assert inside.items() >= found.metrics().items()
+    # The item c is all that is left to the other two.
+    perfect = {"gauc": 1.0, "ndcg@1": 1.0, "hit@1": 1.0, "mrr@1": 1.0}
+    assert found.metrics() == perfect
+    assert found.counts() == {"ranked": 4, "without_negatives": 2}
+    assert "2 of the 4 test samples have no negative" in caplog.text
+    assert (
+        found.per_sample()["hit@1"].isna().tolist() == [True] * 2 + [False] * 2
+    )
+    assert found.per_user()["user_id"].tolist() == ["u2", "u3"]
+
+
+@pytest.mark.parametrize("negatives", ["all", 1])
+def test_there_must_be_a_sample_with_a_negative(negatives):
+    data = seen_all("bcabca")
+    with pytest.raises(UserError, match="None of the 4 test samples has a neg"):
+        evaluate(Fixed(4, 3, np.arange(4)), data, Protocol("test", negatives))
+
+
+def test_a_catalogue_smaller_than_the_negatives_is_ranked_as_a_whole(
+    data, model, caplog
+):
+    found = evaluate(model, data, Protocol(negatives=59))
+    assert found.protocol == Protocol(negatives="all")
+    assert "59 negatives are asked for, but there are 60 items" in caplog.text
+    whole = evaluate(model, data, Protocol(negatives="all"))
+    pd.testing.assert_frame_equal(found.samples, whole.samples)
+    caplog.clear()
+    found = evaluate(model, data, Protocol(negatives=58))
+    assert found.protocol.negatives == 58
+    assert not caplog.records
+
+
+def test_several_k_give_the_figures_of_each(data, model):
+    several = evaluate(model, data, Protocol(negatives=30, k=(3, 10)))
+    for k in (3, 10):
+        alone = dataclasses.replace(several, protocol=Protocol(k=k)).metrics()
+        assert alone.items() <= several.metrics().items()
+    assert list(several.metrics()) == list(several.protocol.metric_names)
+
+
+def test_the_pool_of_a_user_by_hand():
+    samples = pd.DataFrame(
+        {
+            "user_id": ["a", "b", "b", "c", "c"],
+            "rank": np.array([4, 1, 9, 0, 3], "float32"),
+            "num_negatives": [10, 10, 10, 10, 0],
+        }
+    )
+    pool = Evaluation(Protocol(aggregate="user_pool"), samples)
+    table = pool.per_user()
+    assert table["samples"].tolist() == [1, 2, 1]
+    # User b: one of ten negatives above the best is two of twenty.
+    assert table["hit@5"].tolist() == [1.0, 1.0, 1.0]
+    np.testing.assert_allclose(table["mrr@5"], [1 / 5, 1 / 3, 1.0])
+    np.testing.assert_allclose(table["ndcg@5"], 1 / np.log2([6, 4, 2]))
+    found = pool.metrics()
+    assert found["mrr@5"] == pytest.approx((1 / 5 + 1 / 3 + 1) / 3)
+    plain = dataclasses.replace(pool, protocol=Protocol())
+    assert found["gauc"] == plain.metrics()["gauc"] == pytest.approx(0.65)
+    assert plain.metrics()["mrr@5"] == pytest.approx((1 / 5 + 1 / 2 + 1) / 4)
+
+
+def test_the_pool_of_many_samples_is_near_that_of_the_scores():
+    """The estimate against `calculate_group_metric` of WHUIR/MGNM."""
+    random = np.random.default_rng(0)
+    users, records, negatives = 400, 3, 1000
+    positive = random.normal(2.0, 1.0, (users, records, 1))
+    others = random.normal(size=(users, records, negatives))
+    best = positive.max(axis=1, keepdims=True)
+    released = (others > best).sum(axis=(1, 2))
+    samples = pd.DataFrame(
+        {
+            "user_id": np.repeat(np.arange(users).astype(str), records),
+            "rank": (others > positive).sum(axis=2).ravel().astype("float32"),
+            "num_negatives": negatives,
+        }
+    )
+    found = Evaluation(Protocol(k=50, aggregate="user_pool"), samples)
+    hit = found.metrics()["hit@50"]
+    assert hit == pytest.approx((released < 50).mean(), abs=0.02)
+    samples_of = dataclasses.replace(found, protocol=Protocol(k=50))
+    assert abs(samples_of.metrics()["hit@50"] - hit) > 0.1
+
+
+def test_rows_of_any_index_are_the_same_samples():
+    whole = by_hand()
+    part = Evaluation(whole.protocol, whole.samples[1:])
+    again = Evaluation(whole.protocol, whole.samples[1:].reset_index(drop=True))
+    assert part.metrics() == again.metrics()
+    pd.testing.assert_frame_equal(part.per_user(), again.per_user())
+
+
+def made(data):
+    return make_model(data, TrainConfig("popularity"))
+
+
+def fitted(data):
+    model = model_class("popularity")(data.num_users, data.num_items)
+    model.fit(make_dataset(data, negatives=0), verbose=0)
+    return model
+
+
+def trained(data):
+    model = SumVector(data.num_users, data.num_items)
+    model.compile()
+    model.fit(make_dataset(data, batch_size=512), shuffle=False, verbose=0)
+    return model
+
+
+@pytest.mark.parametrize("make", [made, fitted, trained])
+def test_a_model_knows_its_data(make):
+    data = toy_data(num_users=40)
+    twin = toy_data(num_users=40, seed=0)
+    other = dataclasses.replace(data, items=np.roll(data.items, 1))
+    model = make(data)
+    evaluate(model, twin, Protocol(negatives=5))
+    shuffled = Protocol(negatives=5, shuffle_ties=0)
+    evaluate(model, twin, shuffled)
+    with pytest.raises(UserError, match="other data of the same sizes"):
+        evaluate(model, other, Protocol(negatives=5))

@@ -73,3 +73,9 @@ def test_the_curves_are_inside(page):
     for title in ("validation NDCG@5", "validation GAUC", "training loss"):
         assert title in svg
     assert ">mgnm<" in svg and ">popularity<" not in svg
+
+
+def test_the_page_says_what_a_star_is(page):
+    assert "seeds and users both taken as drawn at random" in page
+    assert "empty where a model has fewer than three seeds" in page
+    assert "paired t-test" not in page

@@ -57,7 +57,11 @@ def test_the_metrics_are_those_of_the_run(run, data, tmp_path):
     assert header["run"]["config"]["model"] == "item_knn"
     assert header["verification"]["exported"] == found.exported
     card = (tmp_path / "e" / "README.md").read_text()
-    for part in ("all 59 test records", "| NDCG@5 |", "ranked among 1,000"):
+    for part in (
+        "all 59 test records",
+        "| NDCG@5 |",
+        "among the whole catalogue",
+    ):
         assert part in card
     recommender = Recommender.load(tmp_path / "e")
     assert len(recommender.recommend([[data.item_ids[0]]], k=3)) == 3
@@ -93,7 +97,7 @@ def test_of_many_records_a_sample_is_drawn(run, data, tmp_path):
 def test_the_whole_catalogue_is_a_protocol_too(run, data, tmp_path, exclude):
     copy = shutil.copytree(run, tmp_path / "run")
     protocol = Protocol(negatives="all", max_length=5, exclude=exclude, k=3)
-    metrics = evaluate_run(copy, data, protocol, verbose=0)
+    metrics = evaluate_run(copy, data, protocol, verbose=0, replace=True)
     found = export_run(copy, tmp_path / "e", data)
     assert found.protocol == protocol
     assert found.exported == pytest.approx(metrics["test"], abs=1e-6)
@@ -101,9 +105,22 @@ def test_the_whole_catalogue_is_a_protocol_too(run, data, tmp_path, exclude):
 
 def test_another_history_length_is_not_that_of_the_model(run, data, tmp_path):
     copy = shutil.copytree(run, tmp_path / "run")
-    evaluate_run(copy, data, Protocol(max_length=9), verbose=0)
+    other = Protocol(max_length=9)
+    evaluate_run(copy, data, other, verbose=0, replace=True)
     found = export_run(copy, tmp_path / "e", data)
     assert found.protocol == Protocol(max_length=5)
+
+
+def test_the_export_ranks_every_record_of_the_data_as_they_are(
+    run, data, tmp_path
+):
+    copy = shutil.copytree(run, tmp_path / "run")
+    other = Protocol(
+        negatives=50, max_length=5, later_only=True, shuffle_ties=1, k=(1, 5)
+    )
+    evaluate_run(copy, data, other, verbose=0, replace=True)
+    found = export_run(copy, tmp_path / "e", data)
+    assert found.protocol == Protocol(negatives=50, max_length=5, k=(1, 5))
 
 
 def test_a_model_that_ranks_differently_is_not_exported(

@@ -1,3 +1,4 @@
+import dataclasses
 import logging
 
 import keras
@@ -101,6 +102,38 @@ def test_shared_negatives_for_a_model_of_pairs_are_refused(data):
     model = build.make_model(data, config)
     with pytest.raises(UserError, match="a batch of 256 with 1,001 cand"):
         build.compile_model(model, data, config)
+
+
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        (
+            {"batch_size": 1000},
+            r"6,000\. Give it a batch_size of at most 873\.",
+        ),
+        (
+            {"batch_size": 1000, "shared_negatives": 50, "negatives": 0},
+            "shared_negatives=0 and negatives=10, and a batch_size of at most "
+            r"476\.",
+        ),
+        (
+            {"shared_negatives": 50, "negatives": 0},
+            r"for example shared_negatives=0 and negatives=10\.",
+        ),
+        ({"negatives": 6000}, r"fewer negatives, or a smaller model\."),
+    ],
+)
+def test_the_cure_of_too_many_pairs_is_one(data, options, remedy):
+    config = TrainConfig("tgsrec", **options)
+    model = build.make_model(data, config)
+    assert model.max_pairs == 5242
+    with pytest.raises(UserError, match=remedy):
+        build.compile_model(model, data, config)
+    if "batch_size" in options:
+        cured = dataclasses.replace(
+            config, batch_size=476, negatives=10, shared_negatives=0
+        )
+        build.compile_model(model, data, cured)
 
 
 def test_a_cosine_ends_at_a_twentieth_of_the_rate_with_the_last_epoch(data):
