@@ -20,7 +20,6 @@ COMPARE_OPTIONS=(--max-length 20 --objective sampled_softmax
 declare -A MODEL_OPTIONS=(
   [gru4rec:recommended]="learning_rate=0.006"
   [mgnm:recommended]="learning_rate=0.006"
-  [caser]="tied=true"
   [surge]="shared_negatives=0 negatives=10"
 )
 MOST_EPOCHS=16
