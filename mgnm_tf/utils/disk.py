@@ -2,10 +2,13 @@
 
 import errno
 import os
+import re
 import tempfile
 from pathlib import Path
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_SHORT = re.compile(r"^\d+ requested and \d+ written$")
+"""NumPy's word for it."""
 
 
 def reserve(folder: str | os.PathLike, size: int) -> None:
@@ -33,10 +36,12 @@ def disk_error(error: BaseException) -> OSError | None:
 
     Returns:
         An `OSError` with the reason in words: `error` itself, or one for
-        what HDF5 and TensorFlow report in a text; `None` for an error of
+        what HDF5, TensorFlow and NumPy report in a text; `None` for an error of
         another kind.
     """
     for number in _FULL:
         if os.strerror(number) in str(error):
             return OSError(number, os.strerror(number))
+    if _SHORT.search(str(error)):
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     return error if isinstance(error, OSError) else None

@@ -12,6 +12,7 @@ from typing import Any
 
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError
+from mgnm_tf.utils.disk import disk_error
 
 _CHUNK = 1 << 20
 
@@ -20,9 +21,10 @@ class _NotWritten(UserError):
     """Something could not be written, because of an `OSError`."""
 
     def __init__(self, path: Path, reason: OSError):
+        said = disk_error(reason)
         super().__init__(
-            f"{path} could not be written: {reason.strerror or reason}; "
-            "nothing was left of it."
+            f"{path} could not be written: {said.strerror or said}; nothing "
+            "was left of it."
         )
         self.path = path
         self.reason = reason

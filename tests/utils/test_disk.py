@@ -33,6 +33,11 @@ def test_every_library_s_word_for_a_full_disk(number):
         assert found.errno == number and found.strerror == text
 
 
+def test_numpy_s_word_for_a_full_disk():
+    found = disk_error(OSError("9986 requested and 2544 written"))
+    assert found.errno == errno.ENOSPC and found.strerror
+
+
 def test_other_errors():
     other = OSError(errno.EACCES, "Permission denied")
     assert disk_error(other) is other
