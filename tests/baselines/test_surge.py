@@ -144,8 +144,9 @@ def test_the_best_nodes_are_kept_and_all_of_a_short_history():
 
 def test_order_matters_to_the_recurrence_alone():
     model = randomized()
-    turned = {**FEATURES, "history": HISTORY[:, [6, 5, 4, 3, 2, 1, 0]]}
-    full = slice(0, 1)
+    full = slice(0, 1)  # Without padding.
+    turned = {**FEATURES, "history": HISTORY.copy()}
+    turned["history"][full] = HISTORY[full, ::-1]
     outputs = []
     for features in (FEATURES, turned):
         weights = pooled(model, features)
