@@ -9,6 +9,7 @@ from benchmarks.studies import tuning
 from mgnm_tf.training.history import read_history
 from tests.training.worlds import small_data
 
+pytestmark = pytest.mark.large
 START = {"dropout": 0.5, "temperature": 0.1, "learning_rate": 0.01}
 OTHERS = {"dropout": (0.0,), "temperature": (), "learning_rate": (0.02,)}
 
