@@ -6,24 +6,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # === Settings: each is an environment variable and, in small letters, a flag
 
 DATA=${DATA:-movielens-100k}  # a recipe of datasets/ or a prepared folder
-MODELS=${MODELS:-popularity,item_knn,item_knn:recent,gru4rec:recommended,sasrec:recommended,caser,mind:recommended,comirec_dr,comirec_sa:recommended,surge,mgnm:recommended}
+MODELS=${MODELS:-popularity,item_knn:whole_history,item_knn,gru4rec,sasrec,caser,mind,comirec_dr,comirec_sa,surge,mgnm}
 SEEDS=${SEEDS:-0}
-EPOCHS=${EPOCHS:-}            # at most, of every model; default: below
+EPOCHS=${EPOCHS:-}            # at most, of every model; default: its recipe's
 OUT=${OUT:-}                  # default: runs/<name of the data>
 PYTHON=${PYTHON:-}            # default: the first of python3, python3.13, ...
 VENV=${VENV:-.venv}
-
-# Options of `mgnm compare`, and those of single models. Early stopping mostly
-# ends a training before its last epoch.
-COMPARE_OPTIONS=(--max-length 20 --objective sampled_softmax
-  --shared-negatives 500 --learning-rate 0.003 --learning-rate-schedule cosine)
-declare -A MODEL_OPTIONS=(
-  [gru4rec:recommended]="learning_rate=0.006"
-  [mgnm:recommended]="learning_rate=0.006"
-  [surge]="shared_negatives=0 negatives=10"
-)
-MOST_EPOCHS=16
-declare -A MODEL_EPOCHS=([surge]=4)
 
 usage() {
   cat <<'TEXT'
@@ -46,10 +34,10 @@ Commands:
 Flags (or environment variables in capitals: DATA=... bash run_all.sh):
   --data NAME      recipe (see: mgnm datasets) or prepared folder
                    [movielens-100k]
-  --models A,B     models, see: mgnm models [popularity, item-kNN, MGNM and
-                   seven of the models that it is compared with]
+  --models A,B     models or model:recipe, see: mgnm models [popularity,
+                   item-kNN, MGNM and seven of those it is compared with]
   --seeds 0,1      one run of each model for every seed [0]
-  --epochs N       most epochs of each training [16; SURGE: 4]
+  --epochs N       most epochs of each training [those of its recipe]
   --out FOLDER     where the runs go [runs/NAME]
   --python PROGRAM Python 3.10 to 3.13 that makes the environment
   --venv FOLDER    the virtual environment [.venv]
@@ -158,7 +146,7 @@ remake_constraints() {
 
 # compare_on NAME: prepares the data, compares the models.
 compare_on() {
-  local name=$1 data=$1 model option options=()
+  local name=$1 data=$1 options=()
   if [[ ! -d $name ]]; then
     data=data/$name
     if [[ -d $data ]]; then
@@ -169,18 +157,10 @@ compare_on() {
     fi
   fi
   OUT=${OUT:-runs/$(basename "$name")}
-  for model in ${MODELS//,/ }; do
-    for option in ${MODEL_OPTIONS[$model]:-}; do
-      options+=(--set "$model.$option")
-    done
-    if [[ -z $EPOCHS && -n ${MODEL_EPOCHS[$model]:-} ]]; then
-      options+=(--set "$model.epochs=${MODEL_EPOCHS[$model]}")
-    fi
-  done
+  [[ -z $EPOCHS ]] || options+=(--epochs "$EPOCHS")
   say "Comparing $MODELS on $data"
   run "$VENV/bin/mgnm" compare --data "$data" --models "$MODELS" \
-    --seeds "$SEEDS" --epochs "${EPOCHS:-$MOST_EPOCHS}" --out "$OUT" \
-    "${COMPARE_OPTIONS[@]}" "${options[@]}"
+    --seeds "$SEEDS" --out "$OUT" "${options[@]}"
   say "Everything is in $OUT; open $OUT/report.html"
 }
 

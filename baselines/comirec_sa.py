@@ -83,16 +83,6 @@ class ComiRecSA(MultiInterestRecommender):
     trades accuracy for diversity, is not part of the model.
     """
 
-    presets = {
-        "default": {},
-        # For the sampled softmax; how it was found: benchmarks/studies.
-        "recommended": {
-            "embedding_dim": 64,
-            "dropout": 0.25,
-            "temperature": 0.1,
-        },
-    }
-
     def __init__(
         self,
         num_users: int,

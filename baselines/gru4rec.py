@@ -78,16 +78,6 @@ class GRU4Rec(SequentialRecommender):
     afresh, the tables are tied, and the objective is the common one.
     """
 
-    presets = {
-        "default": {},
-        # For the sampled softmax; how it was found: benchmarks/studies.
-        "recommended": {
-            "embedding_dim": 64,
-            "dropout": 0.5,
-            "temperature": 0.1,
-        },
-    }
-
     def __init__(
         self,
         num_users: int,

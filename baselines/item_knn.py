@@ -79,8 +79,6 @@ class ItemKNN(StatisticalRecommender):
     with implicit feedback.
     """
 
-    presets = {"default": {}, "recent": {"last": 5}}
-
     def __init__(
         self,
         num_users: int,

@@ -96,16 +96,6 @@ class MIND(MultiInterestRecommender):
     with a score of 0.
     """
 
-    presets = {
-        "default": {},
-        # For the sampled softmax; how it was found: benchmarks/studies.
-        "recommended": {
-            "embedding_dim": 64,
-            "temperature": 0.1,
-            "interest_bias": True,
-        },
-    }
-
     def __init__(
         self,
         num_users: int,

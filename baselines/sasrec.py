@@ -97,16 +97,6 @@ class SASRec(SingleVectorRecommender):
     variance, not 1e-8; its table of places has one vector more, for padding.
     """
 
-    presets = {
-        "default": {},
-        # For the sampled softmax; how it was found: benchmarks/studies.
-        "recommended": {
-            "embedding_dim": 64,
-            "dropout": 0.25,
-            "temperature": 0.1,
-        },
-    }
-
     def __init__(
         self,
         num_users: int,

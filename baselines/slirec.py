@@ -1,5 +1,7 @@
 """SLi_Rec: long- and short-term preferences, blended for each candidate."""
 
+import logging
+
 import keras
 from keras import ops
 
@@ -12,6 +14,8 @@ from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import last_valid
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.validation import check_positive_int
+
+logger = logging.getLogger(__name__)
 
 
 @register
@@ -151,6 +155,17 @@ class SLiRec(CategoryRecommender):
             dropout=self.dropout, name="network", **policy
         )
         self.network.build([pair, pair])
+
+    @classmethod
+    def data_arguments(cls, data):
+        """Reads times where the data have them, and says so where not."""
+        if not data.has_times:
+            logger.warning(
+                "%s reads times, but the data know only the order of events: "
+                "it is trained without them.",
+                cls.__name__,
+            )
+        return {**super().data_arguments(data), "use_time": data.has_times}
 
     @property
     def required_features(self):

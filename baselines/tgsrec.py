@@ -223,6 +223,13 @@ class TGSRec(SequentialRecommender):
         layer.build((None, dim))
         return layer
 
+    @classmethod
+    def data_arguments(cls, data):
+        return {
+            **super().data_arguments(data),
+            "num_events": data.num_training_events,
+        }
+
     def load_tables(self, tables):
         """Takes `temporal_graph`, see `TemporalNeighbors.assign`.
 

@@ -71,17 +71,6 @@ class YouTubeDNN(SingleVectorRecommender):
     sum; here padding is left out.
     """
 
-    presets = {
-        "default": {},
-        # For the sampled softmax; how it was found: benchmarks/studies.
-        "recommended": {
-            "embedding_dim": 64,
-            "dropout": 0.25,
-            "temperature": 0.1,
-            "interest_bias": True,
-        },
-    }
-
     def __init__(
         self,
         num_users: int,

@@ -54,7 +54,7 @@ def run(
     ] = None,
     models: Annotated[
         str,
-        typer.Option(help="Names, or name:preset, with commas; or all."),
+        typer.Option(help="Names, or name:recipe, with commas; or all."),
     ] = "all",
     log: Annotated[
         str,
@@ -168,7 +168,9 @@ def report(
 @app.command()
 def profile(
     out: Annotated[Path, typer.Option(help="Folder for TensorBoard.")],
-    model: Annotated[str, typer.Option(help="Name, or name:preset.")] = "mgnm",
+    model: Annotated[
+        str, typer.Option(help="Name, or name:recipe.")
+    ] = "mgnm:paper",
     log: Annotated[
         str,
         typer.Option(help="A log or a data folder; default: a made world."),
@@ -206,7 +208,7 @@ def profile(
 @app.command()
 def gpu(
     models: Annotated[
-        str, typer.Option(help="Names, or name:preset, with commas; or all.")
+        str, typer.Option(help="Names, or name:recipe, with commas; or all.")
     ] = "all",
     cases: Annotated[
         str, typer.Option(help="The settings, with commas.")
@@ -244,11 +246,12 @@ def gpu(
             load_tensorflow()
         from benchmarks import gpu as steps
         from benchmarks.settings import check_models
+        from benchmarks.settings import paper_label
         from benchmarks.tables import markdown
         from mgnm_tf.models.registry import model_names
 
         labels = (
-            ["mgnm:recommended", *model_names()]
+            ["mgnm", *map(paper_label, model_names())]
             if models == "all"
             else models.split(",")
         )

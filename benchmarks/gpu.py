@@ -20,14 +20,13 @@ import numpy as np
 from benchmarks.data import full_histories
 from benchmarks.machine import describe_machine
 from benchmarks.measure import figure
-from mgnm_tf.data.tables import make_tables
 from mgnm_tf.errors import UserError
 from mgnm_tf.losses import get_loss
 from mgnm_tf.models.base import SequentialRecommender
-from mgnm_tf.models.registry import create_model
 from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.statistical import StatisticalRecommender
 from mgnm_tf.optimizers import LazyAdam
+from mgnm_tf.recipes.label import read_label
 from mgnm_tf.utils.files import write_json
 from mgnm_tf.utils.validation import unknown_name
 
@@ -73,14 +72,14 @@ CASES = {
 
 
 FIRST = (
-    "mgnm:recommended",
     "mgnm",
-    "caser",
-    "gru4rec",
-    "mind",
-    "comirec_dr",
-    "comirec_sa",
-    "surge",
+    "mgnm:paper",
+    "caser:mgnm_paper",
+    "gru4rec:mgnm_paper",
+    "mind:mgnm_paper",
+    "comirec_dr:mgnm_paper",
+    "comirec_sa:mgnm_paper",
+    "surge:mgnm_paper",
 )
 """The models that are measured before the others, in this order."""
 
@@ -153,7 +152,7 @@ def rows_by_priority(labels: Sequence[str], plan: Plan) -> list[Row]:
         label
         for label in labels
         if not issubclass(
-            model_class(label.partition(":")[0]), StatisticalRecommender
+            model_class(read_label(label).model), StatisticalRecommender
         )
     ]
     labels.sort(key=lambda x: FIRST.index(x) if x in FIRST else len(FIRST))
@@ -179,7 +178,7 @@ def run(
     """Measures every model that trains by gradients.
 
     Args:
-        labels: names, or `name:preset`.
+        labels: `name` or `name:recipe`.
         plan: what is measured of each.
         out: where the results go, written again after each row.
         progress: called with a few words at the start of each.
@@ -268,26 +267,16 @@ def mark_best(rows: dict, row: Row, plan: Plan) -> None:
 
 def make_trained(label: str, case: Case, plan: Plan) -> SequentialRecommender:
     """Returns a model with its tables, compiled with the paper's objective."""
-    name, _, preset = label.partition(":")
-    data = full_histories(case.users, case.items, 4, 2)
-    model = create_model(
-        name,
-        preset or None,
-        case.users,
-        case.items,
-        {"embedding_dim": case.embedding_dim},
-        {
-            "max_length": case.max_length,
-            "num_events": 4 * case.users,
-            "use_time": True,
-        },
+    model = model_class(read_label(label).model).from_recipe(
+        full_histories(case.users, case.items, 4, 2),
+        label,
+        embedding_dim=case.embedding_dim,
+        max_length=case.max_length,
     )
-    if model.required_tables:
-        model.load_tables(make_tables(data, model.required_tables))
     on_jax = keras.backend.backend() == "jax"
     model.compile(
         LazyAdam(1e-3),
-        get_loss("paper"),
+        get_loss("bce"),
         # On JAX the steps of an execution would be compiled one by one.
         steps_per_execution=1 if on_jax else EXECUTION,
         jit_compile="auto" if on_jax else plan.jit_compile,

@@ -35,7 +35,7 @@ def run(settings: Settings) -> dict[str, dict]:
     """
     report = {}
     curves = QUICK_CURVES if settings.quick else CURVES
-    for label in settings.labels(("mgnm",)):
+    for label in settings.labels(("mgnm:paper",)):
         known = {}
         for curve, values in curves.items():
             steps = []

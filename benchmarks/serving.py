@@ -15,7 +15,9 @@ from benchmarks.measure import speeds
 from benchmarks.settings import Settings
 from benchmarks.vectors import made_items
 from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.models.registry import create_model
 from mgnm_tf.models.registry import model_class
+from mgnm_tf.recipes.label import read_label
 from mgnm_tf.serving.export import export
 from mgnm_tf.serving.recommender import Recommender
 from mgnm_tf.serving.retrieval import make_index
@@ -48,7 +50,7 @@ def run(settings: Settings) -> dict[str, dict]:
         load, size on disk.
     """
     report = {}
-    for label in settings.labels(("mgnm",)):
+    for label in settings.labels(("mgnm:paper",)):
         with tempfile.TemporaryDirectory() as folder:
             report |= measure_serving(label, Path(folder, "export"), settings)
     return report
@@ -95,15 +97,14 @@ def made_model(label: str, vectors: np.ndarray) -> SequentialRecommender:
     """Returns a model that has not trained, but for its item vectors.
 
     Args:
-        label: a name, or `name:preset`.
+        label: `name` or `name:recipe`.
         vectors: float32 (M, d).
     """
-    name, _, preset = label.partition(":")
-    made = model_class(name)
-    options = dict(made.presets[preset]) if preset else {}
+    options = {}
+    made = model_class(read_label(label).model)
     if "embedding_dim" in inspect.signature(made).parameters:
         options["embedding_dim"] = vectors.shape[1]
-    model = made(USERS, len(vectors), **options)
+    model = create_model(label, USERS, len(vectors), options)
     table = np.pad(vectors, [(1, 0), (0, 0)])
     for variable in model.trainable_variables:
         if variable.shape == table.shape:

@@ -6,12 +6,15 @@ from dataclasses import asdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from mgnm_tf.errors import UserError
 from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.registry import model_names
+from mgnm_tf.models.registry import recipes_of
+from mgnm_tf.models.registry import resolve_recipe
+from mgnm_tf.recipes.label import read_label
 from mgnm_tf.training.config import TrainConfig
+from mgnm_tf.training.config import configure
 
-QUICK_MODELS = ("popularity", "gru4rec", "comirec_sa", "mgnm")
+QUICK_MODELS = ("popularity", "gru4rec", "comirec_sa", "mgnm:paper")
 QUICK_WORLD = {"users": 2_000, "items": 1_500, "events": 20_000}
 
 
@@ -20,7 +23,7 @@ class Settings:
     """One call of the suite.
 
     Args:
-        models: names, or `name:preset`; empty for what each phase takes by
+        models: `name` or `name:recipe`; empty for what each phase takes by
             itself: all models, or those of the quick form.
         log: a log or a data folder; empty for a made world.
         users: users of the made world. The default counts are those of
@@ -58,24 +61,26 @@ class Settings:
             return list(self.models)
         if default:
             return list(default)
-        return list(QUICK_MODELS) if self.quick else model_names()
+        names = QUICK_MODELS if self.quick else model_names()
+        return [paper_label(name) for name in names]
 
     def config(self, label: str) -> TrainConfig:
         """Returns how the model is trained: the paper's objective.
 
         Args:
-            label: a name, or `name:preset`.
+            label: `name` or `name:recipe`.
 
         Raises:
-            UserError: there is no such model or preset.
+            UserError: there is no such model or recipe.
         """
-        name, _, preset = label.partition(":")
-        known = inspect.signature(model_class(name)).parameters
         options = {}
-        if self.embedding_dim is not None and "embedding_dim" in known:
+        name = read_label(label).model
+        if self.embedding_dim is not None and "embedding_dim" in (
+            inspect.signature(model_class(name)).parameters
+        ):
             options["embedding_dim"] = self.embedding_dim
-        return TrainConfig(
-            name, preset or None, options, max_length=self.max_length
+        return configure(
+            label, options=options, max_length=self.max_length, **PAPER
         )
 
     def arguments(self) -> list[str]:
@@ -105,16 +110,38 @@ class Settings:
         return asdict(self)
 
 
+PAPER = {
+    "objective": "bce",
+    "negatives": 5,
+    "shared_negatives": 0,
+    "learning_rate": 1e-3,
+    "learning_rate_schedule": "constant",
+    "batch_size": 256,
+    "validation_negatives": 1000,
+}
+"""How speed is measured, whatever the recipe: the objective of the paper."""
+
+
+def paper_label(name: str) -> str:
+    """Returns the label of a model in the settings of the MGNM paper.
+
+    Args:
+        name: a name; a label with a recipe comes back as it is.
+    """
+    if ":" in name:
+        return name
+    recipes = recipes_of(name)
+    for recipe in ("paper", "mgnm_paper"):
+        if recipe in recipes:
+            return f"{name}:{recipe}"
+    return name
+
+
 def check_models(labels: Sequence[str]) -> None:
-    """Checks names and presets before anything is measured.
+    """Checks names and recipes before anything is measured.
 
     Raises:
         UserError: one is unknown; the nearest one is named.
     """
     for label in labels:
-        name, _, preset = label.partition(":")
-        presets = model_class(name).presets
-        if preset and preset not in presets:
-            raise UserError(
-                f"{name} has no preset {preset!r}; known: {', '.join(presets)}."
-            )
+        resolve_recipe(label)

@@ -19,8 +19,9 @@ from mgnm_tf.data.pipeline import num_batches
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.statistical import StatisticalRecommender
+from mgnm_tf.recipes.label import read_label
 from mgnm_tf.training.build import compile_model
-from mgnm_tf.training.build import count_numbers
+from mgnm_tf.training.build import count_parameters
 from mgnm_tf.training.build import make_batches
 from mgnm_tf.training.build import make_model
 
@@ -42,7 +43,7 @@ def run(settings: Settings) -> dict[str, dict]:
         label: measure_training(label, data, settings)
         for label in settings.labels()
         if not issubclass(
-            model_class(label.partition(":")[0]), StatisticalRecommender
+            model_class(read_label(label).model), StatisticalRecommender
         )
     }
 
@@ -77,7 +78,7 @@ def measure_training(
     report = {}
     with memory_into(report):
         model = make_model(data, config)
-        report["parameters"] = count_numbers(model)
+        report["parameters"] = count_parameters(model)
         compile_model(model, data, config, 2 if settings.quick else None)
         traces = count_traces(model)
         batches, _ = make_batches(model, data, config)

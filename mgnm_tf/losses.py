@@ -213,9 +213,68 @@ class GeneralizedCrossEntropy(keras.losses.Loss):
         }
 
 
+@register
+class BayesianPersonalizedRanking(keras.losses.Loss):
+    """How far the positive is above each of its negatives (BPR).
+
+    The value of a row is, with p the positive and c the n negatives,
+
+    ```
+    sum over levels l of  sum_c log(1 + exp(s_lc - s_lp)) / n
+    ```
+
+    and 0 for a row without negatives. Keras takes the mean over the batch.
+    It is computed in float32. A row has one positive.
+
+    Args:
+        name: defaults to "bpr".
+        reduction: how the rows are reduced, see `keras.losses.Loss`. Defaults
+            to "sum_over_batch_size", the mean.
+        dtype: the type of the computation, see `keras.losses.Loss`.
+
+    Call arguments:
+        y_true: float, `(B, C)`: 1 positive, 0 negative, -1 ignore.
+        y_pred: logits, `(B, C)` or `(B, levels, C)`.
+        sample_weight: optional, `(B,)`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from mgnm_tf.losses import BayesianPersonalizedRanking
+    >>> loss = BayesianPersonalizedRanking()
+    >>> print(f"{float(loss(np.array([[1.0, 0.0]]), np.zeros((1, 2)))):.4f}")
+    0.6931
+
+    Reference: Rendle et al., "BPR: Bayesian personalized ranking from
+    implicit feedback", UAI 2009, https://arxiv.org/abs/1205.2618. Difference:
+    the mean over several negatives, where the paper draws one.
+    """
+
+    def __init__(
+        self,
+        name: str = "bpr",
+        reduction: str | None = "sum_over_batch_size",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true, y_pred):
+        logits = ops.cast(y_pred, "float32")
+        positive, counts = _label_masks(y_true, logits)
+        negative = ops.logical_and(counts, ops.logical_not(positive))
+        of_positive = ops.sum(
+            ops.where(positive, logits, 0.0), axis=-1, keepdims=True
+        )
+        values = ops.where(negative, ops.softplus(logits - of_positive), 0.0)
+        number = ops.sum(ops.cast(negative, "float32"), -1, keepdims=True)
+        return _sum_row(values / ops.maximum(number, 1.0))
+
+
 LOSSES = {
-    "paper": lambda num_items: SigmoidCrossEntropy(),
+    "bce": lambda num_items: SigmoidCrossEntropy(),
+    "bpr": lambda num_items: BayesianPersonalizedRanking(),
     "sampled_softmax": lambda num_items: SampledSoftmax(),
+    "softmax": lambda num_items: SampledSoftmax(),
     "gbce": GeneralizedCrossEntropy,
 }
 
@@ -224,8 +283,10 @@ def get_loss(name: str, num_items: int | None = None) -> keras.losses.Loss:
     """Returns a new loss.
 
     Args:
-        name: "paper" (`SigmoidCrossEntropy`), "sampled_softmax"
-            (`SampledSoftmax`) or "gbce" (`GeneralizedCrossEntropy`).
+        name: "bce" (`SigmoidCrossEntropy`), "bpr"
+            (`BayesianPersonalizedRanking`), "sampled_softmax"
+            (`SampledSoftmax`), "softmax" (the same, over the whole
+            catalogue) or "gbce" (`GeneralizedCrossEntropy`).
         num_items: number of items of the catalogue, which "gbce" needs.
 
     Raises:

@@ -27,16 +27,18 @@ from benchmarks.peers.pairs import NAMES
 from benchmarks.peers.pairs import Pair
 from benchmarks.peers.pairs import make_pair
 from benchmarks.peers.pairs import recbole_options
+from benchmarks.settings import paper_label
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.log import read_log
 from mgnm_tf.data.pipeline import make_dataset
 from mgnm_tf.data.splits import split_log
 from mgnm_tf.evaluation.ranking import RankingModel
 from mgnm_tf.training.build import compile_model
-from mgnm_tf.training.build import count_numbers
+from mgnm_tf.training.build import count_parameters
 from mgnm_tf.training.build import make_batches
 from mgnm_tf.training.build import make_model
 from mgnm_tf.training.config import TrainConfig
+from mgnm_tf.training.config import configure
 from mgnm_tf.utils.files import write_json
 
 TASKS = ("train", *EVALUATIONS)
@@ -62,8 +64,8 @@ def main(
                 for name in models.split(","):
                     pair = make_pair(name, width, length)
                     options = recbole_options(folder, batch, count, length)
-                    config = TrainConfig(
-                        pair.ours,
+                    config = configure(
+                        paper_label(pair.ours),
                         options=pair.options,
                         negatives=count,
                         batch_size=batch,
@@ -258,7 +260,7 @@ def compare(
             "theirs": peer.description["samples"],
         },
         "parameters": {
-            "ours": count_numbers(ours.model),
+            "ours": count_parameters(ours.model),
             "theirs": peer.description["parameters"],
         },
         "peer": peer.description,

@@ -20,18 +20,26 @@ from mgnm_tf.errors import UserError
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
+PLAIN = {
+    "squash": False,
+    "interest_activation": None,
+    "projection_initializer": "identity",
+    "embeddings_initializer": 0.2,
+}
+"""What holds the signal back at the start is taken out of the capsules."""
+
 RECIPES = {
     "paper": ("paper", {}),
     "paper, no squash": ("paper", {"squash": False}),
     "paper, no eq. 11": ("paper", {"interest_activation": None}),
-    "plain_capsules": ("plain_capsules", {}),
+    "plain_capsules": ("paper", PLAIN),
     "recommended": ("recommended", {}),
     "recommended, inner product": ("recommended", {"temperature": None}),
     "recommended, no prior": ("recommended", {"routing_prior": None}),
     "recommended, graph W": ("recommended", {"graph_weights": True}),
     "paper, identity": ("paper", {"projection_initializer": "identity"}),
 }
-"""Name -> preset and what is changed in it, besides the width."""
+"""Name -> recipe and what is changed in it, besides the width."""
 
 PROBED = 512
 """How many validation records are measured."""
@@ -63,19 +71,19 @@ def run_study(
     Returns:
         Recipe -> measurements: `step` and the figures of `SignalProbe`.
     """
-    from mgnm_tf.training.config import TrainConfig
+    from mgnm_tf.training.config import configure
 
     found = {}
-    for name, (preset, options) in RECIPES.items():
-        config = TrainConfig(
-            "mgnm",
-            preset,
-            {**options, "embedding_dim": embedding_dim},
+    for name, (recipe, options) in RECIPES.items():
+        config = configure(
+            f"mgnm:{recipe}",
+            options={**options, "embedding_dim": embedding_dim},
             objective="sampled_softmax",
             shared_negatives=SHARED_NEGATIVES,
             batch_size=BATCH_SIZE,
             max_length=MAX_LENGTH,
             learning_rate=learning_rate,
+            learning_rate_schedule="constant",
         )
         found[name] = _run_recipe(data, config, steps, every)
         keep(name, found[name])

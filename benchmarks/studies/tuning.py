@@ -27,15 +27,15 @@ BIAS = "interest_bias"
 
 MODELS = {
     "mgnm": ("recommended", {BIAS: False}),
-    "sasrec": (None, {}),
-    "comirec_sa": (None, {}),
-    "youtube_dnn": (None, {}),
-    "gru4rec": (None, {}),
-    "mind": (None, {}),
-    "comirec_dr": (None, {}),
-    "caser": (None, {"tied": True}),
+    "sasrec": ("mgnm_paper", {}),
+    "comirec_sa": ("mgnm_paper", {}),
+    "youtube_dnn": ("mgnm_paper", {}),
+    "gru4rec": ("mgnm_paper", {}),
+    "mind": ("mgnm_paper", {}),
+    "comirec_dr": ("mgnm_paper", {}),
+    "caser": ("mgnm_paper", {"tied": True}),
 }
-"""Model -> preset and options that stay."""
+"""Model -> recipe and options that stay."""
 
 START = {"dropout": 0.5, "temperature": 0.1, "learning_rate": 0.003}
 OTHERS = {
@@ -52,7 +52,7 @@ SHARED = {
     "epochs": 16,
     "patience": 3,
 }
-"""What all runs train with, see `TrainConfig`."""
+"""What all runs train with, see `configure`."""
 
 EMBEDDING_DIM = 64
 MONITOR = "val_ndcg@5"
@@ -117,16 +117,20 @@ def _best_value(found: list[dict[str, Any]], name: str) -> float:
 
 def _run(data, model, values, runs) -> dict[str, Any]:
     from mgnm_tf.training import run_folder
-    from mgnm_tf.training.config import TrainConfig
+    from mgnm_tf.training.config import configure
     from mgnm_tf.training.fit import train
     from mgnm_tf.training.history import best_epoch
     from mgnm_tf.training.history import read_history
 
-    preset, options = MODELS[model]
+    recipe, options = MODELS[model]
     options = {**options, "embedding_dim": EMBEDDING_DIM, **values}
     rate = options.pop("learning_rate")
-    config = TrainConfig(
-        model, preset, options, learning_rate=rate, monitor=MONITOR, **SHARED
+    config = configure(
+        f"{model}:{recipe}",
+        options=options,
+        learning_rate=rate,
+        monitor=MONITOR,
+        **SHARED,
     )
     out = runs / "-".join([model, *map(str, values.values())])
     if not out.exists():

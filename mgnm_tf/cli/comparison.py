@@ -32,14 +32,17 @@ def compare(
     models: Annotated[
         str,
         typer.Option(
-            help="Names from `mgnm models`, or name:preset, or "
-            "name:preset+preset, with commas; or all."
+            help="Models, each model, model:recipe or model:recipe+part, "
+            "with commas; or all. A model alone is its recommended recipe."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the comparison.")],
-    preset: Annotated[
-        str | None,
-        typer.Option(help="Preset of each model that names none and has it."),
+    recipes: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file with further recipes and parts, each with the "
+            "model that it is for."
+        ),
     ] = None,
     seeds: Annotated[
         str, typer.Option(help="One run of each model for every seed.")
@@ -79,8 +82,8 @@ def compare(
     load_tensorflow()
     from mgnm_tf.evaluation.protocol import Protocol
     from mgnm_tf.experiments import compare as comparison
-    from mgnm_tf.experiments.plan import with_preset
     from mgnm_tf.models.registry import model_names
+    from mgnm_tf.recipes.toml import read_recipes
     from mgnm_tf.report.tables import terminal_table
 
     with values_of_the_user():
@@ -88,16 +91,14 @@ def compare(
             negatives=read_negatives(test_negatives, "--test-negatives"),
             exclude=test_exclude,
             k=read_numbers(k, int, "--k"),
-            max_length=settings["max_length"],
             later_only=later_only,
             shuffle_ties=shuffle_ties,
             aggregate=aggregate,
         )
     labels = model_names() if models == "all" else models.split(",")
-    if preset is not None:
-        given, labels = labels, with_preset(labels, preset)
-        named = dict(zip(given, labels, strict=True))
-        options = {named.get(name, name): of for name, of in options.items()}
+    settings = {
+        name: value for name, value in settings.items() if value is not None
+    }
     # The comparison tells of each run in a line of its own.
     logging.getLogger("mgnm_tf.training").setLevel(logging.WARNING)
     summary = comparison.compare(
@@ -105,8 +106,9 @@ def compare(
         labels,
         read_numbers(seeds, int, "--seeds"),
         out,
-        settings=settings,
+        settings={**settings, "k": protocol.k},
         options=options,
+        recipes=None if recipes is None else read_recipes(recipes),
         protocol=protocol,
         console=notes,
     )

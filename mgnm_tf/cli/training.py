@@ -15,26 +15,36 @@ from mgnm_tf.cli.app import read_negatives
 from mgnm_tf.cli.app import read_numbers
 from mgnm_tf.cli.app import read_pairs
 from mgnm_tf.cli.app import values_of_the_user
+from mgnm_tf.cli.models import recipe_of
 from mgnm_tf.cli.training_options import AGGREGATE
+from mgnm_tf.cli.training_options import K_OF_THE_RUN
 from mgnm_tf.cli.training_options import LATER_ONLY
 from mgnm_tf.cli.training_options import SHUFFLE_TIES
 from mgnm_tf.cli.training_options import K
 from mgnm_tf.cli.training_options import training_parameters
 from mgnm_tf.training import run_folder
-from mgnm_tf.training.config import TrainConfig
+from mgnm_tf.training.config import configure
 from mgnm_tf.utils.files import read_json
 
 
 @command(training_parameters(), resumable=True)
 def train(
-    model: Annotated[str, typer.Argument(help="A name from `mgnm models`.")],
     data: Annotated[
         Path, typer.Option(help="Data folder made by `mgnm prepare`.")
     ],
     out: Annotated[Path, typer.Option(help="Run folder to make.")],
-    preset: Annotated[
+    model: Annotated[
         str | None,
-        typer.Option(help="Named set of options, see `mgnm models`."),
+        typer.Argument(
+            help="A model, model:recipe or model:recipe+part, see "
+            "`mgnm models`; the model alone is its recommended recipe."
+        ),
+    ] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file with the recipe, see `mgnm models MODEL`."
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -44,21 +54,23 @@ def train(
             help="KEY=VALUE: an option of the model's constructor; repeatable.",
         ),
     ] = None,
+    k: Annotated[str, K] = "5",
     **settings,
 ) -> None:
     """Train a model, keep its best epoch, evaluate it on the test part.
 
-    An interrupted training goes on when the same command is given again.
+    What is given as an option wins over the recipe. An interrupted training
+    goes on when the same command is given again.
     """
-    config = TrainConfig(
-        model=model,
-        preset=preset,
-        options=dict(read_pairs(set_ or (), "KEY=VALUE")),
-        **settings,
-    )
     load_tensorflow()
     from mgnm_tf.training import fit
 
+    config = configure(
+        recipe_of(model, recipe),
+        options=dict(read_pairs(set_ or (), "KEY=VALUE")),
+        k=tuple(read_numbers(k, int, "--k")),
+        **settings,
+    )
     verbose = 1 if sys.stdout.isatty() else 2
     run = fit.train(data, config, out, verbose=verbose)
     _print_metrics(read_json(run / run_folder.METRICS))
@@ -80,7 +92,7 @@ def evaluate(
         str,
         typer.Option(help="What is no negative: history, user or none."),
     ] = "history",
-    k: Annotated[str, K] = "5",
+    k: Annotated[str | None, K_OF_THE_RUN] = None,
     gauc_weighting: Annotated[
         str, typer.Option(help="Weights of GAUC: samples or users.")
     ] = "samples",
@@ -111,7 +123,7 @@ def evaluate(
             part=part,
             negatives=read_negatives(negatives, "--negatives"),
             exclude=exclude,
-            k=read_numbers(k, int, "--k"),
+            k=config.k if k is None else read_numbers(k, int, "--k"),
             gauc_weighting=gauc_weighting,
             max_length=config.max_length if max_length is None else max_length,
             seed=seed,
@@ -124,21 +136,6 @@ def evaluate(
     _print_metrics(metrics)
     folder = evaluation_folder(run, Protocol.from_dict(metrics["protocol"]))
     console.print(f"The metrics are in {folder / run_folder.METRICS}.")
-
-
-@command()
-def models() -> None:
-    """List the models and their presets."""
-    load_tensorflow()
-    from mgnm_tf.models.registry import model_class
-    from mgnm_tf.models.registry import model_names
-
-    rows = []
-    for name in model_names():
-        cls = model_class(name)
-        purpose = (cls.__doc__ or "").strip().partition("\n")[0]
-        rows.append((name, ", ".join(cls.presets), purpose))
-    print_rows(("model", "presets", "what it does"), rows)
 
 
 def _print_metrics(metrics: dict[str, Any]) -> None:

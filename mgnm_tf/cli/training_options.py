@@ -1,40 +1,55 @@
-"""The options that training has on the command line, one a field."""
+"""The options that training has on the command line."""
 
 import inspect
-import typing
 from typing import Annotated
 
 import typer
 
-from mgnm_tf.training.config import MONITORS
-from mgnm_tf.training.config import OBJECTIVES
-from mgnm_tf.training.config import TrainConfig
+from mgnm_tf.recipes.recipe import OBJECTIVES
 
-HELP = {
-    "objective": f"What is minimised: {' or '.join(OBJECTIVES)}.",
-    "negatives": "Negatives of each positive.",
-    "shared_negatives": "Negatives that all positives of a batch share.",
-    "sampling": "How negatives are drawn: uniform or popularity.",
-    "correct_sampling": "Correct the loss for how likely a draw was.",
-    "batch_size": "Positives in a batch.",
-    "max_length": "Longest history, in events.",
-    "learning_rate": "Step size of the optimizer.",
-    "learning_rate_schedule": "How it changes: constant or cosine.",
-    "epochs": "Most passes over the training data.",
-    "patience": "Epochs without improvement after which training ends.",
-    "monitor": f"What has to improve: {', '.join(MONITORS)}.",
-    "validation_negatives": "Negatives of each validation record.",
-    "seed": "Seed of weights, order and negatives.",
-    "steps_per_execution": "Steps between two returns to Python.",
-    "mixed_precision": "Compute in float16, which pays on GPUs.",
-    "jit_compile": "Compile the training step with XLA.",
+OPTIONS: dict[str, tuple[type, str]] = {
+    "objective": (str, f"What is minimised: {', '.join(OBJECTIVES)}."),
+    "negatives": (str, "Negatives of each positive, or all."),
+    "shared_negatives": (int, "Negatives that all positives of a batch share."),
+    "sampling": (str, "How negatives are drawn: uniform or popularity."),
+    "logq_correction": (bool, "Correct the loss for how likely a draw was."),
+    "optimizer": (str, "lazy_adam, or adam, adamw, adagrad, rmsprop, sgd."),
+    "learning_rate": (float, "Step size of the optimizer."),
+    "learning_rate_schedule": (str, "How it changes: constant or cosine."),
+    "weight_decay": (float, "Decoupled weight decay of the optimizer."),
+    "batch_size": (int, "Positives in a batch."),
+    "max_length": (int, "Longest history, in events."),
+    "epochs": (int, "Most passes over the training data."),
+    "patience": (int, "Epochs without improvement until training ends."),
+    "monitor": (str, "What has to improve: val_ndcg@5, val_gauc, ..."),
+    "validation_negatives": (str, "Negatives of a validation record, or all."),
+    "after": (str, "Recipe that is trained first, to start from."),
+}
+"""What a recipe holds, each with its type and a line of help."""
+
+OF_THE_RUN: dict[str, tuple[type, str]] = {
+    "seed": (int, "Seed of weights, order and negatives."),
+    "init_from": (str, "Run folder whose weights are started from."),
+    "steps_per_execution": (int, "Steps between two returns to Python."),
+    "mixed_precision": (bool, "Compute in float16, which pays on GPUs."),
+    "jit_compile": (bool, "Compile the training step with XLA."),
+}
+"""What a recipe does not hold."""
+
+_SHOWN = {
+    "seed": "0",
+    "steps_per_execution": "by the length of an epoch",
+    "init_from": "new weights",
+    "mixed_precision": False,
+    "jit_compile": False,
 }
 
-# What `evaluate` and `compare` rank and average, alike in both.
+# What `train`, `evaluate` and `compare` measure, alike in all.
 K = typer.Option(
     "--k",
     help="Places that HIT, NDCG and MRR look at, or several with commas.",
 )
+K_OF_THE_RUN = typer.Option("--k", help=K.help, show_default="as in training")
 AGGREGATE = typer.Option(
     "--aggregate",
     help="HIT, NDCG and MRR are means over samples, or over the user_pool.",
@@ -50,40 +65,32 @@ SHUFFLE_TIES = typer.Option(
     show_default="the order of the source",
 )
 
-_DEFAULTS_IN_WORDS = {
-    "negatives": "5 with paper, or 0",
-    "shared_negatives": "0 with paper, or 1000",
-    "steps_per_execution": "by the length of an epoch",
-}
-
 
 def training_parameters(*without: str) -> list[inspect.Parameter]:
-    """Returns the fields of `TrainConfig` as parameters of a command.
+    """Returns what can be given of a configuration, as command parameters.
+
+    Each is `None` where it is not given: then the recipe decides.
 
     Args:
-        *without: fields that the command does not take.
+        *without: names that the command does not take.
     """
-    hints = typing.get_type_hints(TrainConfig)
     parameters = []
-    for name, text in HELP.items():
+    for name, (kind, text) in {**OPTIONS, **OF_THE_RUN}.items():
         if name in without:
             continue
-        kind = hints[name]
-        if typing.get_origin(kind) is typing.Literal:
-            # As text, so that our own message names the nearest choice.
-            kind = str
+        flag = f"--{name.replace('_', '-')}"
+        if kind is bool and name in OPTIONS:
+            # Both ways, so that a recipe can be overruled.
+            flag = f"{flag}/--no-{name.replace('_', '-')}"
         option = typer.Option(
-            # Named, because a flag would get a --no-... beside it.
-            f"--{name.replace('_', '-')}",
-            help=text,
-            show_default=_DEFAULTS_IN_WORDS.get(name, kind is not bool),
+            flag, help=text, show_default=_SHOWN.get(name, "the recipe's")
         )
         parameters.append(
             inspect.Parameter(
                 name,
                 inspect.Parameter.KEYWORD_ONLY,
-                default=getattr(TrainConfig, name),
-                annotation=Annotated[kind, option],
+                default=None,
+                annotation=Annotated[kind | None, option],
             )
         )
     return parameters

@@ -47,7 +47,7 @@ class BatchBuilder:
         negatives: negatives of each sample.
         shared: negatives of each batch.
         weights: sampling weights (M + 1,), or `None` for uniform ones.
-        correct_sampling: whether to add `log_sampling_probability`.
+        logq_correction: whether to add `log_sampling_probability`.
         exclude: what negatives avoid.
         features: further keys.
         seed: seed of order and negatives.
@@ -63,7 +63,7 @@ class BatchBuilder:
         negatives: int,
         shared: int,
         weights: np.ndarray | None,
-        correct_sampling: bool,
+        logq_correction: bool,
         exclude: str,
         features: tuple[str, ...],
         seed: int,
@@ -74,7 +74,7 @@ class BatchBuilder:
         self.max_length = max_length
         self.negatives = negatives
         self.shared = shared
-        self.correct_sampling = correct_sampling
+        self.logq_correction = logq_correction
         self.exclude = exclude
         self.features = features
         self.seed = seed
@@ -143,7 +143,7 @@ class BatchBuilder:
             features["shared_negatives"] = shared
             same = tf.equal(shared, positive[:, None])
             labels = tf.concat([labels, tf.where(same, -1.0, 0.0)], axis=1)
-        if self.correct_sampling:
+        if self.logq_correction:
             features["log_sampling_probability"] = self._correction(features)
         if "history_time" in self.features:
             times = tf.gather(self.times, source)

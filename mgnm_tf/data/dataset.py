@@ -112,6 +112,21 @@ class SequenceDataset:
             digest.update(_as_lines(getattr(self, name)))
         return digest.hexdigest()
 
+    @property
+    def num_training_events(self) -> int:
+        """The number of events of the training part."""
+        return int(np.count_nonzero(np.asarray(self.parts) == 0))
+
+    def tables(self, names: Sequence[str]) -> dict[str, Any]:
+        """Returns what a model holds of the data, see `make_tables`.
+
+        Args:
+            names: the tables.
+        """
+        from mgnm_tf.data.tables import make_tables
+
+        return make_tables(self, names)
+
     def positions(self, part: str, min_history: int = 1) -> np.ndarray:
         """Returns where the targets of a part stand in `items`.
 

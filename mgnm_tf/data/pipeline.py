@@ -36,7 +36,7 @@ def make_dataset(
     shared_negatives: int = 0,
     sampling: str = "uniform",
     popularity_exponent: float = 0.75,
-    correct_sampling: bool = False,
+    logq_correction: bool = False,
     exclude: str = "history",
     features: Sequence[str] = (),
     bucket_widths: Sequence[int] | None = None,
@@ -59,7 +59,7 @@ def make_dataset(
     - `candidates` (B, C) int32: the positive, then its negatives.
     - `shared_negatives` (S,) int32: only if asked for.
     - `log_sampling_probability` (B, C + S) float32: only with
-      `correct_sampling`; the logarithm of how often the `negatives` + S
+      `logq_correction`; the logarithm of how often the `negatives` + S
       draws are expected to meet the item of each column (the positive's
       column too, as in a sampled softmax). Excluded items are not
       reckoned with. It is constant for uniform sampling.
@@ -89,7 +89,7 @@ def make_dataset(
             the number of training events of an item, raised to
             `popularity_exponent`. Defaults to `"uniform"`.
         popularity_exponent: see `sampling`. Defaults to 0.75.
-        correct_sampling: whether to add `log_sampling_probability`. Defaults
+        logq_correction: whether to add `log_sampling_probability`. Defaults
             to `False`.
         exclude: what a sample's own negatives avoid besides the positive:
             "history", the visible history; "user", all events of the
@@ -131,9 +131,9 @@ def make_dataset(
             )
     check_positive_int(negatives, "negatives", 0)
     check_positive_int(shared_negatives, "shared_negatives", 0)
-    if correct_sampling and not negatives + shared_negatives:
+    if logq_correction and not negatives + shared_negatives:
         raise ValueError(
-            "`correct_sampling` needs negatives. Received: negatives=0 and "
+            "`logq_correction` needs negatives. Received: negatives=0 and "
             "shared_negatives=0"
         )
     if negatives and data.num_items < 2:
@@ -150,7 +150,7 @@ def make_dataset(
         negatives=negatives,
         shared=shared_negatives,
         weights=_weights(data, sampling, popularity_exponent),
-        correct_sampling=correct_sampling,
+        logq_correction=logq_correction,
         exclude=check_choice(exclude, "exclude", EXCLUSIONS),
         features=_check_features(data, features),
         seed=seed,

@@ -1,11 +1,13 @@
 """Several models, several seeds, one protocol, one table."""
 
 import gc
+import json
 import logging
 import os
 import time
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from mgnm_tf.experiments.progress import EpochProgress
 from mgnm_tf.experiments.progress import duration
 from mgnm_tf.experiments.progress import make_progress
 from mgnm_tf.experiments.summary import summarise
+from mgnm_tf.recipes.recipe import Recipe
 from mgnm_tf.report.html import write_report
 from mgnm_tf.training import run_folder
 from mgnm_tf.training.config import TrainConfig
@@ -49,6 +52,7 @@ def compare(
     *,
     settings: Mapping[str, Any] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    recipes: Mapping[str, Recipe] | None = None,
     protocol: Protocol | None = None,
     console: Console | None = None,
 ) -> dict[str, Any]:
@@ -64,14 +68,17 @@ def compare(
 
     Args:
         data: a data folder.
-        models: names of models, or `name:preset`.
+        models: names of models, `model:recipe` or `model:recipe+part`.
         seeds: seeds of each model.
         out: the folder of the comparison.
-        settings: fields of `TrainConfig` that all runs share.
-        options: model (as in `models`) -> fields of `TrainConfig` or
-            constructor arguments of the model, for that model alone.
+        settings: what wins over the recipes of all models, see
+            `mgnm_tf.configure`.
+        options: model (as in `models`) -> settings or constructor arguments
+            of the model, for that model alone.
+        recipes: recipes and parts besides those that stand with the models,
+            see `mgnm_tf.recipes.toml.read_recipes`.
         protocol: how to evaluate. `None` is `Protocol()` with the history
-            length of `settings`.
+            length and the cut-offs of the runs.
         console: where progress is shown. `None` is standard error.
 
     Returns:
@@ -82,11 +89,11 @@ def compare(
             comparison with other settings or something else.
     """
     settings, options = dict(settings or {}), dict(options or {})
-    runs = plan_runs(models, seeds, settings, options)
+    runs = plan_runs(models, seeds, settings, options, recipes)
+    length = runs[0].config.max_length
     if protocol is None:
-        protocol = Protocol(
-            max_length=settings.get("max_length", TrainConfig.max_length)
-        )
+        protocol = Protocol(k=runs[0].config.k)
+    protocol = replace(protocol, max_length=length)
     dataset = SequenceDataset.load(data)
     protocol = followed(protocol, dataset)
     out = Path(out)
@@ -106,12 +113,9 @@ def _shared_settings(
     dataset: SequenceDataset, settings: dict[str, Any], protocol: Protocol
 ) -> dict[str, Any]:
     """Returns the content of `comparison.json`."""
-    config = TrainConfig.from_dict({**settings, "model": ""}).to_dict()
-    for name in ("model", "preset", "options", "seed"):
-        del config[name]
     data = {"fingerprint": dataset.fingerprint, **dataset.metadata}
     return {
-        "training": config,
+        "settings": {**settings, "max_length": protocol.max_length},
         "protocol": protocol.to_dict(),
         "data": data,
     }
@@ -134,18 +138,30 @@ def _check_same_comparison(out: Path, shared: dict[str, Any]) -> None:
             f"{out} holds a comparison on other data "
             f"({stored['data'].get('name')}); give another folder."
         )
-    # What an older version did not write has its default.
-    stored_training = TrainConfig.from_dict({**stored["training"], "model": ""})
-    training = TrainConfig.from_dict({**shared["training"], "model": ""})
-    protocol = Protocol.from_dict(shared["protocol"])
-    difference = training.difference(stored_training) or protocol.difference(
-        Protocol.from_dict(stored["protocol"])
-    )
+    if "settings" not in stored:
+        raise UserError(
+            f"{out} holds a comparison of an earlier version of mgnm_tf, whose "
+            "models had no recipes; give another folder."
+        )
+    # As JSON gives them back.
+    given = json.loads(json.dumps(shared["settings"]))
+    difference = _differences(given, stored["settings"]) or Protocol.from_dict(
+        shared["protocol"]
+    ).difference(Protocol.from_dict(stored["protocol"]))
     if difference:
         raise UserError(
             f"{out} holds a comparison with other options: {difference}. Give "
             "the same options to continue it, or another folder."
         )
+
+
+def _differences(mine: dict[str, Any], theirs: dict[str, Any]) -> str:
+    """Returns "name is a, was b" of what differs, or ""."""
+    return ", ".join(
+        f"{key} is {mine.get(key)!r}, was {theirs.get(key)!r}"
+        for key in {**mine, **theirs}
+        if mine.get(key) != theirs.get(key)
+    )
 
 
 def _check_same_runs(out: Path, runs: Sequence[PlannedRun]) -> None:

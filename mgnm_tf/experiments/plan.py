@@ -1,24 +1,28 @@
 """Which runs a comparison is made of."""
 
-import typing
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
-from dataclasses import replace
 from typing import Any
 
 import keras
 
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.errors import UserError
-from mgnm_tf.models.registry import create_model
 from mgnm_tf.models.registry import model_class
-from mgnm_tf.training.build import arguments_of_the_run
+from mgnm_tf.models.registry import refusals_of
+from mgnm_tf.recipes.merge import SHORT
+from mgnm_tf.recipes.recipe import OLD_NAMES
+from mgnm_tf.recipes.recipe import Recipe
 from mgnm_tf.training.config import TrainConfig
-from mgnm_tf.utils.options import parse_options
+from mgnm_tf.training.config import configure
 from mgnm_tf.utils.validation import unknown_name
 
-_OF_THE_PLAN = ("model", "preset", "options", "seed")
+_OF_THE_TRAINING = {
+    *TrainConfig.model_fields,
+    *SHORT,
+    *OLD_NAMES["key"],
+} - {"model", "recipe", "options", "seed"}
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class PlannedRun:
     """One run of a comparison.
 
     Args:
-        label: the model as it was named, `model` or `model:preset`.
+        label: the model as it was named, `model:recipe+part`.
         config: the configuration of the run.
     """
 
@@ -44,19 +48,22 @@ def plan_runs(
     seeds: Sequence[int],
     settings: Mapping[str, Any],
     options: Mapping[str, Mapping[str, Any]],
+    further: Mapping[str, Recipe] | None = None,
 ) -> list[PlannedRun]:
     """Lists the runs, all models of a seed before the next seed.
 
     Args:
-        models: labels, each `model` or `model:preset`.
+        models: labels, each `model`, `model:recipe` or `model:recipe+part`.
         seeds: the seeds of each model.
-        settings: fields of `TrainConfig` that all runs share.
-        options: label -> fields of `TrainConfig` or constructor arguments of
-            the model, for the runs of that label; text is read by the
-            declared type.
+        settings: what wins over the recipes of all models, see `configure`.
+        options: label -> settings or constructor arguments of the model, for
+            the runs of that label; text is read by the declared type.
+        further: recipes and parts besides those that stand with the models;
+            each goes to the model that its `about` names.
 
     Raises:
-        UserError: a name is unknown or stands twice, or a value is refused.
+        UserError: a name is unknown or stands twice, a value is refused, or
+            the models have histories of different lengths.
     """
     for name, values in (("model", models), ("seed", seeds)):
         if not values:
@@ -70,77 +77,73 @@ def plan_runs(
         if label not in models:
             raise UserError(unknown_name("model of an option", label, models))
     configs = {
-        label: _config(label, settings, options.get(label, {}))
+        label: _config(label, settings, options.get(label, {}), further or {})
         for label in models
     }
+    _check_same_length(configs)
     return [
-        PlannedRun(label, replace(configs[label], seed=seed))
+        PlannedRun(label, configs[label].model_copy(update={"seed": seed}))
         for seed in seeds
         for label in models
     ]
 
 
-def with_preset(models: Sequence[str], preset: str) -> list[str]:
-    """Returns labels with a preset, where a model names none and has it.
+def _check_same_length(configs: Mapping[str, TrainConfig]) -> None:
+    """Refuses histories of different lengths.
 
-    Args:
-        models: labels, each `model` or `model:preset`.
-        preset: the preset.
-
-    Raises:
-        UserError: a model is unknown, or none of them has the preset.
+    Negatives are drawn around the visible history: with another length the
+    models would rank other lists.
     """
-    plain = [label for label in models if ":" not in label]
-    having = [name for name in plain if preset in model_class(name).presets]
-    if not having:
+    lengths = {config.max_length: label for label, config in configs.items()}
+    if len(lengths) > 1:
+        (one, first), (two, second) = list(lengths.items())[:2]
         raise UserError(
-            f"None of the models has a preset {preset!r}. Received: "
-            f"{', '.join(models)}"
+            f"{first} reads histories of {one} events and {second} of {two}, "
+            "so that they would not rank the same lists: give the comparison "
+            f"one length, for example --max-length {min(one, two)}."
         )
-    return [
-        f"{label}:{preset}" if label in having else label for label in models
-    ]
 
 
 def check_models(runs: Sequence[PlannedRun], data: SequenceDataset) -> None:
-    """Makes each model once, tiny, to find wrong names before any training.
+    """Makes each model once, tiny, to find wrong values before any training.
 
     Args:
         runs: the runs.
         data: the data set that they are for.
 
     Raises:
-        UserError: a model, a preset or an option cannot be used.
+        UserError: a value cannot be used.
     """
     for config in {run.label: run.config for run in runs}.values():
-        create_model(
-            config.model,
-            config.preset,
-            1,
-            2,
-            config.options,
-            arguments_of_the_run(data, config),
-        )
+        cls = model_class(config.model)
+        arguments = {**cls.data_arguments(data), **config.options}
+        with refusals_of(config.model):
+            cls(**{**arguments, "num_users": 1, "num_items": 2})
     keras.backend.clear_session()
 
 
 def _config(
-    label: str, settings: Mapping[str, Any], options: Mapping[str, Any]
+    label: str,
+    settings: Mapping[str, Any],
+    options: Mapping[str, Any],
+    further: Mapping[str, Recipe],
 ) -> TrainConfig:
     """Returns the configuration of a label, without its seed."""
-    model, _, preset = label.partition(":")
-    declared = typing.get_type_hints(TrainConfig)
-    for name in _OF_THE_PLAN:
-        declared.pop(name)
-    own = {name: options[name] for name in options if name in declared}
-    return TrainConfig.from_dict(
-        {
-            **settings,
-            **parse_options(own, declared, label),
-            "model": model,
-            "preset": preset or None,
-            "options": {
-                name: options[name] for name in options if name not in own
-            },
-        }
+    own = {
+        name: value
+        for name, value in options.items()
+        if name in _OF_THE_TRAINING
+    }
+    model = label.partition(":")[0].partition("+")[0]
+    return configure(
+        label,
+        options={
+            name: value for name, value in options.items() if name not in own
+        },
+        further={
+            name: recipe
+            for name, recipe in further.items()
+            if recipe.about.model in ("", model)
+        },
+        **{**settings, **own},
     )

@@ -1,5 +1,6 @@
 """The contract that every model keeps."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,12 +8,16 @@ import keras
 import numpy as np
 from keras import ops
 
+from mgnm_tf.errors import UserError
 from mgnm_tf.losses import SigmoidCrossEntropy
+from mgnm_tf.models.registry import model_class
+from mgnm_tf.models.registry import read_options
+from mgnm_tf.models.registry import refusals_of
+from mgnm_tf.models.registry import resolve_recipe
 from mgnm_tf.optimizers import LazyAdam
 from mgnm_tf.types import Features
 from mgnm_tf.types import Tensor
 from mgnm_tf.utils.features import check_features
-from mgnm_tf.utils.options import merge_presets
 from mgnm_tf.utils.validation import check_positive_int
 
 OPTIONAL_FEATURES = {
@@ -82,12 +87,9 @@ class SequentialRecommender(keras.Model):
     data_fingerprint: str | None = None
     """The fingerprint of the data that the model is for, where it is known.
 
-    `make_model` sets it, and `fit` to that of the batches of `make_dataset`;
+    `from_data` sets it, and `fit` to that of the batches of `make_dataset`;
     it is not saved with the model.
     """
-
-    presets: dict[str, dict] = {"default": {}}
-    """Named sets of constructor arguments; the first one is the default."""
 
     def __init__(self, num_users: int, num_items: int, **kwargs):
         super().__init__(**kwargs)
@@ -95,23 +97,67 @@ class SequentialRecommender(keras.Model):
         self.num_items = check_positive_int(num_items, "num_items", 1)
 
     @classmethod
-    def from_preset(
-        cls, preset: str, num_users: int, num_items: int, **options
-    ):
-        """Makes a model from a named set of arguments.
+    def data_arguments(cls, data) -> dict[str, Any]:
+        """Returns the constructor arguments that follow from data.
+
+        A model that needs more of the data than their sizes adds to them.
 
         Args:
-            preset: a key of `presets`, or several with `+` between them, of
-                which the later ones win: `"recommended+without_graph"`.
-            num_users: number of known users.
-            num_items: number of items.
-            **options: arguments that replace those of the preset.
+            data: a `mgnm_tf.SequenceDataset`.
+        """
+        return {"num_users": data.num_users, "num_items": data.num_items}
+
+    @classmethod
+    def from_data(cls, data, max_length: int = 100, **options):
+        """Makes a model for data, with the tables that it holds of them.
+
+        Args:
+            data: a `mgnm_tf.SequenceDataset`.
+            max_length: longest history, for models that must know it.
+            **options: constructor arguments.
 
         Raises:
-            ValueError: the preset is unknown; the nearest one is named.
+            ValueError: an argument is refused.
+            DataError: the data lack what the model reads.
         """
-        chosen = merge_presets(cls.presets, preset, cls.__name__)
-        return cls(num_users, num_items, **{**chosen, **options})
+        arguments = cls.data_arguments(data)
+        if "max_length" in inspect.signature(cls).parameters:
+            arguments["max_length"] = max_length
+        model = cls(**{**arguments, **options})
+        if model.required_tables:
+            model.load_tables(data.tables(model.required_tables))
+        model.data_fingerprint = data.fingerprint
+        return model
+
+    @classmethod
+    def from_recipe(cls, data, recipe, max_length=None, **options):
+        """Makes a model for data from a recipe; it is not trained.
+
+        Args:
+            data: a `mgnm_tf.SequenceDataset`.
+            recipe: `"mgnm"`, the recipe that is recommended, `"mgnm:paper"`,
+                `"mgnm:paper+without_graph"`, the path of a TOML file, or a
+                `Recipe`.
+            max_length: longest history. `None` is that of the recipe.
+            **options: constructor arguments that win over the recipe.
+
+        Raises:
+            UserError: a name is unknown, the recipe is another model's, or
+                an argument is refused.
+        """
+        label, merged = resolve_recipe(recipe, options)
+        if not issubclass(cls, model_class(label.model)):
+            raise UserError(
+                f"{label} is a recipe of {model_class(label.model).__name__}, "
+                f"not of {cls.__name__}."
+            )
+        arguments = read_options(label.model, merged.recipe.model)
+        with refusals_of(label.model):
+            return cls.from_data(
+                data,
+                max_length or merged.recipe.training.max_length,
+                **arguments,
+            )
 
     # === To be written by each model ===
 

@@ -52,6 +52,13 @@ class CategoryRecommender(SequentialRecommender):
             dtype=self.dtype_policy,
         )
 
+    @classmethod
+    def data_arguments(cls, data):
+        return {
+            **super().data_arguments(data),
+            "num_categories": data.num_categories,
+        }
+
     @property
     def required_tables(self):
         return ("item_categories",) if self.category_dim else ()

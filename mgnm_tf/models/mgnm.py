@@ -20,7 +20,6 @@ from mgnm_tf.models.mgnm_extraction import create_extractor
 from mgnm_tf.models.mgnm_extraction import extract
 from mgnm_tf.models.mgnm_penalties import penalties
 from mgnm_tf.models.mgnm_penalties import square_sum
-from mgnm_tf.models.mgnm_presets import PRESETS
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.initializers import get_initializer
 from mgnm_tf.utils.masking import shares
@@ -156,12 +155,10 @@ class MGNM(SequentialRecommender):
     Differences: the paper leaves open the initial tables (normal, 0.1, here)
     and unknown users (see `user_dropout`). "The last hidden state" of its
     BiLSTM for capsules is read at the newest item in both directions.
-    Differences of single equations stand at the layers. The preset
-    `"released"` has the choices in which the published code (WHUIR/MGNM)
+    Differences of single equations stand at the layers. The recipe
+    `mgnm:released` has the choices in which the published code (WHUIR/MGNM)
     departs from the paper.
     """
-
-    presets = PRESETS
 
     def __init__(
         self,

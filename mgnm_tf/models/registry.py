@@ -1,15 +1,31 @@
 """Models by name, without importing the other models."""
 
+import importlib.util
 import inspect
+import os
 import sys
 import typing
+from collections.abc import Iterator
 from collections.abc import Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from mgnm_tf.errors import UserError
-from mgnm_tf.utils.options import merge_presets
+from mgnm_tf.recipes.label import Label
+from mgnm_tf.recipes.label import read_label
+from mgnm_tf.recipes.merge import Layer
+from mgnm_tf.recipes.merge import Merged
+from mgnm_tf.recipes.merge import flat
+from mgnm_tf.recipes.merge import given_layer
+from mgnm_tf.recipes.merge import layers_of
+from mgnm_tf.recipes.merge import merge
+from mgnm_tf.recipes.merge import recipe_layer
+from mgnm_tf.recipes.recipe import Recipe
+from mgnm_tf.recipes.recipe import Training
+from mgnm_tf.recipes.toml import read_recipe
+from mgnm_tf.recipes.toml import read_recipes
 from mgnm_tf.utils.options import parse_options
 from mgnm_tf.utils.validation import unknown_name
 
@@ -36,10 +52,7 @@ def model_class(name: str) -> type:
     Raises:
         UserError: there is no such model; the nearest name is suggested.
     """
-    entry_points = _entry_points()
-    if name not in entry_points:
-        raise UserError(unknown_name("model", name, entry_points))
-    return entry_points[name].load()
+    return _entry_point(name).load()
 
 
 def import_class(class_name: str) -> None:
@@ -57,50 +70,199 @@ def import_class(class_name: str) -> None:
     classes[class_name].load()
 
 
-def create_model(
-    name: str,
-    preset: str | None,
-    num_users: int,
-    num_items: int,
-    options: Mapping[str, Any] | None = None,
-    of_the_data: Mapping[str, Any] | None = None,
-):
-    """Creates a model from its name, a preset and options.
+def recipes_of(name: str) -> dict[str, Recipe]:
+    """Returns the recipes and parts of a model, without importing it.
+
+    They stand in `<name>.toml` beside the module of the model, in whatever
+    package that is.
 
     Args:
         name: one of `model_names()`.
-        preset: see `merge_presets`, or `None` for the
-            defaults of its constructor.
+
+    Returns:
+        Name -> recipe; empty where there is no such file.
+
+    Raises:
+        UserError: there is no such model, or the file is refused.
+    """
+    module = _entry_point(name).module
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        return {}
+    path = Path(spec.origin).with_name(f"{name}.toml")
+    return read_recipes(path) if path.is_file() else {}
+
+
+def resolve_recipe(
+    recipe: str | os.PathLike | Recipe,
+    options: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    further: Mapping[str, Recipe] | None = None,
+) -> tuple[Label, Merged]:
+    """Returns what a recipe says with all that is laid over it.
+
+    Args:
+        recipe: a label (`"mgnm"`, `"mgnm:paper+without_graph"`), the path of
+            a TOML file, or a recipe; the last two name their model in
+            `about`.
+        options: constructor arguments that are given explicitly.
+        settings: what else is given explicitly, see `given_layer`.
+        further: recipes and parts besides those that stand with the model.
+
+    Raises:
+        UserError: a name is unknown, or a value is refused.
+    """
+    if isinstance(recipe, str) and not recipe.endswith(".toml"):
+        label = read_label(recipe)
+        known = {**recipes_of(label.model), **(further or {})}
+        layers = layers_of(label, known)
+    else:
+        label, layers = _own_recipe(recipe)
+    layers.append(given_layer(options or {}, settings or {}))
+    return label, merge(layers, label.model)
+
+
+def complete_recipe(
+    recipe: str,
+) -> tuple[dict[str, str], dict[str, Any], dict[str, str]]:
+    """Returns a recipe with every value that it leaves to a default.
+
+    Args:
+        recipe: see `resolve_recipe`.
+
+    Returns:
+        What it is (`model`, `source`), key -> value, and key -> origin, keys
+        as in `mgnm_tf.recipes.merge.Layer`.
+    """
+    label, merged = resolve_recipe(recipe)
+    cls = model_class(label.model)
+    parameters = inspect.signature(cls).parameters
+    layer = {
+        f"model.{name}": parameters[name].default
+        for name in declared_options(cls)
+        if name != "max_length"
+    }
+    origins = dict.fromkeys(layer, "constructor")
+    training = flat(Recipe(training=_all_set(Training())))
+    origins |= dict.fromkeys(training, "default")
+    drawn = merged.recipe.training.drawn()
+    for name, value in zip(
+        ("negatives", "shared_negatives"), drawn, strict=True
+    ):
+        training[f"training.{name}"] = value
+        origins[f"training.{name}"] = merged.recipe.training.objective
+    values = {**layer, **training, **flat(merged.recipe)}
+    return (
+        merged.recipe.about.model_dump(include={"model", "source"}),
+        values,
+        {**origins, **merged.origins},
+    )
+
+
+def _all_set(training: Training) -> Training:
+    """Returns the same values, all of them marked as set."""
+    return Training.model_validate(training.model_dump())
+
+
+def _own_recipe(recipe: os.PathLike | str | Recipe) -> tuple[Label, list]:
+    """Returns the label and the layer of a recipe that no model lists."""
+    origin = "the recipe given"
+    if not isinstance(recipe, Recipe):
+        origin, recipe = str(recipe), read_recipe(recipe)
+    model = recipe.about.model
+    if not model:
+        raise UserError(
+            f"{origin} does not say which model it is for: add "
+            '[about] model = "mgnm", or name the model.'
+        )
+    _entry_point(model)
+    layers: list[Layer] = [recipe_layer(origin, recipe)]
+    return Label(model, None, ()), layers
+
+
+def declared_options(cls: type) -> dict[str, Any]:
+    """Returns constructor argument -> declared type, sizes left out.
+
+    Args:
+        cls: the class of a model.
+    """
+    hints = typing.get_type_hints(cls.__init__)
+    return {
+        name: hints.get(name, str)
+        for name, parameter in inspect.signature(cls).parameters.items()
+        if parameter.kind is not parameter.VAR_KEYWORD
+        and name not in ("num_users", "num_items")
+    }
+
+
+def read_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns constructor arguments, those given as text by their type.
+
+    Args:
+        name: one of `model_names()`.
+        options: argument -> value.
+
+    Raises:
+        UserError: the model is unknown or has no such argument, or a text
+            does not fit the type.
+    """
+    if "max_length" in options:
+        raise UserError(
+            "The history length is an option of the training, not of "
+            f"{name} alone: give `max_length` there."
+        )
+    return parse_options(options, declared_options(model_class(name)), name)
+
+
+def create_model(
+    recipe: str,
+    num_users: int,
+    num_items: int,
+    options: Mapping[str, Any] | None = None,
+    max_length: int | None = None,
+):
+    """Creates a model from a recipe, without data.
+
+    Args:
+        recipe: a label, see `resolve_recipe`; the bare name of a model is
+            its recommended recipe.
         num_users: number of known users, see `SequentialRecommender`.
         num_items: number of items, see `SequentialRecommender`.
-        options: constructor arguments that win over the preset. Text is read
+        options: constructor arguments that win over the recipe. Text is read
             by the declared type of the argument.
-        of_the_data: constructor arguments that follow from the data or the
-            run, such as `num_categories`; a model gets those that it takes.
+        max_length: longest history; defaults to that of the recipe.
 
     Returns:
         A model with its weights made.
 
     Raises:
-        UserError: unknown model, preset or option, or a value that the
+        UserError: unknown model, recipe or option, or a value that the
             model refuses.
     """
-    cls = model_class(name)
+    given = {} if max_length is None else {"max_length": max_length}
+    label, merged = resolve_recipe(recipe, options, given)
+    cls = model_class(label.model)
+    arguments = read_options(label.model, merged.recipe.model)
+    if "max_length" in declared_options(cls):
+        arguments["max_length"] = merged.recipe.training.max_length
+    with refusals_of(label.model):
+        return cls(num_users, num_items, **arguments)
+
+
+@contextmanager
+def refusals_of(name: str) -> Iterator[None]:
+    """Turns what a constructor raises into an error of the user."""
     try:
-        chosen = merge_presets(cls.presets, preset, name) if preset else {}
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    declared = _declared_options(cls)
-    given = parse_options(options or {}, declared, name)
-    derived = {
-        key: value
-        for key, value in (of_the_data or {}).items()
-        if key in declared
-    }
-    try:
-        return cls(num_users, num_items, **{**derived, **chosen, **given})
+        yield
     except (TypeError, ValueError) as error:
         raise UserError(f"Model {name}: {error}") from error
+
+
+def _entry_point(name: str) -> metadata.EntryPoint:
+    entry_points = _entry_points()
+    if name not in entry_points:
+        raise UserError(unknown_name("model", name, entry_points))
+    return entry_points[name]
 
 
 def _entry_points() -> dict[str, metadata.EntryPoint]:
@@ -116,14 +278,3 @@ def _entry_points() -> dict[str, metadata.EntryPoint]:
     ]
     found = [*own, *metadata.entry_points(group=GROUP)]
     return {entry_point.name: entry_point for entry_point in found}
-
-
-def _declared_options(cls: type) -> dict[str, Any]:
-    """Returns constructor argument -> declared type, sizes left out."""
-    hints = typing.get_type_hints(cls.__init__)
-    return {
-        name: hints.get(name, str)
-        for name, parameter in inspect.signature(cls).parameters.items()
-        if parameter.kind is not parameter.VAR_KEYWORD
-        and name not in ("num_users", "num_items")
-    }

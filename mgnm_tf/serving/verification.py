@@ -182,7 +182,7 @@ def _batches(
         negatives=0 if everything else protocol.negatives,
         shared=0,
         weights=None,
-        correct_sampling=False,
+        logq_correction=False,
         exclude=protocol.exclude,
         features=(*features, "excluded") if everything else features,
         seed=protocol.seed,

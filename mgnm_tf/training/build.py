@@ -1,17 +1,13 @@
 """What a run is built from: the model, the objective, the batches."""
 
-import logging
 import math
-from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.pipeline import make_dataset
 from mgnm_tf.data.pipeline import num_batches
-from mgnm_tf.data.tables import make_tables
 from mgnm_tf.errors import UserError
 from mgnm_tf.losses import get_loss
 from mgnm_tf.metrics import MRR
@@ -19,72 +15,37 @@ from mgnm_tf.metrics import NDCG
 from mgnm_tf.metrics import GroupAUC
 from mgnm_tf.metrics import HitRate
 from mgnm_tf.models.base import SequentialRecommender
-from mgnm_tf.models.registry import create_model
+from mgnm_tf.models.registry import model_class
+from mgnm_tf.models.registry import read_options
+from mgnm_tf.models.registry import refusals_of
 from mgnm_tf.optimizers import LazyAdam
 from mgnm_tf.training.config import TrainConfig
-
-logger = logging.getLogger(__name__)
+from mgnm_tf.training.config import configure
 
 
 def make_model(
-    data: SequenceDataset, config: TrainConfig
+    data: SequenceDataset,
+    config: TrainConfig | str,
 ) -> SequentialRecommender:
-    """Creates the model of a run and gives it the tables of the data.
+    """Creates the model of a run with the tables that it holds of the data.
 
     Args:
         data: the data set.
-        config: the configuration of the run.
+        config: the configuration of the run, or a recipe, see `configure`.
 
     Raises:
         UserError: a name is unknown, or a value is refused.
         DataError: the data lack what the model reads.
     """
-    model = create_model(
-        config.model,
-        config.preset,
-        data.num_users,
-        data.num_items,
-        config.options,
-        arguments_of_the_run(data, config),
-    )
-    if getattr(model, "use_time", None) is False and not data.has_times:
-        logger.warning(
-            "%s reads times, but the data know only the order of events: it "
-            "is trained without them.",
-            config.model,
+    config = configure(config)
+    options = read_options(config.model, config.options)
+    with refusals_of(config.model):
+        return model_class(config.model).from_data(
+            data, config.max_length, **options
         )
-    model.data_fingerprint = data.fingerprint
-    if model.required_tables:
-        model.load_tables(make_tables(data, model.required_tables))
-    return model
 
 
-def arguments_of_the_run(
-    data: SequenceDataset, config: TrainConfig
-) -> dict[str, Any]:
-    """Returns the constructor arguments that follow from data and run.
-
-    Args:
-        data: the data set.
-        config: the configuration of the run.
-
-    Raises:
-        UserError: the options name a history length of their own.
-    """
-    if "max_length" in config.options:
-        raise UserError(
-            "The history length is an option of the training, not of "
-            f"{config.model} alone: give `max_length` there."
-        )
-    return {
-        "max_length": config.max_length,
-        "num_categories": data.num_categories,
-        "num_events": int(np.count_nonzero(np.asarray(data.parts) == 0)),
-        "use_time": data.has_times,
-    }
-
-
-def count_numbers(model: keras.Model) -> int:
+def count_parameters(model: keras.Model) -> int:
     """Returns the number of learned numbers, those that are counted too.
 
     Integers are left out: tables of the data, states of seeds.
@@ -120,9 +81,12 @@ def compile_model(
     if steps_per_execution is None:
         steps_per_execution = execution
     model.compile(
-        optimizer=LazyAdam(_learning_rate(config, steps)),
+        optimizer=_make_optimizer(config, steps),
         loss=get_loss(config.objective, data.num_items),
-        metrics=[NDCG(5), HitRate(5), MRR(5), GroupAUC()],
+        metrics=[
+            *(kind(k) for k in config.measured_places for kind in _AT_K),
+            GroupAUC(),
+        ],
         steps_per_execution=steps_per_execution,
         jit_compile=config.jit_compile,
     )
@@ -155,12 +119,30 @@ def _check_pairs(model: SequentialRecommender, config: TrainConfig) -> None:
     )
 
 
-def _learning_rate(config: TrainConfig, steps: int):
-    """Returns what the optimizer takes; `steps` are those of an epoch."""
-    if config.learning_rate_schedule == "constant":
-        return config.learning_rate
-    return keras.optimizers.schedules.CosineDecay(
-        config.learning_rate, config.epochs * steps, alpha=0.05
+_AT_K = (NDCG, HitRate, MRR)
+
+_OPTIMIZERS = {
+    "lazy_adam": LazyAdam,
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "adagrad": keras.optimizers.Adagrad,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": keras.optimizers.SGD,
+}
+
+
+def _make_optimizer(
+    config: TrainConfig, steps: int
+) -> keras.optimizers.Optimizer:
+    """Returns the optimizer of a run; `steps` are those of an epoch."""
+    chosen = config.optimizer
+    rate = chosen.learning_rate
+    if chosen.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(
+            rate, config.epochs * steps, alpha=0.05
+        )
+    return _OPTIMIZERS[chosen.name](
+        rate, weight_decay=chosen.weight_decay or None
     )
 
 
@@ -194,7 +176,7 @@ def make_batches(
         negatives=config.negatives,
         shared_negatives=config.shared_negatives,
         sampling=config.sampling,
-        correct_sampling=config.correct_sampling,
+        logq_correction=config.logq_correction,
         seed=config.seed,
         first_step=first_step,
     )

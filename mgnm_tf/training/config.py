@@ -1,124 +1,110 @@
 """What a training run is made of."""
 
-from dataclasses import asdict
-from dataclasses import dataclass
-from dataclasses import field
-from dataclasses import fields
+import os
+from collections.abc import Mapping
+from typing import Annotated
 from typing import Any
-from typing import Literal
+
+from pydantic import BeforeValidator
+from pydantic import Field
+from pydantic import model_validator
 
 from mgnm_tf.errors import UserError
-from mgnm_tf.utils.validation import check_choice
-from mgnm_tf.utils.validation import check_positive_int
-from mgnm_tf.utils.validation import check_range
+from mgnm_tf.models.registry import read_options
+from mgnm_tf.models.registry import resolve_recipe
+from mgnm_tf.recipes.label import read_label
+from mgnm_tf.recipes.merge import SHORT
+from mgnm_tf.recipes.recipe import OBJECTIVES
+from mgnm_tf.recipes.recipe import OLD_NAMES
+from mgnm_tf.recipes.recipe import About
+from mgnm_tf.recipes.recipe import Count
+from mgnm_tf.recipes.recipe import Positive
+from mgnm_tf.recipes.recipe import Recipe
+from mgnm_tf.recipes.recipe import Training
+from mgnm_tf.recipes.sentences import validated
 from mgnm_tf.utils.validation import unknown_name
 
-MONITORS = {
-    "val_ndcg@5": "max",
-    "val_hit@5": "max",
-    "val_mrr@5": "max",
-    "val_gauc": "max",
-    "val_loss": "min",
-    "loss": "min",
-}
-"""What a run can be stopped by, and whether more or less of it is better."""
+
+def _as_places(value: Any) -> Any:
+    """Returns one number of places as several."""
+    return (value,) if isinstance(value, int) else value
 
 
-@dataclass(frozen=True)
-class TrainConfig:
-    """One training run: model, objective, batches, when to stop.
+class TrainConfig(Training):
+    """One training run: a merged recipe, a seed, and how it is computed.
 
     Two runs with equal configurations on the same data are the same run: on
-    a CPU they end with the same weights.
+    a CPU they end with the same weights. `configure` makes one from a recipe.
 
     Args:
         model: the name of a model, see `mgnm models`.
-        preset: a named set of constructor arguments of the model, or several
-            with `+` between them, of which the later ones win. `None` is
-            the model's own defaults.
-        options: constructor arguments of the model that replace those of
-            the preset; strings are read by the declared type.
-        objective: `"paper"` (sigmoid cross-entropy), `"sampled_softmax"` or
-            `"gbce"`, see `mgnm_tf.losses`.
-        negatives: negatives drawn for each positive. `None` is 5 for the
-            paper's objective and 0 for the others.
-        shared_negatives: negatives that a whole batch shares. `None` is 0
-            for the paper's objective and 1,000 for the others.
-        sampling: how negatives are drawn, `"uniform"` over the catalogue or
-            by `"popularity"`.
-        correct_sampling: whether the loss corrects for how likely a negative
-            was drawn.
-        batch_size: positives in a batch.
-        max_length: longest history, in events; older events are left out.
-        learning_rate: step size of `LazyAdam`.
-        learning_rate_schedule: `"constant"`, or `"cosine"`: falls along a half
-            cosine to a twentieth of `learning_rate` in the last of `epochs`.
-        epochs: the most passes over the training data.
-        patience: epochs without improvement of `monitor` after which
-            training ends. `0` ends at the first such epoch.
-        monitor: the value that decides which epoch is the best one, a key of
-            `MONITORS`.
-        validation_negatives: negatives of each validation record.
+        recipe: how the recipe was named; changes nothing.
+        options: constructor arguments of the model.
         seed: seed of the weights, of the order and of the negatives.
+        k: the cut-offs of HIT, NDCG and MRR that training and evaluation
+            measure; training measures that of `monitor`, too.
+        init_from: a run folder whose weights this run starts from, by path
+            and shape; `""` for none.
         steps_per_execution: steps between two returns to Python. `None`
             chooses by the length of an epoch.
         mixed_precision: whether to compute in float16 with float32 weights.
         jit_compile: whether XLA compiles the step.
+        others: see `Training`.
 
     Raises:
-        UserError: a value is outside its range, or a name is unknown.
+        pydantic.ValidationError: a value is outside its range, or a name is
+            unknown; `configure` and `from_dict` turn it into a `UserError`.
     """
 
     model: str
-    preset: str | None = None
-    options: dict[str, Any] = field(default_factory=dict)
-    objective: Literal["paper", "sampled_softmax", "gbce"] = "paper"
-    negatives: int | None = None
-    shared_negatives: int | None = None
-    sampling: Literal["uniform", "popularity"] = "uniform"
-    correct_sampling: bool = False
-    batch_size: int = 256
-    max_length: int = 100
-    learning_rate: float = 1e-3
-    learning_rate_schedule: Literal["constant", "cosine"] = "constant"
-    epochs: int = 20
-    patience: int = 3
-    monitor: str = "val_ndcg@5"
-    validation_negatives: int = 1000
-    seed: int = 0
-    steps_per_execution: int | None = None
+    recipe: str = ""
+    options: dict[str, Any] = Field(default_factory=dict)
+    seed: Count = 0
+    k: Annotated[
+        tuple[Positive, ...], BeforeValidator(_as_places), Field(min_length=1)
+    ] = (5,)
+    init_from: str = ""
+    steps_per_execution: Positive | None = None
     mixed_precision: bool = False
     jit_compile: bool = False
 
-    def __post_init__(self):
-        try:
-            self._check_names()
-            self._fill_negatives()
-            self._check_numbers()
-        except (TypeError, ValueError) as error:
-            raise UserError(str(error)) from error
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_negatives(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        drawn = OBJECTIVES.get(values.get("objective", "bce"), {})
+        given = {key: one for key, one in values.items() if one is not None}
+        return {**drawn, **given}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "TrainConfig":
-        """Makes a configuration from `to_dict`'s result.
+    def from_dict(cls, values: Mapping[str, Any]) -> "TrainConfig":
+        """Makes a configuration from `to_dict`'s result, also an older one.
 
         Raises:
             UserError: a key is unknown or a value cannot be used.
         """
-        known = [entry.name for entry in fields(cls)]
-        for key in values:
-            if key not in known:
-                raise UserError(unknown_name("training option", key, known))
-        return cls(**values)
+        return validated(cls, _renewed(dict(values)))
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all values, as JSON types."""
-        return asdict(self)
+        return self.model_dump(mode="json")
+
+    def to_recipe(self) -> Recipe:
+        """Returns the recipe that makes this run, given back with its seed."""
+        names = list(Training.model_fields)
+        training = {name: getattr(self, name) for name in names}
+        training["optimizer"] = self.optimizer.model_dump()
+        return Recipe(
+            about=About(model=self.model, source=f"merged from {self.recipe}"),
+            model=self.options,
+            training=Training(**training),
+        )
 
     @property
-    def mode(self) -> str:
-        """Whether more ("max") or less ("min") of `monitor` is better."""
-        return MONITORS[self.monitor]
+    def measured_places(self) -> tuple[int, ...]:
+        """The cut-offs that training measures."""
+        return tuple(dict.fromkeys((*self.k, *self.monitored_places)))
 
     def difference(self, other: "TrainConfig") -> str:
         """Returns "name is a, was b" of what differs in `other`, or ""."""
@@ -126,51 +112,87 @@ class TrainConfig:
         return ", ".join(
             f"{key} is {mine[key]!r}, was {theirs[key]!r}"
             for key in mine
-            if mine[key] != theirs[key]
+            if mine[key] != theirs[key] and key != "recipe"
         )
 
-    def _check_names(self) -> None:
-        check_choice(self.objective, "objective", OBJECTIVES)
-        check_choice(self.sampling, "sampling", ("uniform", "popularity"))
-        check_choice(self.monitor, "monitor", MONITORS)
-        check_choice(
-            self.learning_rate_schedule,
-            "learning_rate_schedule",
-            ("constant", "cosine"),
-        )
 
-    def _fill_negatives(self) -> None:
-        for name, default in OBJECTIVES[self.objective].items():
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, default)
+OF_THE_RUN = tuple(
+    name
+    for name in TrainConfig.model_fields
+    if name not in Training.model_fields
+)
+"""The fields that no recipe has."""
 
-    def _check_numbers(self) -> None:
-        for name, minimum in MINIMA.items():
-            check_positive_int(getattr(self, name), name, minimum)
-        if self.steps_per_execution is not None:
-            check_positive_int(self.steps_per_execution, "steps_per_execution")
-        check_range(self.learning_rate, "learning_rate", 1e-12, 1e3)
-        if not self.negatives and not self.shared_negatives:
-            raise ValueError(
-                "Training needs something to tell the positive from: "
-                "`negatives` and `shared_negatives` are both 0."
+
+def configure(
+    recipe: "str | os.PathLike | Recipe | TrainConfig",
+    *,
+    options: Mapping[str, Any] | None = None,
+    further: Mapping[str, Recipe] | None = None,
+    **settings: Any,
+) -> TrainConfig:
+    """Makes the configuration of a run from a recipe.
+
+    Args:
+        recipe: `"mgnm"`, the recipe that is recommended, `"mgnm:paper"`,
+            `"mgnm:paper+without_graph"`, the path of a TOML file, a `Recipe`,
+            or a configuration, which then takes only `settings`.
+        options: constructor arguments of the model that win over the recipe;
+            text is read by their declared type.
+        further: recipes and parts besides those that stand with the model.
+        **settings: fields of `TrainConfig` that win over the recipe; those
+            of its optimizer are `optimizer` (the name), `learning_rate`,
+            `learning_rate_schedule` and `weight_decay`. `None` leaves the
+            recipe its value.
+
+    Raises:
+        UserError: a name is unknown, or a value is refused.
+    """
+    given = {key: one for key, one in settings.items() if one is not None}
+    if isinstance(recipe, TrainConfig):
+        if options or further or given:
+            raise UserError(
+                "A configuration is complete: what differs is given where it "
+                "is made, not beside it."
             )
+        return recipe
+    known = [*Training.model_fields, *SHORT, *OF_THE_RUN, *OLD_NAMES["key"]]
+    for key in given:
+        if key not in known:
+            raise UserError(unknown_name("training option", key, known))
+    of_the_run = {key: given.pop(key) for key in [*given] if key in OF_THE_RUN}
+    label, merged = resolve_recipe(recipe, options, given, further)
+    training = merged.recipe.training.model_dump(exclude_none=True)
+    values = {
+        **training,
+        **of_the_run,
+        "model": label.model,
+        "recipe": str(label) if isinstance(recipe, str) else str(label.model),
+        "options": read_options(label.model, merged.recipe.model),
+    }
+    if after := training["after"]:
+        values["after"] = stage_label(label.model, after)
+    return validated(TrainConfig, values)
 
 
-OBJECTIVES = {
-    "paper": {"negatives": 5, "shared_negatives": 0},
-    "sampled_softmax": {"negatives": 0, "shared_negatives": 1000},
-    "gbce": {"negatives": 0, "shared_negatives": 1000},
-}
-"""The negatives that an objective draws when nothing else is asked for."""
+def stage_label(model: str, after: str) -> str:
+    """Returns the label of the stage that `after` names in a recipe."""
+    if ":" in after or "+" in after:
+        return str(read_label(after))
+    return f"{model}:{after}"
 
-MINIMA = {
-    "negatives": 0,
-    "shared_negatives": 0,
-    "batch_size": 1,
-    "max_length": 1,
-    "epochs": 1,
-    "patience": 0,
-    "validation_negatives": 1,
-    "seed": 0,
-}
+
+def _renewed(values: dict[str, Any]) -> dict[str, Any]:
+    """Returns a stored configuration with the names of today."""
+    if "preset" not in values:
+        return values
+    preset = values.pop("preset")
+    values["recipe"] = f"{values['model']}:{preset or 'defaults'}"
+    if values.get("objective") == "paper":
+        values["objective"] = "bce"
+    if "correct_sampling" in values:
+        values["logq_correction"] = values.pop("correct_sampling")
+    optimizer = {
+        SHORT[name]: values.pop(name) for name in SHORT if name in values
+    }
+    return {**values, "optimizer": optimizer}

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -21,9 +22,10 @@ from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.statistical import StatisticalRecommender
+from mgnm_tf.recipes.recipe import Recipe
 from mgnm_tf.training import run_folder
 from mgnm_tf.training.build import compile_model
-from mgnm_tf.training.build import count_numbers
+from mgnm_tf.training.build import count_parameters
 from mgnm_tf.training.build import make_batches
 from mgnm_tf.training.build import make_model
 from mgnm_tf.training.build import steps_of
@@ -37,6 +39,7 @@ from mgnm_tf.training.callbacks import ValidationProgress
 from mgnm_tf.training.callbacks import saved_size
 from mgnm_tf.training.callbacks import timing
 from mgnm_tf.training.config import TrainConfig
+from mgnm_tf.training.config import configure
 from mgnm_tf.training.environment import describe_environment
 from mgnm_tf.training.evaluate_run import write_evaluation
 from mgnm_tf.training.history import best_epoch
@@ -44,6 +47,9 @@ from mgnm_tf.training.history import cut_history
 from mgnm_tf.training.history import read_history
 from mgnm_tf.training.memory import peak_memory
 from mgnm_tf.training.memory import reset_peak_memory
+from mgnm_tf.training.stages import stages_of
+from mgnm_tf.training.stages import start_from
+from mgnm_tf.training.stages import start_of
 from mgnm_tf.utils.disk import reserve
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import write_json
@@ -53,12 +59,14 @@ logger = logging.getLogger(__name__)
 
 def train(
     data: SequenceDataset | str | os.PathLike,
-    config: TrainConfig,
+    recipe: str | os.PathLike | Recipe | TrainConfig,
     out: str | os.PathLike,
     *,
+    options: Mapping[str, Any] | None = None,
     protocol: Protocol | None = None,
     verbose: int = 1,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    **settings: Any,
 ) -> Path:
     """Trains a model, keeps its best epoch and evaluates it on the test part.
 
@@ -69,12 +77,17 @@ def train(
 
     Args:
         data: a data set, or the folder of one.
-        config: what to train and how.
+        recipe: what to train and how: `"mgnm"`, the recipe that is
+            recommended, `"mgnm:paper+without_graph"`, the path of a TOML
+            file, a `Recipe`, or the result of `configure`.
         out: the run folder to make; `run_folder.py` names what it holds.
+        options: constructor arguments of the model that win over the recipe.
         protocol: how to evaluate. `None` is `Protocol()` with the history
-            length of `config`.
+            length and the cut-offs of the run.
         verbose: Keras's: 0 silent, 1 progress bar, 2 a line an epoch.
         callbacks: further Keras callbacks, called before those of the run.
+        **settings: what else wins over the recipe, see `configure`: `seed`,
+            `epochs`, `learning_rate`, `k`, ...
 
     Returns:
         The path of the run folder.
@@ -84,29 +97,45 @@ def train(
             another process, an unfinished run there differs, a name is
             unknown, or the training diverges.
     """
+    config = configure(recipe, options=options, **settings)
     path = None
     if not isinstance(data, SequenceDataset):
         path = str(Path(data).absolute())
         data = SequenceDataset.load(data)
     run_folder.check_free(out)
+    stages = stages_of(config)
     reset_peak_memory()
     keras.utils.set_random_seed(config.seed)
     with _precision(config):
         model = make_model(data, config)
-        environment = describe_environment(data, path, count_numbers(model))
+        environment = describe_environment(data, path, count_parameters(model))
         with run_folder.open_run(out, config, environment) as folder:
             logger.info("Device: %s", environment["device"])
+            if stages:
+                _train_stage(path or data, stages[0], folder, verbose)
             if isinstance(model, StatisticalRecommender):
-                _count(model, data, config, folder, verbose)
+                _fit_statistical(model, data, config, folder, verbose)
             else:
-                _descend(model, data, config, folder, verbose, callbacks)
+                _fit_by_gradient(
+                    model, data, config, folder, verbose, callbacks
+                )
             reserve(folder, saved_size(model))
             model.save(folder / run_folder.MODEL)
             if protocol is None:
-                protocol = Protocol(max_length=config.max_length)
+                protocol = Protocol(max_length=config.max_length, k=config.k)
             write_evaluation(folder, model, data, protocol, verbose == 1)
             _note_memory(folder / run_folder.TIMING)
     return Path(out)
+
+
+def _train_stage(
+    data: SequenceDataset | str, stage: TrainConfig, folder: Path, verbose: int
+) -> None:
+    """Trains the stage that a run starts from, once, inside its folder."""
+    if not (folder / run_folder.STAGE).exists():
+        logger.info("The stage %s comes first.", stage.recipe)
+        train(data, stage, folder / run_folder.STAGE, verbose=verbose)
+    keras.utils.set_random_seed(stage.seed)
 
 
 def _note_memory(path: Path) -> None:
@@ -126,7 +155,7 @@ def _precision(config: TrainConfig) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _count(
+def _fit_statistical(
     model: StatisticalRecommender,
     data: SequenceDataset,
     config: TrainConfig,
@@ -154,7 +183,7 @@ def _count(
     write_json(folder / run_folder.TIMING, timing([entry]))
 
 
-def _descend(
+def _fit_by_gradient(
     model: SequentialRecommender,
     data: SequenceDataset,
     config: TrainConfig,
@@ -170,6 +199,8 @@ def _descend(
     cut_history(history, epoch)
     BestWeights.cut(backup, epoch)
     values = [row[config.monitor] for row in read_history(history)]
+    if start := start_of(config, folder):
+        start_from(model, start)
     compile_model(model, data, config)
     if not _is_finished(values, config):
         if epoch:
@@ -273,5 +304,5 @@ def _check_converged(folder: Path, config: TrainConfig) -> None:
     raise UserError(
         f"The training of {config.model} diverged in epoch {len(rows)}: the "
         f"loss is {rows[-1]['loss']}. Try a learning rate below "
-        f"{config.learning_rate:g}."
+        f"{config.optimizer.learning_rate:g}."
     )

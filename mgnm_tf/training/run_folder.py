@@ -10,6 +10,7 @@ from typing import Any
 
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError
+from mgnm_tf.recipes.toml import write_recipe
 from mgnm_tf.training.config import TrainConfig
 from mgnm_tf.utils.disk import disk_error
 from mgnm_tf.utils.files import read_json
@@ -17,6 +18,10 @@ from mgnm_tf.utils.files import write_json
 
 CONFIG = "config.json"
 """The `TrainConfig`."""
+RECIPE = "recipe.toml"
+"""The merged recipe of the run, which `mgnm train --recipe` takes back."""
+STAGE = "stage"
+"""The run folder of the stage that came first, where there was one."""
 ENVIRONMENT = "environment.json"
 """Versions, device, size of the model, and which data it was trained on."""
 HISTORY = "history.csv"
@@ -106,6 +111,7 @@ def open_run(
         _check_same_run(partial, config, environment)
         write_json(partial / ENVIRONMENT, environment)
         write_json(partial / CONFIG, config.to_dict())
+        write_recipe(partial / RECIPE, config.to_recipe())
         with _tidy(partial):
             yield partial
             shutil.rmtree(partial / BACKUP, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Options of models: presets, and text read by the declared type."""
+"""Options of models: text read by the declared type."""
 
 import types
 import typing
@@ -100,25 +100,3 @@ def _describe(members: tuple) -> str:
         else "one of " + ", ".join(map(str, typing.get_args(member)))
         for member in members
     )
-
-
-def merge_presets(
-    presets: Mapping[str, Mapping[str, Any]], preset: str, model: str
-) -> dict[str, Any]:
-    """Returns the options of a preset.
-
-    Args:
-        presets: name -> options.
-        preset: a name, or several with `+` between them, of which the later
-            ones win.
-        model: whose presets these are, for the message.
-
-    Raises:
-        ValueError: a preset is unknown; the nearest one is named.
-    """
-    options: dict[str, Any] = {}
-    for name in preset.split("+"):
-        if name not in presets:
-            raise ValueError(unknown_name(f"preset of {model}", name, presets))
-        options |= presets[name]
-    return options

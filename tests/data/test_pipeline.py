@@ -121,7 +121,7 @@ def test_keys_shapes_and_types():
         max_length=20,
         negatives=3,
         shared_negatives=7,
-        correct_sampling=True,
+        logq_correction=True,
         features=FEATURES,
         bucket_widths=(4, 8, 16),
     )
@@ -388,7 +388,7 @@ def test_popularity_counts_training_events_only():
         negatives=0,
         sampling="popularity",
         popularity_exponent=1.0,
-        correct_sampling=True,
+        logq_correction=True,
         batch_size=512,
         first_step=0,
     )
@@ -409,7 +409,7 @@ def test_popularity_counts_training_events_only():
 
 
 def test_correction_of_uniform_sampling_is_constant():
-    dataset = make_dataset(toy_data(), negatives=6, correct_sampling=True)
+    dataset = make_dataset(toy_data(), negatives=6, logq_correction=True)
     ((x, _),) = collect(dataset, 1)
     np.testing.assert_allclose(
         x["log_sampling_probability"], np.log(6 / 60), rtol=1e-6
@@ -439,7 +439,7 @@ def test_a_catalogue_that_a_user_has_seen_whole():
         ({"seed": -1}, ValueError, "seed"),
         ({"first_step": -1}, ValueError, "first_step"),
         ({"first_step": 1, "part": "test"}, ValueError, "one order"),
-        ({"negatives": 0, "correct_sampling": True}, ValueError, "negatives"),
+        ({"negatives": 0, "logq_correction": True}, ValueError, "negatives"),
     ],
 )
 def test_wrong_argument(options, error, message):

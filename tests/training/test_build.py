@@ -171,9 +171,9 @@ def test_gbce_learns_with_the_catalogue_of_the_data(data):
 def test_learned_numbers_are_counted_without_tables(data):
     model = build.make_model(data, TrainConfig("tgsrec"))
     learned = sum(np.prod(w.shape) for w in model.trainable_weights)
-    assert build.count_numbers(model) == learned < model.count_params()
+    assert build.count_parameters(model) == learned < model.count_params()
     gru = build.make_model(data, TrainConfig("gru4rec"))
-    assert build.count_numbers(gru) == gru.count_params()
+    assert build.count_parameters(gru) == gru.count_params()
 
 
 def test_validation_has_as_many_pairs_as_the_model_can_hold(data):

@@ -1,0 +1,101 @@
+"""Where a training starts from: an earlier stage, or another run."""
+
+import logging
+from pathlib import Path
+
+from mgnm_tf.errors import UserError
+from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.models.loading import load_model
+from mgnm_tf.training import run_folder
+from mgnm_tf.training.config import TrainConfig
+from mgnm_tf.training.config import configure
+
+logger = logging.getLogger(__name__)
+
+
+def stages_of(config: TrainConfig) -> list[TrainConfig]:
+    """Returns the stages that come before a run, the nearest one first.
+
+    A stage has the seed, the cut-offs and the precision of the run; the rest
+    is that of its own recipe.
+
+    Args:
+        config: the configuration of the run.
+
+    Raises:
+        UserError: a stage is unknown or comes before itself, or the run
+            names another start as well.
+    """
+    if config.after and config.init_from:
+        raise UserError(
+            f"{config.recipe} starts from the stage {config.after}, and "
+            f"`init_from` from {config.init_from}: give one of them."
+        )
+    labels, stages = [config.recipe], []
+    while config.after:
+        stage = configure(
+            config.after,
+            seed=config.seed,
+            k=config.k,
+            mixed_precision=config.mixed_precision,
+            jit_compile=config.jit_compile,
+        )
+        labels.append(config.after)
+        if config.after in labels[:-1] or len(labels) > _MOST_STAGES:
+            raise UserError(
+                f"The stages go round in a circle: {' after '.join(labels)}."
+            )
+        stages.append(stage)
+        config = stage
+    return stages
+
+
+_MOST_STAGES = 20
+
+
+def start_of(config: TrainConfig, folder: Path) -> Path | None:
+    """Returns the run that a run starts from, if any.
+
+    Args:
+        config: the configuration of the run.
+        folder: the run folder, which holds the stage before it.
+    """
+    if config.after:
+        return folder / run_folder.STAGE
+    return Path(config.init_from) if config.init_from else None
+
+
+def start_from(model: SequentialRecommender, run: Path) -> None:
+    """Gives a model the weights of a run, by path, where shapes agree.
+
+    Args:
+        model: a model with its weights made.
+        run: a finished run folder.
+
+    Raises:
+        UserError: `run` is none, or not one weight fits.
+    """
+    run_folder.read_run(run)
+    found = {
+        weight.path: weight
+        for weight in load_model(run / run_folder.MODEL).weights
+    }
+    taken = [
+        weight
+        for weight in model.weights
+        if weight.path in found
+        and tuple(found[weight.path].shape) == tuple(weight.shape)
+    ]
+    if not taken:
+        raise UserError(
+            f"Not one weight of {run} fits {type(model).__name__}, by path and "
+            "shape."
+        )
+    for weight in taken:
+        weight.assign(found[weight.path])
+    logger.info(
+        "Starting from %s: %d of %d weights.",
+        run,
+        len(taken),
+        len(model.weights),
+    )
