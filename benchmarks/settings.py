@@ -11,8 +11,8 @@ from mgnm_tf.models.registry import model_names
 from mgnm_tf.models.registry import recipes_of
 from mgnm_tf.models.registry import resolve_recipe
 from mgnm_tf.recipes.label import read_label
-from mgnm_tf.training.config import TrainConfig
-from mgnm_tf.training.config import configure
+from mgnm_tf.runs.config import TrainConfig
+from mgnm_tf.runs.config import configure
 
 QUICK_MODELS = ("popularity", "gru4rec", "comirec_sa", "mgnm:paper")
 QUICK_WORLD = {"users": 2_000, "items": 1_500, "events": 20_000}

@@ -71,7 +71,7 @@ def run_study(
     Returns:
         Recipe -> measurements: `step` and the figures of `SignalProbe`.
     """
-    from mgnm_tf.training.config import configure
+    from mgnm_tf.runs.config import configure
 
     found = {}
     for name, (recipe, options) in RECIPES.items():

@@ -19,8 +19,8 @@ from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.registry import read_options
 from mgnm_tf.models.registry import refusals_of
 from mgnm_tf.optimizers import LazyAdam
-from mgnm_tf.training.config import TrainConfig
-from mgnm_tf.training.config import configure
+from mgnm_tf.runs.config import TrainConfig
+from mgnm_tf.runs.config import configure
 
 
 def make_model(

@@ -6,9 +6,9 @@ from pathlib import Path
 from mgnm_tf.errors import UserError
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.loading import load_model
-from mgnm_tf.training import run_folder
-from mgnm_tf.training.config import TrainConfig
-from mgnm_tf.training.config import configure
+from mgnm_tf.runs import run_folder
+from mgnm_tf.runs.config import TrainConfig
+from mgnm_tf.runs.config import configure
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,222 @@
+"""What a recipe holds, and which values it may have."""
+
+import re
+from typing import Annotated
+from typing import Any
+from typing import Literal
+
+from pydantic import BaseModel
+from pydantic import BeforeValidator
+from pydantic import ConfigDict
+from pydantic import Field
+from pydantic import model_validator
+
+from mgnm_tf.utils.validation import unknown_name
+
+
+def _no_flag(value: Any) -> Any:
+    """Refuses true and false where a number is expected."""
+    if isinstance(value, bool):
+        raise ValueError(f"must be a number. Received: {value}")
+    return value
+
+
+Count = Annotated[int, BeforeValidator(_no_flag), Field(ge=0)]
+Positive = Annotated[int, BeforeValidator(_no_flag), Field(ge=1)]
+Rate = Annotated[float, BeforeValidator(_no_flag), Field(ge=1e-12, le=1e3)]
+Share = Annotated[float, BeforeValidator(_no_flag), Field(ge=0.0, le=1e3)]
+
+OBJECTIVES: dict[str, dict[str, int | str]] = {
+    "bce": {"negatives": 5, "shared_negatives": 0},
+    "bpr": {"negatives": 5, "shared_negatives": 0},
+    "sampled_softmax": {"negatives": 0, "shared_negatives": 1000},
+    "softmax": {"negatives": "all", "shared_negatives": 0},
+    "gbce": {"negatives": 0, "shared_negatives": 1000},
+}
+"""The negatives that an objective draws when nothing else is asked for."""
+
+OLD_NAMES = {
+    "objective": {"paper": "bce"},
+    "key": {"correct_sampling": "logq_correction", "preset": "recipe"},
+}
+"""What was renamed, to the name that it has now."""
+
+_MONITOR = re.compile(r"val_(ndcg|hit|mrr)@([1-9]\d*)")
+_OTHER_MONITORS = {"val_gauc": "max", "val_loss": "min", "loss": "min"}
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Optimizer(_Part):
+    """The optimizer and its learning rate.
+
+    Args:
+        name: `"lazy_adam"` is `mgnm_tf.LazyAdam`, the others are Keras's.
+        learning_rate: the step size, the highest of a schedule.
+        schedule: `"constant"`, or `"cosine"`: falls along a half cosine to a
+            twentieth of `learning_rate` in the last of all epochs.
+        weight_decay: decoupled decay, see `keras.optimizers.Optimizer`; 0
+            leaves it out.
+    """
+
+    name: Literal["lazy_adam", "adam", "adamw", "adagrad", "rmsprop", "sgd"] = (
+        "lazy_adam"
+    )
+    learning_rate: Rate = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"
+    weight_decay: Share = 0.0
+
+
+class Training(_Part):
+    """How a model is trained; without a value, as in the MGNM paper.
+
+    Args:
+        objective: `"bce"` (sigmoid cross-entropy), `"bpr"`,
+            `"sampled_softmax"`, `"softmax"` (exact, over the catalogue) or
+            `"gbce"`, see `mgnm_tf.losses`.
+        negatives: negatives drawn for each positive, or `"all"`: the whole
+            catalogue. `None` is what `OBJECTIVES` says.
+        shared_negatives: negatives that a whole batch shares. `None` is what
+            `OBJECTIVES` says.
+        sampling: how negatives are drawn, `"uniform"` over the catalogue or
+            by `"popularity"`.
+        logq_correction: whether the loss corrects for how likely a negative
+            was drawn.
+        optimizer: see `Optimizer`.
+        batch_size: positives in a batch.
+        max_length: longest history, in events; older events are left out.
+        epochs: the most passes over the training data.
+        patience: epochs without improvement of `monitor` after which
+            training ends. `0` ends at the first such epoch.
+        monitor: the value that decides which epoch is the best one:
+            `val_ndcg@K`, `val_hit@K` or `val_mrr@K` with any K, `val_gauc`,
+            `val_loss` or `loss`.
+        validation_negatives: negatives of each validation record, or
+            `"all"`.
+        after: the recipe (`"stage_one"` of the same model, or
+            `"model:recipe"`) that is trained first and whose best weights
+            this one starts from; `""` for none.
+    """
+
+    objective: Literal["bce", "bpr", "sampled_softmax", "softmax", "gbce"] = (
+        "bce"
+    )
+    negatives: Count | Literal["all"] | None = None
+    shared_negatives: Count | None = None
+    sampling: Literal["uniform", "popularity"] = "uniform"
+    logq_correction: bool = False
+    optimizer: Optimizer = Optimizer()
+    batch_size: Positive = 256
+    max_length: Positive = 100
+    epochs: Positive = 20
+    patience: Count = 3
+    monitor: str = "val_ndcg@5"
+    validation_negatives: Positive | Literal["all"] = 1000
+    after: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_old_names(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        for old, new in OLD_NAMES["key"].items():
+            if old in values:
+                raise ValueError(f"`{old}` is called `{new}` now.")
+        objective = values.get("objective")
+        if new := OLD_NAMES["objective"].get(str(objective)):
+            raise ValueError(
+                f"The objective {objective!r} is called {new!r} now."
+            )
+        return values
+
+    @model_validator(mode="after")
+    def _check(self):
+        if not _MONITOR.fullmatch(self.monitor) and (
+            self.monitor not in _OTHER_MONITORS
+        ):
+            known = [f"val_{name}@5" for name in ("ndcg", "hit", "mrr")]
+            raise ValueError(
+                unknown_name(
+                    "monitor", self.monitor, known + [*_OTHER_MONITORS]
+                )
+            )
+        negatives, shared = self.drawn()
+        if self.objective == "softmax" and (negatives != "all" or shared):
+            raise ValueError(
+                "The objective 'softmax' is over the whole catalogue: "
+                "`negatives` must be 'all' and `shared_negatives` 0. For drawn "
+                "negatives take 'sampled_softmax'."
+            )
+        if negatives == "all" and shared:
+            raise ValueError(
+                "`negatives` is 'all', which leaves nothing to draw: "
+                f"`shared_negatives` must be 0. Received: {shared}"
+            )
+        if not negatives and not shared:
+            raise ValueError(
+                "Training needs something to tell the positive from: "
+                "`negatives` and `shared_negatives` are both 0."
+            )
+        return self
+
+    def drawn(self) -> tuple[int | str, int]:
+        """Returns `negatives` and `shared_negatives` with defaults filled."""
+        default = OBJECTIVES[self.objective]
+        pair = (self.negatives, self.shared_negatives)
+        filled = [
+            default[name] if value is None else value
+            for name, value in zip(default, pair, strict=True)
+        ]
+        return filled[0], int(filled[1])
+
+    @property
+    def mode(self) -> str:
+        """Whether more ("max") or less ("min") of `monitor` is better."""
+        return _OTHER_MONITORS.get(self.monitor, "max")
+
+    @property
+    def monitored_places(self) -> tuple[int, ...]:
+        """The k of `monitor`, if it has one."""
+        match = _MONITOR.fullmatch(self.monitor)
+        return (int(match[2]),) if match else ()
+
+
+class About(_Part):
+    """Where the numbers of a recipe come from.
+
+    Args:
+        model: the model that it is for, where it stands in a file of its
+            own.
+        source: paper and section, released code, or the study that found
+            the numbers.
+        tuned: whether they were found by a search on validation data.
+        part: whether it changes something of another recipe and is none by
+            itself.
+        replaces: the keys (`"model.dropout"`) that it means to set otherwise
+            than the parts before it.
+    """
+
+    model: str = ""
+    source: str = ""
+    tuned: bool = False
+    part: bool = False
+    replaces: tuple[str, ...] = ()
+
+
+class Recipe(_Part):
+    """Everything that a training is made of but data, seed and device.
+
+    What it does not name is left to the recipes that it is added to, to the
+    constructor of the model, and to `Training`.
+
+    Args:
+        about: see `About`.
+        model: constructor arguments of the model; `"none"` is `None`.
+        training: see `Training`.
+    """
+
+    about: About = About()
+    model: dict[str, Any] = Field(default_factory=dict)
+    training: Training = Training()

@@ -1,0 +1,149 @@
+"""Which runs a comparison is made of."""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.errors import UserError
+from mgnm_tf.models.registry import model_class
+from mgnm_tf.models.registry import refusals_of
+from mgnm_tf.recipes.merge import SHORT
+from mgnm_tf.recipes.recipe import OLD_NAMES
+from mgnm_tf.recipes.recipe import Recipe
+from mgnm_tf.runs.config import TrainConfig
+from mgnm_tf.runs.config import configure
+from mgnm_tf.utils.validation import unknown_name
+
+_OF_THE_TRAINING = {
+    *TrainConfig.model_fields,
+    *SHORT,
+    *OLD_NAMES["key"],
+} - {"model", "recipe", "options", "seed"}
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a comparison.
+
+    Args:
+        label: the model as it was named, `model:recipe+part`.
+        config: the configuration of the run.
+    """
+
+    label: str
+    config: TrainConfig
+
+    @property
+    def folder(self) -> str:
+        """Where the run stands in the folder of the comparison."""
+        return f"{self.label.replace(':', '-')}/seed-{self.config.seed}"
+
+
+def plan_runs(
+    models: Sequence[str],
+    seeds: Sequence[int],
+    settings: Mapping[str, Any],
+    options: Mapping[str, Mapping[str, Any]],
+    further: Mapping[str, Recipe] | None = None,
+) -> list[PlannedRun]:
+    """Lists the runs, all models of a seed before the next seed.
+
+    Args:
+        models: labels, each `model`, `model:recipe` or `model:recipe+part`.
+        seeds: the seeds of each model.
+        settings: what wins over the recipes of all models, see `configure`.
+        options: label -> settings or constructor arguments of the model, for
+            the runs of that label; text is read by the declared type.
+        further: recipes and parts besides those that stand with the models;
+            each goes to the model that its `about` names.
+
+    Raises:
+        UserError: a name is unknown or stands twice, a value is refused, or
+            the models have histories of different lengths.
+    """
+    for name, values in (("model", models), ("seed", seeds)):
+        if not values:
+            raise UserError(f"A comparison needs at least one {name}.")
+        if len(set(values)) < len(values):
+            raise UserError(
+                f"A comparison takes each {name} once. Received: "
+                f"{', '.join(map(str, values))}"
+            )
+    for label in options:
+        if label not in models:
+            raise UserError(unknown_name("model of an option", label, models))
+    configs = {
+        label: _config(label, settings, options.get(label, {}), further or {})
+        for label in models
+    }
+    _check_same_length(configs)
+    return [
+        PlannedRun(label, configs[label].model_copy(update={"seed": seed}))
+        for seed in seeds
+        for label in models
+    ]
+
+
+def _check_same_length(configs: Mapping[str, TrainConfig]) -> None:
+    """Refuses histories of different lengths.
+
+    Negatives are drawn around the visible history: with another length the
+    models would rank other lists.
+    """
+    lengths = {config.max_length: label for label, config in configs.items()}
+    if len(lengths) > 1:
+        (one, first), (two, second) = list(lengths.items())[:2]
+        raise UserError(
+            f"{first} reads histories of {one} events and {second} of {two}, "
+            "so that they would not rank the same lists: give the comparison "
+            f"one length, for example --max-length {min(one, two)}."
+        )
+
+
+def check_models(runs: Sequence[PlannedRun], data: SequenceDataset) -> None:
+    """Makes each model once, tiny, to find wrong values before any training.
+
+    Args:
+        runs: the runs.
+        data: the data set that they are for.
+
+    Raises:
+        UserError: a value cannot be used.
+    """
+    for config in {run.label: run.config for run in runs}.values():
+        cls = model_class(config.model)
+        arguments = {**cls.data_arguments(data), **config.options}
+        with refusals_of(config.model):
+            cls(**{**arguments, "num_users": 1, "num_items": 2})
+    keras.backend.clear_session()
+
+
+def _config(
+    label: str,
+    settings: Mapping[str, Any],
+    options: Mapping[str, Any],
+    further: Mapping[str, Recipe],
+) -> TrainConfig:
+    """Returns the configuration of a label, without its seed."""
+    own = {
+        name: value
+        for name, value in options.items()
+        if name in _OF_THE_TRAINING
+    }
+    model = label.partition(":")[0].partition("+")[0]
+    return configure(
+        label,
+        options={
+            name: value for name, value in options.items() if name not in own
+        },
+        further={
+            name: recipe
+            for name, recipe in further.items()
+            if recipe.about.model in ("", model)
+        },
+        **{**settings, **own},
+    )
