@@ -34,14 +34,14 @@ def read_models():
 
 
 class BuildWithRecipes(build_py):
-    """Puts the recipes of `datasets/` into the wheel as `mgnm_tf/recipes/`.
+    """Puts `datasets/` into the wheel as `mgnm_tf/data/recipes/`.
 
-    They are copied to the build folder only, so that the source tree holds
-    each recipe once.
+    The recipes are copied to the build folder only, so that the source tree
+    holds each of them once.
     """
 
     def _recipes(self):
-        folder = Path(self.build_lib, "mgnm_tf", "recipes")
+        folder = Path(self.build_lib, "mgnm_tf", "data", "recipes")
         recipes = sorted(ROOT.glob("datasets/*.toml"))
         return {recipe: folder / recipe.name for recipe in recipes}
 

@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from mgnm_tf.layers.attentive_pooling import AttentivePooling
-from mgnm_tf.layers.feed_forward import FeedForward
+from mgnm_tf.layers.scoring.feed_forward import FeedForward
+from mgnm_tf.layers.sequence.attentive_pooling import AttentivePooling
 from mgnm_tf.models.categories import CategoryRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import valid_positions

@@ -3,10 +3,10 @@
 import keras
 from keras import ops
 
-from mgnm_tf.layers.feed_forward import FeedForward
-from mgnm_tf.layers.interest_scale import InterestScale
-from mgnm_tf.layers.item_embedding import ItemEmbedding
-from mgnm_tf.layers.user_embedding import UserEmbedding
+from mgnm_tf.layers.embedding.item_embedding import ItemEmbedding
+from mgnm_tf.layers.embedding.user_embedding import UserEmbedding
+from mgnm_tf.layers.scoring.feed_forward import FeedForward
+from mgnm_tf.layers.scoring.interest_scale import InterestScale
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.inner_products import inner_products

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from mgnm_tf.layers.dynamic_routing import DynamicRouting
+from mgnm_tf.layers.interest.dynamic_routing import DynamicRouting
 from mgnm_tf.models.multi_interest import MultiInterestRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import history_length

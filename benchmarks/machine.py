@@ -47,7 +47,7 @@ def devices() -> list[str]:
         import jax
 
         return [device.device_kind for device in jax.devices()]
-    from mgnm_tf.training.environment import device_name
+    from mgnm_tf.runs.environment import device_name
 
     return [device_name()]
 

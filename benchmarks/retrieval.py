@@ -9,9 +9,9 @@ from benchmarks.measure import significant
 from benchmarks.settings import Settings
 from benchmarks.vectors import made_interests
 from benchmarks.vectors import made_items
-from mgnm_tf.serving.index import InterestIndex
-from mgnm_tf.serving.vector_search import KINDS
-from mgnm_tf.serving.vector_search import kind_for
+from mgnm_tf.index.interest_index import InterestIndex
+from mgnm_tf.index.vector_search import KINDS
+from mgnm_tf.index.vector_search import kind_for
 
 DIM, LEVELS, INTERESTS = 40, 4, 4
 SIZES = (10_000, 50_000, 292_286)

@@ -14,12 +14,12 @@ from benchmarks.measure import significant
 from benchmarks.measure import speeds
 from benchmarks.settings import Settings
 from benchmarks.vectors import made_items
+from mgnm_tf.export.export import export
+from mgnm_tf.export.vocabularies import Vocabularies
+from mgnm_tf.index.make_index import make_index
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.registry import model_class
-from mgnm_tf.serving.export import export
 from mgnm_tf.serving.recommender import Recommender
-from mgnm_tf.serving.retrieval import make_index
-from mgnm_tf.serving.vocabularies import Vocabularies
 
 ITEMS, QUICK_ITEMS = 292_286, 5_000
 """Items of the paper's micro-video data."""

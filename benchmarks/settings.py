@@ -9,7 +9,7 @@ from pathlib import Path
 from mgnm_tf.errors import UserError
 from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.registry import model_names
-from mgnm_tf.training.config import TrainConfig
+from mgnm_tf.runs.config import TrainConfig
 
 QUICK_MODELS = ("popularity", "gru4rec", "comirec_sa", "mgnm")
 QUICK_WORLD = {"users": 2_000, "items": 1_500, "events": 20_000}

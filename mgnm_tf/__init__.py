@@ -38,9 +38,9 @@ _HOMES = {
     "Protocol": "mgnm_tf.evaluation.protocol",
     "Evaluation": "mgnm_tf.evaluation.evaluate",
     "evaluate": "mgnm_tf.evaluation.evaluate",
-    "TrainConfig": "mgnm_tf.training.config",
+    "TrainConfig": "mgnm_tf.runs.config",
     "train": "mgnm_tf.training.fit",
-    "compare": "mgnm_tf.experiments.compare",
+    "compare": "mgnm_tf.studies.compare",
 }
 """The public names and the modules that they live in."""
 

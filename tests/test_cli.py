@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from mgnm_tf import __version__
 from mgnm_tf.cli import app
 from mgnm_tf.cli import training_options
-from mgnm_tf.training.config import TrainConfig
+from mgnm_tf.runs.config import TrainConfig
 
 HEAVY = ("tensorflow", "keras", "pandas", "pyarrow", "matplotlib", "scipy")
 COMMANDS = {
@@ -366,7 +366,7 @@ def test_compare_gives_a_preset_to_the_models_that_have_it(folder, tmp_path):
 def test_compare_fails_after_all_if_a_model_failed(
     folder, tmp_path, monkeypatch
 ):
-    from mgnm_tf.experiments import compare
+    from mgnm_tf.studies import compare
 
     def train(data, config, *args, **kwargs):
         if config.model == "popularity":

@@ -13,13 +13,13 @@ from mgnm_tf.cli import app
 from mgnm_tf.cli.explain import choose_users
 from mgnm_tf.cli.explain import read_titles
 from mgnm_tf.errors import UserError
+from mgnm_tf.export import Vocabularies
+from mgnm_tf.export import export
 from mgnm_tf.models.mgnm import MGNM
 from mgnm_tf.models.registry import create_model
 from mgnm_tf.serving import Recommender
-from mgnm_tf.serving import Vocabularies
-from mgnm_tf.serving import export
 from mgnm_tf.utils.winners import winning_interests
-from tests.serving.worlds import no_space
+from tests.export.worlds import no_space
 
 ITEMS = ["tea", "milk", "a,b", "子供 <b>", *(f"item {i}" for i in range(11))]
 EVENTS = {

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mgnm_tf.cli.serving import read_items
-from tests.serving.worlds import export_sums
+from tests.export.worlds import export_sums
 from tests.test_cli import mgnm
 from tests.test_cli import refused
 

@@ -40,8 +40,8 @@ for name in [name for name in sys.modules if name.startswith("__editable__")]:
 
 
 def all_models():
-    """MGNM and every module of `baselines`."""
-    return sorted(["mgnm", *(p.stem for p in ROOT.glob("baselines/[!_]*.py"))])
+    """MGNM and every module and folder of `baselines`."""
+    return sorted(["mgnm", *(p.stem for p in ROOT.glob("baselines/[!_]*"))])
 
 
 def look(home, search_path):
@@ -67,7 +67,11 @@ def pip(*arguments):
 
 def copy_project(target):
     """Copies the project, so that building leaves nothing in the tree."""
-    ignored = shutil.ignore_patterns("__pycache__", "recipes")
+
+    def ignored(folder, names):
+        built = {"recipes"} if Path(folder).name == "data" else set()
+        return {"__pycache__", *built} & set(names)
+
     for name in ("mgnm_tf", "baselines", "datasets", "tests"):
         shutil.copytree(ROOT / name, target / name, ignore=ignored)
     for path in ROOT.iterdir():
@@ -89,7 +93,7 @@ def wheel(tmp_path_factory):
         "--wheel-dir",
         str(target),
     )
-    assert not (source / "mgnm_tf" / "recipes").exists()
+    assert not (source / "mgnm_tf" / "data" / "recipes").exists()
     (built,) = target.glob("*.whl")
     return built
 
@@ -104,7 +108,9 @@ def test_wheel_holds_the_packages_and_the_recipes_alone(wheel):
     recipes = {path.name for path in ROOT.glob("datasets/*.toml")}
     assert recipes
     assert {
-        Path(name).name for name in names if name.startswith("mgnm_tf/recipes/")
+        Path(name).name
+        for name in names
+        if name.startswith("mgnm_tf/data/recipes/")
     } == recipes
     sources = [*ROOT.glob("mgnm_tf/**/*.py"), *ROOT.glob("baselines/**/*.py")]
     assert {path.relative_to(ROOT).as_posix() for path in sources} == {
@@ -148,7 +154,7 @@ def test_editable_installation_finds_recipes_and_models(tmp_path):
         "--editable",
         str(source),
     )
-    assert not (source / "mgnm_tf" / "recipes").exists()
+    assert not (source / "mgnm_tf" / "data" / "recipes").exists()
     site = str(tmp_path / "site")
     code = f"{WITHOUT_OTHER_LINKS}sys.path.insert(0, {site!r})\n"
     code += f"addsitedir({site!r})\n"

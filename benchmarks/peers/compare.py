@@ -32,11 +32,11 @@ from mgnm_tf.data.log import read_log
 from mgnm_tf.data.pipeline import make_dataset
 from mgnm_tf.data.splits import split_log
 from mgnm_tf.evaluation.ranking import RankingModel
+from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.training.build import compile_model
 from mgnm_tf.training.build import count_numbers
 from mgnm_tf.training.build import make_batches
 from mgnm_tf.training.build import make_model
-from mgnm_tf.training.config import TrainConfig
 from mgnm_tf.utils.files import write_json
 
 TASKS = ("train", *EVALUATIONS)

@@ -24,10 +24,10 @@ from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.evaluate import Evaluation
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.evaluation.ties import is_later
-from mgnm_tf.experiments.summary import RESULTS
-from mgnm_tf.experiments.summary import summary_of
 from mgnm_tf.report.tables import comparison_cells
-from mgnm_tf.training import run_folder
+from mgnm_tf.runs import run_folder
+from mgnm_tf.studies.summary import RESULTS
+from mgnm_tf.studies.summary import summary_of
 from mgnm_tf.utils.files import atomic_write
 from mgnm_tf.utils.files import read_json
 

@@ -63,7 +63,7 @@ def run_study(
     Returns:
         Recipe -> measurements: `step` and the figures of `SignalProbe`.
     """
-    from mgnm_tf.training.config import TrainConfig
+    from mgnm_tf.runs.config import TrainConfig
 
     found = {}
     for name, (preset, options) in RECIPES.items():

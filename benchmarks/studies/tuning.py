@@ -116,11 +116,11 @@ def _best_value(found: list[dict[str, Any]], name: str) -> float:
 
 
 def _run(data, model, values, runs) -> dict[str, Any]:
-    from mgnm_tf.training import run_folder
-    from mgnm_tf.training.config import TrainConfig
+    from mgnm_tf.runs import run_folder
+    from mgnm_tf.runs.config import TrainConfig
+    from mgnm_tf.runs.history import best_epoch
+    from mgnm_tf.runs.history import read_history
     from mgnm_tf.training.fit import train
-    from mgnm_tf.training.history import best_epoch
-    from mgnm_tf.training.history import read_history
 
     preset, options = MODELS[model]
     options = {**options, "embedding_dim": EMBEDDING_DIM, **values}

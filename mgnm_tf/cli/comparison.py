@@ -78,10 +78,10 @@ def compare(
         options.setdefault(model, {})[key] = value
     load_tensorflow()
     from mgnm_tf.evaluation.protocol import Protocol
-    from mgnm_tf.experiments import compare as comparison
-    from mgnm_tf.experiments.plan import with_preset
     from mgnm_tf.models.registry import model_names
     from mgnm_tf.report.tables import terminal_table
+    from mgnm_tf.studies import compare as comparison
+    from mgnm_tf.studies.plan import with_preset
 
     with values_of_the_user():
         protocol = Protocol(

@@ -21,7 +21,7 @@ from mgnm_tf.cli.history_options import TimeUnit
 from mgnm_tf.cli.history_options import UserColumn
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError
-from mgnm_tf.training import run_folder
+from mgnm_tf.runs import run_folder
 
 
 @command()
@@ -55,7 +55,7 @@ def export(
     run_folder.read_run(run)
     _check_free(out)
     load_tensorflow()
-    from mgnm_tf.serving.export_run import export_run
+    from mgnm_tf.export.export_run import export_run
 
     with _progress("Comparing ranks") as advance:
         found = export_run(run, out, data, sample, index, advance)

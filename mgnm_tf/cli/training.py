@@ -20,8 +20,8 @@ from mgnm_tf.cli.training_options import LATER_ONLY
 from mgnm_tf.cli.training_options import SHUFFLE_TIES
 from mgnm_tf.cli.training_options import K
 from mgnm_tf.cli.training_options import training_parameters
-from mgnm_tf.training import run_folder
-from mgnm_tf.training.config import TrainConfig
+from mgnm_tf.runs import run_folder
+from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.utils.files import read_json
 
 

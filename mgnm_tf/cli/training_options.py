@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from mgnm_tf.training.config import MONITORS
-from mgnm_tf.training.config import OBJECTIVES
-from mgnm_tf.training.config import TrainConfig
+from mgnm_tf.runs.config import MONITORS
+from mgnm_tf.runs.config import OBJECTIVES
+from mgnm_tf.runs.config import TrainConfig
 
 HELP = {
     "objective": f"What is minimised: {' or '.join(OBJECTIVES)}.",

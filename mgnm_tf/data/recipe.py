@@ -154,10 +154,10 @@ class Recipe:
 def recipe_folder() -> Path:
     """Returns the folder of the recipes.
 
-    That is `recipes` inside an installed package, and `datasets` beside the
-    package in a checkout or an editable installation.
+    That is `data/recipes` inside an installed package, and `datasets`
+    beside the package in a checkout or an editable installation.
     """
-    installed = _PACKAGE / "recipes"
+    installed = _PACKAGE / "data" / "recipes"
     return installed if installed.is_dir() else _PACKAGE.parent / "datasets"
 
 

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from mgnm_tf.layers.item_embedding import ItemEmbedding
+from mgnm_tf.layers.embedding.item_embedding import ItemEmbedding
 from mgnm_tf.models.base import SequentialRecommender
 
 

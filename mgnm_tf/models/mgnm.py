@@ -5,15 +5,15 @@ import inspect
 import keras
 from keras import ops
 
-from mgnm_tf.layers.graph_propagation import GraphPropagation
-from mgnm_tf.layers.interest_attention import InterestAttention
-from mgnm_tf.layers.interest_scale import InterestScale
-from mgnm_tf.layers.item_embedding import ItemEmbedding
-from mgnm_tf.layers.level_pooling import LevelPooling
-from mgnm_tf.layers.sequence_encoder import KINDS
-from mgnm_tf.layers.sequence_encoder import SequenceEncoder
-from mgnm_tf.layers.user_aware_adjacency import UserAwareAdjacency
-from mgnm_tf.layers.user_embedding import UserEmbedding
+from mgnm_tf.layers.embedding.item_embedding import ItemEmbedding
+from mgnm_tf.layers.embedding.user_embedding import UserEmbedding
+from mgnm_tf.layers.graph.graph_propagation import GraphPropagation
+from mgnm_tf.layers.graph.user_aware_adjacency import UserAwareAdjacency
+from mgnm_tf.layers.scoring.interest_attention import InterestAttention
+from mgnm_tf.layers.scoring.interest_scale import InterestScale
+from mgnm_tf.layers.scoring.level_pooling import LevelPooling
+from mgnm_tf.layers.sequence.sequence_encoder import KINDS
+from mgnm_tf.layers.sequence.sequence_encoder import SequenceEncoder
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.mgnm_extraction import EXTRACTORS
 from mgnm_tf.models.mgnm_extraction import create_extractor

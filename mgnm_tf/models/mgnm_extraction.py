@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from mgnm_tf.layers.sequence_encoder import SequenceEncoder
-from mgnm_tf.layers.sequential_capsule import SequentialCapsule
+from mgnm_tf.layers.interest.sequential_capsule import SequentialCapsule
+from mgnm_tf.layers.sequence.sequence_encoder import SequenceEncoder
 from mgnm_tf.types import Tensor
 from mgnm_tf.utils.masking import last_valid
 

@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
-from mgnm_tf.layers.interest_scale import InterestScale
-from mgnm_tf.layers.item_embedding import ItemEmbedding
-from mgnm_tf.layers.max_interest import MaxInterest
+from mgnm_tf.layers.embedding.item_embedding import ItemEmbedding
+from mgnm_tf.layers.scoring.interest_scale import InterestScale
+from mgnm_tf.layers.scoring.max_interest import MaxInterest
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.types import Features
 from mgnm_tf.types import Tensor

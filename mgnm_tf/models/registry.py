@@ -21,6 +21,9 @@ else:
 GROUP = "mgnm_tf.models"
 """The entry-point group in which any package can list a model."""
 
+_OURS = "mgnm-tf"
+"""The name of our own distribution."""
+
 
 def model_names() -> list[str]:
     """Returns the names of all models: our own first, then those added."""
@@ -107,15 +110,20 @@ def _entry_points() -> dict[str, metadata.EntryPoint]:
     """Returns name -> entry point: the list of this project, then the rest.
 
     The list is read from the file, because a checkout that is not installed
-    has no entry points.
+    has no entry points, and an editable installation keeps those of the day
+    that it was made.
     """
     text = Path(__file__).with_name("models.toml").read_text(encoding="utf-8")
     own = [
         metadata.EntryPoint(name=name, value=value, group=GROUP)
         for name, value in tomllib.loads(text).items()
     ]
-    found = [*own, *metadata.entry_points(group=GROUP)]
-    return {entry_point.name: entry_point for entry_point in found}
+    others = [
+        point
+        for point in metadata.entry_points(group=GROUP)
+        if point.dist is None or point.dist.name != _OURS
+    ]
+    return {point.name: point for point in [*own, *others]}
 
 
 def _declared_options(cls: type) -> dict[str, Any]:

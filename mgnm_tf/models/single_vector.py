@@ -2,8 +2,8 @@
 
 from keras import ops
 
-from mgnm_tf.layers.interest_scale import InterestScale
-from mgnm_tf.layers.item_embedding import ItemEmbedding
+from mgnm_tf.layers.embedding.item_embedding import ItemEmbedding
+from mgnm_tf.layers.scoring.interest_scale import InterestScale
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.types import Features
 from mgnm_tf.types import Tensor

@@ -10,8 +10,8 @@ import pandas as pd
 from mgnm_tf.report.figures import draw_curves
 from mgnm_tf.report.tables import FOOTNOTE
 from mgnm_tf.report.tables import comparison_cells
-from mgnm_tf.training import run_folder
-from mgnm_tf.training.history import read_history
+from mgnm_tf.runs import run_folder
+from mgnm_tf.runs.history import read_history
 from mgnm_tf.utils.files import atomic_write
 from mgnm_tf.utils.files import read_json
 

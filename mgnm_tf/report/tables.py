@@ -39,7 +39,7 @@ def comparison_cells(
     """Lays out `metrics.json` of a comparison.
 
     Args:
-        summary: its content, see `mgnm_tf.experiments.summary`.
+        summary: its content, see `mgnm_tf.studies.summary`.
         deviations: whether the standard deviation over several seeds stands
             beside the mean. Defaults to `True`.
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mgnm_tf.errors import DataError
+from mgnm_tf.export.vocabularies import Vocabularies
 from mgnm_tf.serving.requests import Requests
-from mgnm_tf.serving.vocabularies import Vocabularies
 
 logger = logging.getLogger(__name__)
 

@@ -13,17 +13,17 @@ import pandas as pd
 import tensorflow as tf
 
 from mgnm_tf.errors import UserError
-from mgnm_tf.serving import export_folder
+from mgnm_tf.export import export_folder
+from mgnm_tf.export.vocabularies import Vocabularies
+from mgnm_tf.index.interest_index import InterestIndex
 from mgnm_tf.serving.compiled_ranking import CompiledRanking
 from mgnm_tf.serving.diversity import diversify
-from mgnm_tf.serving.index import InterestIndex
 from mgnm_tf.serving.known_ids import KnownIds
 from mgnm_tf.serving.read_requests import read_candidates
 from mgnm_tf.serving.read_requests import read_requests
 from mgnm_tf.serving.requests import Requests
 from mgnm_tf.serving.requests import text_ids
 from mgnm_tf.serving.retrieval import Retrieval
-from mgnm_tf.serving.vocabularies import Vocabularies
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
 

@@ -10,68 +10,23 @@ import numpy as np
 import tensorflow as tf
 
 from mgnm_tf.errors import UserError
+from mgnm_tf.export.vocabularies import Vocabularies
+from mgnm_tf.index.interest_index import InterestIndex
+from mgnm_tf.index.make_index import ADDED
+from mgnm_tf.index.make_index import FOLDER
+from mgnm_tf.index.make_index import write_added
 from mgnm_tf.serving.compiled_ranking import CompiledRanking
 from mgnm_tf.serving.compiled_ranking import request_specs
-from mgnm_tf.serving.index import InterestIndex
 from mgnm_tf.serving.interest_reader import InterestReader
 from mgnm_tf.serving.requests import text_ids
-from mgnm_tf.serving.vocabularies import Vocabularies
 from mgnm_tf.utils.files import atomic_folder
 
-FOLDER = "index"
-"""The index in an export folder."""
-
-_ADDED = "added_items.txt"
 _LEAST = 50
 """How many candidates are looked for with an interest, at least."""
 _SEEN = 256
 """For how many items of a history more candidates are looked for, at most."""
 _FLOATS = 1 << 24
 """Size of the candidates' vectors that are in memory at a time."""
-
-
-def make_index(
-    path: str | os.PathLike, served: Any, kind: str = "auto"
-) -> InterestIndex:
-    """Makes the index of an export and writes it into its folder.
-
-    Args:
-        path: the export folder.
-        served: what `tf.saved_model.load` returned for it.
-        kind: see `InterestIndex.build`. Defaults to `"auto"`.
-
-    Returns:
-        The index; its ids are rows of the model, 1 to M.
-
-    Raises:
-        UserError: the model has no index, there is one already, or faiss is
-            not installed.
-    """
-    index = index_of(served, kind)
-    with atomic_folder(Path(path) / FOLDER) as folder:
-        index.write(folder)
-        _write_added(folder, [])
-    return index
-
-
-def index_of(served: Any, kind: str = "auto") -> InterestIndex:
-    """Makes the index of a SavedModel.
-
-    Args:
-        served: what `tf.saved_model.load` returned for it, or the
-            `ServedModel` itself.
-        kind: see `InterestIndex.build`. Defaults to `"auto"`.
-
-    Raises:
-        UserError: the model has none, or faiss is not installed.
-    """
-    if getattr(served, "score_each", None) is None:
-        raise UserError(
-            "The model does not score items by inner products of interests "
-            "and item vectors, so no index can find its items."
-        )
-    vectors = served.item_table.numpy()[1:].astype(np.float32)
-    return InterestIndex.build(vectors, np.arange(1, len(vectors) + 1), kind)
 
 
 class Retrieval:
@@ -146,10 +101,10 @@ class Retrieval:
             return None
         index = InterestIndex.load(folder)
         try:
-            text = (folder / _ADDED).read_bytes().decode("utf-8")
+            text = (folder / ADDED).read_bytes().decode("utf-8")
         except (OSError, ValueError) as error:
             raise UserError(
-                f"{folder / _ADDED} cannot be read: {error}."
+                f"{folder / ADDED} cannot be read: {error}."
             ) from error
         added = text.split("\n")[:-1]
         items = len(vocabularies.item_ids)
@@ -341,12 +296,7 @@ class Retrieval:
             return
         with atomic_folder(self._folder / FOLDER, overwrite=True) as folder:
             self.index.write(folder)
-            _write_added(folder, self.added)
-
-
-def _write_added(folder: Path, added: Sequence[str]) -> None:
-    text = "".join(f"{one}\n" for one in added)
-    (folder / _ADDED).write_bytes(text.encode("utf-8"))
+            write_added(folder, self.added)
 
 
 def _text(value: str | bytes) -> str:

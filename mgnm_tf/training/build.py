@@ -21,7 +21,7 @@ from mgnm_tf.metrics import HitRate
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.registry import create_model
 from mgnm_tf.optimizers import LazyAdam
-from mgnm_tf.training.config import TrainConfig
+from mgnm_tf.runs.config import TrainConfig
 
 logger = logging.getLogger(__name__)
 

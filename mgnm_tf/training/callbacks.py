@@ -17,7 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mgnm_tf.training.history import best_epoch
+from mgnm_tf.runs.history import best_epoch
 from mgnm_tf.utils.disk import reserve
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import write_json

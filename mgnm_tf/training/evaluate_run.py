@@ -11,7 +11,7 @@ from mgnm_tf.evaluation.evaluate import followed
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.loading import load_model
-from mgnm_tf.training import run_folder
+from mgnm_tf.runs import run_folder
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import write_json
 

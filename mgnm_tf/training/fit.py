@@ -21,7 +21,12 @@ from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.statistical import StatisticalRecommender
-from mgnm_tf.training import run_folder
+from mgnm_tf.runs import run_folder
+from mgnm_tf.runs.config import TrainConfig
+from mgnm_tf.runs.environment import describe_environment
+from mgnm_tf.runs.history import best_epoch
+from mgnm_tf.runs.history import cut_history
+from mgnm_tf.runs.history import read_history
 from mgnm_tf.training.build import compile_model
 from mgnm_tf.training.build import count_numbers
 from mgnm_tf.training.build import make_batches
@@ -36,12 +41,7 @@ from mgnm_tf.training.callbacks import Timing
 from mgnm_tf.training.callbacks import ValidationProgress
 from mgnm_tf.training.callbacks import saved_size
 from mgnm_tf.training.callbacks import timing
-from mgnm_tf.training.config import TrainConfig
-from mgnm_tf.training.environment import describe_environment
 from mgnm_tf.training.evaluate_run import write_evaluation
-from mgnm_tf.training.history import best_epoch
-from mgnm_tf.training.history import cut_history
-from mgnm_tf.training.history import read_history
 from mgnm_tf.training.memory import peak_memory
 from mgnm_tf.training.memory import reset_peak_memory
 from mgnm_tf.utils.disk import reserve

@@ -10,6 +10,16 @@ import sys
 import keras
 import numpy as np
 
+from baselines.mimn.memory_cell import MemoryCell
+from baselines.sasrec.causal_transformer import CausalTransformer
+from baselines.slirec.time_lstm import TimeLSTM
+from baselines.slirec.time_lstm_cell import TimeLSTMCell
+from baselines.surge.augru_cell import AUGRUCell
+from baselines.surge.graph_pooling import GraphPooling
+from baselines.surge.interest_graph import InterestGraph
+from baselines.tgsrec.temporal_attention import TemporalAttention
+from baselines.tgsrec.temporal_neighbors import TemporalNeighbors
+from baselines.tgsrec.time_encoding import TimeEncoding
 from mgnm_tf import layers
 from mgnm_tf.losses import SampledSoftmax
 from mgnm_tf.losses import SigmoidCrossEntropy
@@ -59,7 +69,7 @@ def layer_cases():
     for kind in ("before", "query", "after"):
         yield (
             f"CausalTransformer_{kind}",
-            layers.CausalTransformer(
+            CausalTransformer(
                 2, normalization=kind, return_sequences=kind == "query"
             ),
             {"items": items, "valid_mask": MASK},
@@ -108,20 +118,20 @@ def layer_cases():
         layers.UserEmbedding(3, 6),
         {"users": np.array([0, 3, 1], "int32")},
     )
-    cell = layers.MemoryCell(item_dim=6, hidden_dim=5)
+    cell = MemoryCell(item_dim=6, hidden_dim=5)
     cell.initial_memory.assign(0.5 * numbers(4, 6))
     yield "MemoryCell", LookUp(cell), {"items": items}
-    graph = layers.InterestGraph()
+    graph = InterestGraph()
     graph.build((3, 4, 6))
     graph.metric.assign(numbers(1, 6, seed=1))
     # The mask stands first: the scale of items does not change the graph.
     yield "InterestGraph", graph, {"valid_mask": MASK, "items": items}
     yield (
         "GraphPooling",
-        layers.GraphPooling(2),
+        GraphPooling(2),
         {"fitness": numbers(3, 2, 4), "valid_mask": MASK},
     )
-    cell = layers.AUGRUCell(4)
+    cell = AUGRUCell(4)
     steps = numbers(3, 4, 13, seed=1)
     yield "AUGRUCell", keras.layers.RNN(cell), {"sequences": steps}
     yield "LevelPooling", layers.LevelPooling(), {"scores": numbers(3, 2, 5)}
@@ -144,7 +154,7 @@ def target_cases():
         pooling,
         {"items": items, "valid_mask": MASK},
     )
-    recurrence = layers.TimeLSTM(5)
+    recurrence = TimeLSTM(5)
     recurrence.build(items.shape)
     yield (
         "TimeLSTM",
@@ -157,7 +167,7 @@ def target_cases():
     )
     yield (
         "TimeLSTMCell",
-        keras.layers.RNN(layers.TimeLSTMCell(2)),
+        keras.layers.RNN(TimeLSTMCell(2)),
         {"sequences": numbers(3, 4, 12)},
     )
     attention = layers.TargetAttention()
@@ -209,7 +219,7 @@ class Parts(keras.layers.Layer):
 
 def temporal_cases():
     """Yields the cases of layers that read a temporal graph."""
-    neighbors = layers.TemporalNeighbors(4, 2, 3, sampling="recent")
+    neighbors = TemporalNeighbors(4, 2, 3, sampling="recent")
     graph = {
         "offsets": np.array([0, 0, 2, 3, 4], "int32"),
         "neighbors": np.array([2, 3, 1, 1], "int32"),
@@ -227,10 +237,10 @@ def temporal_cases():
     )
     yield (
         "TimeEncoding",
-        layers.TimeEncoding(4),
+        TimeEncoding(4),
         {"gaps": np.array([0, 3, 20], "int32")},
     )
-    attention = layers.TemporalAttention()
+    attention = TemporalAttention()
     attention.build((3, 6), (3, 2))
     yield (
         "TemporalAttention",

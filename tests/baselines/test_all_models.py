@@ -19,8 +19,8 @@ from mgnm_tf.models.registry import create_model
 from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.registry import model_names
 from mgnm_tf.optimizers import LazyAdam
+from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.training.build import arguments_of_the_run
-from mgnm_tf.training.config import TrainConfig
 from tests.testing import check_config
 from tests.testing import run_model_test
 

@@ -13,7 +13,7 @@ from mgnm_tf.data.log import read_log
 from mgnm_tf.data.splits import split_log
 from mgnm_tf.data.synthetic import make_world
 from mgnm_tf.models.registry import create_model
-from mgnm_tf.training.config import TrainConfig
+from mgnm_tf.runs.config import TrainConfig
 
 STAND_IN = """
 import json

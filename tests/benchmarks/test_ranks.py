@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from benchmarks.studies import ranks
 from mgnm_tf.evaluation.evaluate import Evaluation
 from mgnm_tf.evaluation.protocol import Protocol
-from mgnm_tf.experiments.compare import compare
-from mgnm_tf.experiments.summary import summary_of
+from mgnm_tf.studies.compare import compare
+from mgnm_tf.studies.summary import summary_of
 from tests.training.worlds import small_data
 
 

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.studies import tuning
-from mgnm_tf.training.history import read_history
+from mgnm_tf.runs.history import read_history
 from tests.training.worlds import small_data
 
 pytestmark = pytest.mark.large

@@ -20,7 +20,7 @@ from mgnm_tf.data.times import encode_times
 from mgnm_tf.data.times import whole_seconds
 from mgnm_tf.errors import DataError
 from mgnm_tf.evaluation.protocol import Protocol
-from mgnm_tf.serving import verification
+from mgnm_tf.export import verification
 from mgnm_tf.serving.recommend_file import read_history
 from tests.data.toy import toy_data
 

@@ -31,9 +31,10 @@ def test_names():
 def test_folder_of_a_checkout_and_of_a_wheel(tmp_path, monkeypatch):
     assert recipe_folder() == FOLDER
     package = tmp_path / "mgnm_tf"
-    (package / "recipes").mkdir(parents=True)
+    recipes = package / "data" / "recipes"
+    recipes.mkdir(parents=True)
     monkeypatch.setattr("mgnm_tf.data.recipe._PACKAGE", package)
-    assert recipe_folder() == package / "recipes"
+    assert recipe_folder() == recipes
 
 
 def test_datasets_is_no_python_package():

@@ -19,8 +19,8 @@ from mgnm_tf.metrics import NDCG
 from mgnm_tf.metrics import GroupAUC
 from mgnm_tf.metrics import HitRate
 from mgnm_tf.models.registry import model_class
+from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.training.build import make_model
-from mgnm_tf.training.config import TrainConfig
 from tests.data.toy import toy_data
 from tests.data.worlds import log_of
 from tests.evaluation.models import Fixed

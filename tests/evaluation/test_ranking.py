@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mgnm_tf.evaluation.ranking import RankingModel
-from mgnm_tf.layers.level_pooling import MODES
+from mgnm_tf.layers.scoring.level_pooling import MODES
 from mgnm_tf.models.registry import model_class
 from mgnm_tf.training.memory import peak_memory
 from mgnm_tf.training.memory import reset_peak_memory

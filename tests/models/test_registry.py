@@ -99,6 +99,18 @@ def test_a_name_loads_no_other_model():
     assert result.stdout.strip() == "False"
 
 
+def test_an_old_installation_hides_no_model(monkeypatch):
+    class Ours:
+        name = "mgnm-tf"
+
+    point = metadata.EntryPoint("sasrec", "gone:SASRec", registry.GROUP)
+    monkeypatch.setattr(
+        metadata, "entry_points", lambda group: [point._for(Ours())]
+    )
+    assert model_names() == OURS
+    assert model_class("sasrec").__name__ == "SASRec"
+
+
 def test_another_package_adds_a_model(guess):
     assert model_names()[-1] == "guess"
     assert model_class("guess").__name__ == "Guess"

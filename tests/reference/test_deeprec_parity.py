@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from baselines.a2svd import A2SVD
 from baselines.caser import Caser
-from baselines.slirec import SLiRec
+from baselines.slirec.slirec import SLiRec
 
 FIXTURE = dict(np.load(Path(__file__).parent / "deeprec" / "deeprec.npz"))
 FEATURES = {

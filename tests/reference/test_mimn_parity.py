@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from baselines.mimn import MIMN
+from baselines.mimn.mimn import MIMN
 
 FIXTURE = Path(__file__).parent / "mimn" / "mimn.npz"
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from baselines.sasrec import SASRec
+from baselines.sasrec.sasrec import SASRec
 
 FOLDER = Path(__file__).parent
 CODE = dict(np.load(FOLDER / "sasrec" / "sasrec.npz"))

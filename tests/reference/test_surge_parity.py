@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from baselines.surge import SURGE
-from mgnm_tf.layers.interest_graph import cluster_means
+from baselines.surge.interest_graph import cluster_means
+from baselines.surge.surge import SURGE
 
 FIXTURE = dict(np.load(Path(__file__).parent / "surge" / "surge.npz"))
 FEATURES = {

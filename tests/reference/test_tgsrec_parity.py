@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from baselines.tgsrec import TGSRec
+from baselines.tgsrec.tgsrec import TGSRec
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.tables import make_tables
 

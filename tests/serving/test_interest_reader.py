@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mgnm_tf.export import Vocabularies
+from mgnm_tf.export import export
+from mgnm_tf.export.export_folder import read_header
 from mgnm_tf.models.registry import create_model
-from mgnm_tf.serving import Vocabularies
-from mgnm_tf.serving import export
 from mgnm_tf.serving import interest_reader
 from mgnm_tf.serving.compiled_ranking import request_specs
-from mgnm_tf.serving.export_folder import read_header
 from mgnm_tf.serving.interest_reader import InterestReader
 
 NAMES = [f"item-{number}" for number in range(60)]

@@ -10,8 +10,8 @@ from mgnm_tf.serving import Recommender
 from mgnm_tf.serving import requests
 from mgnm_tf.serving.history_table import HistoryColumns
 from mgnm_tf.serving.recommend_file import recommend_file
-from tests.serving.worlds import export_sums
-from tests.serving.worlds import no_space
+from tests.export.worlds import export_sums
+from tests.export.worlds import no_space
 
 ROWS = [
     ("bob", "é", 9),

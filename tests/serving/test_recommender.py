@@ -6,18 +6,18 @@ import pytest
 
 from baselines.comirec_sa import ComiRecSA
 from mgnm_tf.errors import UserError
+from mgnm_tf.export import export
 from mgnm_tf.serving import Recommender
 from mgnm_tf.serving import compiled_ranking
-from mgnm_tf.serving import export
 from mgnm_tf.serving import requests
 from mgnm_tf.serving.read_requests import read_requests
 from tests.baselines.test_all_models import DATA
 from tests.baselines.test_all_models import NOW
 from tests.baselines.test_all_models import learned
-from tests.serving.worlds import ITEMS
-from tests.serving.worlds import by_hand
-from tests.serving.worlds import export_sums
-from tests.serving.worlds import words
+from tests.export.worlds import ITEMS
+from tests.export.worlds import by_hand
+from tests.export.worlds import export_sums
+from tests.export.worlds import words
 
 
 @pytest.fixture(scope="module")
@@ -301,7 +301,7 @@ def test_a_model_that_reads_times(tmp_path):
 
 
 def words_of_data():
-    from mgnm_tf.serving import Vocabularies
+    from mgnm_tf.export import Vocabularies
 
     return Vocabularies.from_data(DATA)
 

@@ -9,14 +9,14 @@ import tensorflow as tf
 
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError
+from mgnm_tf.export import Vocabularies
+from mgnm_tf.export import export
 from mgnm_tf.models.registry import create_model
 from mgnm_tf.serving import Recommender
-from mgnm_tf.serving import Vocabularies
-from mgnm_tf.serving import export
 
 pytest.importorskip("faiss", reason="needs the extra [retrieval]")
 
-from mgnm_tf.serving.retrieval import make_index
+from mgnm_tf.index.make_index import make_index
 
 ITEMS, WIDTH = 2500, 16
 NAMES = [f"item {number}, é" for number in range(ITEMS)]

@@ -10,8 +10,8 @@ from mgnm_tf.data.log import read_log
 from mgnm_tf.data.splits import split_log
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
+from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.training import build
-from mgnm_tf.training.config import TrainConfig
 from tests.training.worlds import small_data
 
 

@@ -6,7 +6,7 @@ import pytest
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.evaluate import Evaluation
 from mgnm_tf.evaluation.protocol import Protocol
-from mgnm_tf.training.config import TrainConfig
+from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.training.evaluate_run import evaluate_run
 from mgnm_tf.training.evaluate_run import evaluation_folder
 from mgnm_tf.training.fit import train

@@ -15,11 +15,11 @@ import pytest
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError
 from mgnm_tf.models.loading import load_model
+from mgnm_tf.runs import run_folder
+from mgnm_tf.runs.config import TrainConfig
+from mgnm_tf.runs.history import read_history
 from mgnm_tf.training import callbacks as own_callbacks
 from mgnm_tf.training import fit
-from mgnm_tf.training import run_folder
-from mgnm_tf.training.config import TrainConfig
-from mgnm_tf.training.history import read_history
 from tests.training.worlds import small_data
 
 CONFIG = TrainConfig(

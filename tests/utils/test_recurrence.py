@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mgnm_tf.layers import SequenceEncoder
-from mgnm_tf.layers import sequence_encoder
+from mgnm_tf.layers.sequence import sequence_encoder
 from mgnm_tf.utils.recurrence import bidirectional_lstm
 
 rng = np.random.default_rng(3)

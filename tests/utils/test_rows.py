@@ -6,7 +6,7 @@ from keras import ops
 
 from mgnm_tf.layers import ItemEmbedding
 from mgnm_tf.layers import UserEmbedding
-from mgnm_tf.layers.row_embedding import RowEmbedding
+from mgnm_tf.layers.embedding.row_embedding import RowEmbedding
 from mgnm_tf.optimizers import LazyAdam
 from mgnm_tf.utils.rows import take_rows
 

@@ -1,0 +1,1 @@
+"""MIMN and the layers that only it has."""

@@ -1,0 +1,1 @@
+"""SASRec and the layer that only it has."""

@@ -1,0 +1,201 @@
+"""SASRec: self-attention to the past, read at the newest item."""
+
+import math
+
+import keras
+from keras import ops
+
+from baselines.sasrec.causal_transformer import CausalTransformer
+from mgnm_tf.models.single_vector import SingleVectorRecommender
+from mgnm_tf.serialization import register
+from mgnm_tf.utils.masking import history_length
+from mgnm_tf.utils.masking import valid_positions
+from mgnm_tf.utils.masking import zero_invalid
+from mgnm_tf.utils.validation import check_choice
+from mgnm_tf.utils.validation import check_history_length
+from mgnm_tf.utils.validation import check_positive_int
+from mgnm_tf.utils.validation import check_range
+
+NORMALIZATION = {"paper": "before", "code": "query", "rechorus": "after"}
+"""`normalization` of the blocks of each variant."""
+
+
+@register
+class SASRec(SingleVectorRecommender):
+    """Scores an item by its inner product with the state of the newest item.
+
+    ```
+    z_i = sqrt(d) x_i + p_{n - i}        x: item vectors of the history of n
+    z = block(z), `num_layers` times     see `CausalTransformer`
+    u = LN(z_n)
+    score(j) = u . x_j
+    ```
+
+    The places p are counted from the newest item. The last block computes
+    nothing but the newest position.
+
+    - `"paper"`: blocks that normalise what enters attention and net;
+    - `"code"`: the published code, whose residuals add normalised inputs;
+    - `"rechorus"`: the SASRec of THUwangcy/ReChorus that the TiMiRec paper
+      measured: blocks that normalise their outputs, without sqrt(d) and
+      without the last LN. There: `num_layers=1`, `dropout=0.0`.
+
+    Without the item table it has `max_length` d + `num_layers` (5 (d^2 + d)
+    + 4 d) parameters, plus 2 d unless `"rechorus"`.
+
+    Args:
+        num_users: number of known users; not used.
+        num_items: number of items M; item 0 is padding.
+        embedding_dim: width d of the item vectors. Defaults to `16`.
+        num_layers: number of blocks. Defaults to `2`.
+        num_heads: number of heads of the attention; divides d. Defaults to
+            `1`.
+        dropout: share of the inputs, and of the outputs of attention and
+            net, that training sets to zero. Defaults to `0.5`.
+        variant: `"paper"`, `"code"` or `"rechorus"`, see above. Defaults to
+            `"paper"`.
+        max_length: the longest history. Defaults to `100`.
+        temperature: see `SingleVectorRecommender`. Defaults to `None`.
+        **kwargs: arguments of `keras.Model`.
+
+    Call arguments:
+        features: see `SequentialRecommender`; `history` is read.
+        training: whether dropout acts.
+
+    Returns:
+        Scores (batch, C). Padding scores 0.
+
+    Masking: padding changes nothing; after an empty history the user vector
+    is zero.
+
+    Raises:
+        ValueError: an argument is out of its range, or a history is longer
+            than `max_length`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from baselines.sasrec.sasrec import SASRec
+    >>> model = SASRec(num_users=10, num_items=50)
+    >>> features = {
+    ...     "user": np.array([1, 2]),
+    ...     "history": np.array([[3, 4, 5], [6, 0, 0]]),
+    ...     "candidates": np.array([[7, 8], [9, 10]]),
+    ... }
+    >>> model(features).shape
+    TensorShape([2, 2])
+
+    Reference: Kang and McAuley, "Self-Attentive Sequential Recommendation",
+    ICDM 2018, https://arxiv.org/abs/1808.09781. Code: kang205/SASRec.
+
+    Differences: paper and code train every position of a sequence at once,
+    each with its next item and one negative; here, as in ReChorus, a sample
+    is a history with its target, and the objective is the common one. The
+    dropout of `"code"` also acts on the weights of the attention and inside
+    the net there, and not on the output of the attention. ReChorus draws its
+    weights from N(0, 0.01^2), and its normalisation adds 1e-5 to the
+    variance, not 1e-8; its table of places has one vector more, for padding.
+    """
+
+    presets = {
+        "default": {},
+        # For the sampled softmax; how it was found: benchmarks/studies.
+        "recommended": {
+            "embedding_dim": 64,
+            "dropout": 0.25,
+            "temperature": 0.1,
+        },
+    }
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        embedding_dim: int = 16,
+        num_layers: int = 2,
+        num_heads: int = 1,
+        dropout: float = 0.5,
+        variant: str = "paper",
+        max_length: int = 100,
+        temperature: float | None = None,
+        **kwargs,
+    ):
+        check_positive_int(num_layers, "num_layers")
+        check_positive_int(num_heads, "num_heads")
+        check_positive_int(max_length, "max_length")
+        check_range(dropout, "dropout", 0.0, 1.0)
+        check_choice(variant, "variant", NORMALIZATION)
+        super().__init__(
+            num_users, num_items, embedding_dim, temperature, **kwargs
+        )
+        self.num_layers = num_layers
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.variant = variant
+        self.max_length = max_length
+        self._create_layers()
+        self.built = True
+
+    def _create_layers(self):
+        """Creates and builds every layer."""
+        policy = {"dtype": self.dtype_policy}
+        dim = self.embedding_dim
+        self.position_embedding = keras.layers.Embedding(
+            self.max_length,
+            dim,
+            embeddings_initializer="glorot_uniform",
+            name="position_embedding",
+            **policy,
+        )
+        self.position_embedding.build()
+        self.input_dropout = keras.layers.Dropout(
+            self.dropout, name="input_dropout", **policy
+        )
+        self.blocks = [
+            CausalTransformer(
+                self.num_heads,
+                self.dropout,
+                NORMALIZATION[self.variant],
+                return_sequences=number < self.num_layers,
+                name=f"block_{number}",
+                **policy,
+            )
+            for number in range(1, self.num_layers + 1)
+        ]
+        for block in self.blocks:
+            block.build((None, None, dim))
+        self.output_norm = None
+        if self.variant != "rechorus":
+            self.output_norm = keras.layers.LayerNormalization(
+                epsilon=1e-8, name="output_norm", **policy
+            )
+            self.output_norm.build((None, dim))
+
+    def read(self, features, training=False):
+        history = ops.convert_to_tensor(features["history"])
+        check_history_length(history, self.max_length)
+        valid_mask = valid_positions(history)
+        items = self.item_embedding(history)
+        if self.variant != "rechorus":
+            items = items * math.sqrt(self.embedding_dim)
+        newest = history_length(valid_mask)[:, None] - 1
+        places = newest - ops.arange(ops.shape(history)[1])
+        items = items + self.position_embedding(ops.maximum(places, 0))
+        items = self.input_dropout(items, training=training)
+        for block in self.blocks:
+            items = block(items, valid_mask=valid_mask, training=training)
+        if self.output_norm is None:
+            return items
+        return zero_invalid(
+            self.output_norm(items), ops.any(valid_mask, axis=-1)
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_layers": self.num_layers,
+            "num_heads": self.num_heads,
+            "dropout": self.dropout,
+            "variant": self.variant,
+            "max_length": self.max_length,
+        }

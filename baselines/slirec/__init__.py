@@ -1,0 +1,1 @@
+"""SLi-Rec and the layers that only it has."""

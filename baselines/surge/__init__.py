@@ -1,0 +1,1 @@
+"""SURGE and the layers that only it has."""

@@ -1,0 +1,1 @@
+"""TGSRec and the layers that only it has."""

@@ -1,0 +1,1 @@
+"""Search for the items next to some interests."""

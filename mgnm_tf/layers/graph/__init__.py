@@ -1,0 +1,1 @@
+"""The graph of a history and what flows on it."""

@@ -1,0 +1,1 @@
+"""From interests or a history to scores."""
