@@ -76,7 +76,8 @@ setup(
         include=["mgnm_tf", "mgnm_tf.*", "baselines", "baselines.*"]
     ),
     package_data={
-        "mgnm_tf.models": ["models.toml"],
+        "mgnm_tf.models": ["*.toml"],
+        "baselines": ["*.toml", "*/*.toml"],
         "mgnm_tf.report": ["templates/*"],
     },
     cmdclass={"build_py": BuildWithRecipes},
@@ -95,6 +96,8 @@ setup(
         "rich>=13",
         "matplotlib>=3.8",
         "jinja2>=3.1",
+        "pydantic>=2.7",
+        "tomli-w>=1",
         "tomli>=2; python_version < '3.11'",
     ],
     extras_require={

@@ -17,6 +17,7 @@ _HOMES = {
     "load_model": "mgnm_tf.models.loading",
     "model_class": "mgnm_tf.models.registry",
     "model_names": "mgnm_tf.models.registry",
+    "BayesianPersonalizedRanking": "mgnm_tf.losses",
     "SampledSoftmax": "mgnm_tf.losses",
     "GeneralizedCrossEntropy": "mgnm_tf.losses",
     "SigmoidCrossEntropy": "mgnm_tf.losses",
@@ -38,7 +39,9 @@ _HOMES = {
     "Protocol": "mgnm_tf.evaluation.protocol",
     "Evaluation": "mgnm_tf.evaluation.evaluate",
     "evaluate": "mgnm_tf.evaluation.evaluate",
+    "Recipe": "mgnm_tf.recipes.recipe",
     "TrainConfig": "mgnm_tf.runs.config",
+    "configure": "mgnm_tf.runs.config",
     "train": "mgnm_tf.training.fit",
     "compare": "mgnm_tf.studies.compare",
 }

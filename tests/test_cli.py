@@ -7,23 +7,32 @@ import subprocess
 import sys
 import time
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from mgnm_tf import __version__
 from mgnm_tf.cli import app
 from mgnm_tf.cli import training_options
-from mgnm_tf.runs.config import TrainConfig
+from mgnm_tf.recipes.merge import SHORT
+from mgnm_tf.recipes.recipe import Training
+from mgnm_tf.runs.config import OF_THE_RUN
+from mgnm_tf.runs.config import configure
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 HEAVY = ("tensorflow", "keras", "pandas", "pyarrow", "matplotlib", "scipy")
 COMMANDS = {
     "prepare": ["--out", "--user-column", "--rating-above", "--min-user"],
-    "train": ["--data", "--out", "--preset", "--set", "--seed"],
+    "train": ["--data", "--out", "--recipe", "--set", "--seed", "--k"],
     "evaluate": ["--data", "--negatives", "--k", "--seed", "--part"],
     "export": ["--out", "--data", "--sample", "--index"],
     "recommend": ["--history", "--out", "--top", "--user", "--items"],
     "explain": ["--history", "--out", "--users", "--titles"],
-    "compare": ["--data", "--models", "--preset", "--seeds", "--set"],
+    "compare": ["--data", "--models", "--recipes", "--seeds", "--set"],
     "models": [],
     "datasets": [],
     "world": ["--out", "--users", "--items", "--seed"],
@@ -80,7 +89,8 @@ def test_help_is_complete(command):
     text, _ = mgnm(command, "--help")
     options = COMMANDS[command]
     if command in ("train", "compare"):
-        fields = set(training_options.HELP) - {"seed"}
+        fields = {*training_options.OPTIONS, *training_options.OF_THE_RUN}
+        fields -= {"seed"}
         options = options + [f"--{name.replace('_', '-')}" for name in fields]
     for option in options:
         assert re.search(rf"{option}\s", text), option
@@ -89,8 +99,9 @@ def test_help_is_complete(command):
 
 
 def test_every_field_of_the_configuration_is_an_option():
-    own = {"model", "preset", "options"}
-    assert {*training_options.HELP, *own} == set(TrainConfig("m").to_dict())
+    own = {"model", "recipe", "options", "k"}
+    assert {*training_options.OPTIONS} == {*Training.model_fields, *SHORT}
+    assert {*training_options.OF_THE_RUN, *own} == {*OF_THE_RUN}
 
 
 def test_help_and_mistakes_load_nothing_heavy():
@@ -232,7 +243,6 @@ def test_train_hands_its_options_on(folder, monkeypatch):
 
     monkeypatch.setattr(fit, "train", train)
     choices = {
-        "preset": "released",
         "objective": "sampled_softmax",
         "negatives": 2,
         "shared_negatives": 30,
@@ -247,19 +257,19 @@ def test_train_hands_its_options_on(folder, monkeypatch):
         "seed": 9,
         "steps_per_execution": 2,
     }
-    flags = ["--correct-sampling", "--mixed-precision", "--jit-compile"]
+    flags = ["--logq-correction", "--mixed-precision", "--jit-compile"]
     for name, value in choices.items():
         flags += [f"--{name.replace('_', '-')}", value]
     flags += ["--set", "l2=0.1", "--set", "level_pooling=sum"]
     _, stderr = mgnm(
-        "train", "mgnm", "--data", "d", "--out", "o", *flags, code=130
+        "train", "mgnm:released", "--data", "d", "--out", "o", *flags, code=130
     )
     assert "Give the same command again to continue" in stderr
     assert given == [
-        TrainConfig(
-            "mgnm",
+        configure(
+            "mgnm:released",
             options={"l2": "0.1", "level_pooling": "sum"},
-            correct_sampling=True,
+            logq_correction=True,
             mixed_precision=True,
             jit_compile=True,
             **choices,
@@ -274,9 +284,12 @@ def test_train_hands_its_options_on(folder, monkeypatch):
         (["gru4rec", "--set", "embeding_dim=8"], "'embedding_dim'"),
         (["gru4rec", "--set", "embedding_dim"], "--set must be KEY=VALUE"),
         (["gru4rec", "--set", "embedding_dim=x"], "must be an integer"),
-        (["mgnm", "--preset", "realeased"], "Did you mean 'released'"),
+        (["mgnm:realeased"], "Did you mean 'released'"),
+        (["mgnm", "--k", "0"], "`k` must be at least 1"),
+        (["mgnm", "--objective", "paper"], "is called 'bce' now"),
+        ([], "Name a model, see `mgnm models`, or a recipe: --recipe FILE"),
         (["mgnm", "--monitor", "val_ndcg"], "Did you mean 'val_ndcg@5'"),
-        (["mgnm", "--objective", "papper"], "Did you mean 'paper'"),
+        (["mgnm", "--objective", "bc"], "Did you mean 'bce'"),
         (["mgnm", "--epochs", "0"], "`epochs` must be at least 1"),
     ],
 )
@@ -345,22 +358,89 @@ def test_compare_prints_a_table_and_goes_on(folder, tmp_path):
     assert again == stdout
     assert "item_knn/seed-0" not in quiet
     line = refused(*arguments, "--epochs", 3)
-    assert "epochs is 3, was 20" in line
+    assert "epochs is 3, was None" in line
 
 
-def test_compare_gives_a_preset_to_the_models_that_have_it(folder, tmp_path):
-    out = tmp_path / "c"
+def test_compare_lays_what_is_given_over_each_recipe(folder, tmp_path):
+    out, parts = tmp_path / "c", tmp_path / "parts.toml"
+    parts.write_text(
+        '[near]\nabout = {model = "item_knn", part = true}\n'
+        "model = {num_neighbors = 7}\n"
+    )
     mgnm(
         *("compare", "--data", folder / "data", "--out", out),
-        *("--models", "popularity,item_knn", "--preset", "recent"),
-        *("--set", "item_knn.num_neighbors=7", "--test-negatives", 50),
+        *("--models", "popularity,item_knn:whole_history+near"),
+        *("--recipes", parts, "--max-length", 9, "--test-negatives", 50),
+        *("--set", "item_knn:whole_history+near.shrinkage=2"),
     )
     assert (out / "popularity").is_dir()
-    config = json.loads(
-        (out / "item_knn-recent" / "seed-0" / "config.json").read_text()
+    run = out / "item_knn-whole_history+near" / "seed-0"
+    config = json.loads((run / "config.json").read_text())
+    assert config["recipe"] == "item_knn:whole_history+near"
+    assert config["options"] == {"num_neighbors": 7, "shrinkage": 2.0}
+    assert config["max_length"] == 9
+
+
+def test_a_recipe_in_a_file_is_trained_and_given_back(folder, tmp_path):
+    mine = tmp_path / "mine.toml"
+    mine.write_text(
+        "[model]\nnum_neighbors = 7\nlast = 3\n[training]\nmax_length = 9\n"
     )
-    assert config["preset"] == "recent"
-    assert config["options"] == {"num_neighbors": "7"}
+    for source, out in ((mine, "a"), (tmp_path / "a" / "recipe.toml", "b")):
+        mgnm(
+            *("train", "item_knn", "--recipe", source, "--out", tmp_path / out),
+            *("--data", folder / "data", "--k", "1,5"),
+        )
+        config = json.loads((tmp_path / out / "config.json").read_text())
+        assert config["options"] == {"num_neighbors": 7, "last": 3}
+        metrics = json.loads((tmp_path / out / "metrics.json").read_text())
+        assert metrics["protocol"]["k"] == [1, 5]
+        assert metrics["protocol"]["max_length"] == 9
+    ranks = [tmp_path / out / "test_ranks.parquet" for out in "ab"]
+    assert pd.read_parquet(ranks[0]).equals(pd.read_parquet(ranks[1]))
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "message"),
+    [
+        (None, "[model]\nlast = 3", "does not say which model it is for"),
+        ("item_knn", "[model]\nlast = \n", "no TOML: Invalid value (at line 2"),
+        ("item_knn", "[modle]\n", "key 'modle'. Did you mean 'model'"),
+        ("item_knn", "[training]\nepoch=1", "Did you mean 'epochs'"),
+        ("item_knn", "[model]\nlost=1", "Did you mean 'last'"),
+        (
+            "item_knn",
+            '[about]\nmodel = "mgnm"',
+            "a recipe of mgnm, not of item",
+        ),
+        ("item_knn:recommended", "", "names a recipe and --recipe"),
+        (None, '[about]\nmodel = "mgmn"', "Unknown model 'mgmn'. Did you"),
+        ("mgnm", '[training]\nobjective="paper"', "is called 'bce' now"),
+    ],
+)
+def test_unusable_recipe_files(model, text, message, folder, tmp_path):
+    path = tmp_path / "r.toml"
+    path.write_text(text)
+    arguments = ["--recipe", path, "--data", folder / "data"]
+    line = refused(
+        *("train", *([] if model is None else [model]), *arguments),
+        *("--out", tmp_path / "run"),
+    )
+    assert message in line
+    assert [entry.name for entry in tmp_path.iterdir()] == ["r.toml"]
+
+
+def test_a_recipe_is_printed_whole_with_its_origins():
+    stdout, _ = mgnm("models", "mgnm:paper+without_graph")
+    assert "num_layers = 0  # mgnm+without_graph" in stdout
+    assert "embedding_dim = 16  # mgnm:paper" in stdout
+    assert 'sequence_encoder = "bilstm"  # constructor' in stdout
+    assert 'name = "lazy_adam"  # default' in stdout
+    assert "shared_negatives = 0  # bce" in stdout
+    values = tomllib.loads(stdout)
+    assert values["training"]["optimizer"]["learning_rate"] == 0.001
+    line = refused("models", "mgnm+without_grph")
+    assert "Did you mean 'without_graph'" in line
 
 
 def test_compare_fails_after_all_if_a_model_failed(
@@ -398,7 +478,8 @@ def test_compare_fails_after_all_if_a_model_failed(
         (["--set", "epochs=3"], "--set must be MODEL.KEY=VALUE"),
         (["--set", "mgnm.epochs=3"], "Unknown model of an option 'mgnm'"),
         (["--test-negatives", "0"], "`negatives` must be at least 1"),
-        (["--preset", "paper"], "None of the models has a preset 'paper'"),
+        (["--models", "mgnm:papr"], "Did you mean 'paper'"),
+        (["--k", "5,0"], "`k` must be at least 1"),
     ],
 )
 def test_compare_refuses(arguments, message, folder, tmp_path):
@@ -418,7 +499,11 @@ def test_compare_refuses(arguments, message, folder, tmp_path):
 
 def test_lists():
     stdout, _ = mgnm("models")
-    assert "popularity" in stdout and "released" in stdout
+    assert "popularity" in stdout and "+long_history" in stdout
+    assert "where that is not tuned" in stdout
+    rows = [line.split() for line in stdout.splitlines()]
+    (surge,) = [row for row in rows if row and row[0] == "surge"]
+    assert "no" in surge
     stdout, _ = mgnm("datasets")
     assert "movielens-100k" in stdout and "planted" in stdout
 

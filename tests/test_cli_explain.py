@@ -39,7 +39,7 @@ def folder(tmp_path_factory):
     options = {"embedding_dim": 6, "num_interests": 2, "num_layers": 1}
     model = MGNM(2, 15, embeddings_initializer=1.0, **options)
     export(model, words, folder / "mgnm")
-    export(create_model("gru4rec", None, 2, 15), words, folder / "gru4rec")
+    export(create_model("gru4rec", 2, 15), words, folder / "gru4rec")
     lines = ["user_id,item_id,timestamp"]
     for user, items in EVENTS.items():
         for time in reversed(range(len(items))):

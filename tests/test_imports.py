@@ -11,7 +11,13 @@ ROOT = Path(__file__).parents[1]
 
 GROUND = {"types", "version", "errors", "serialization"}
 BELOW_MODELS = GROUND | {"utils", "layers", "losses", "metrics", "optimizers"}
-BELOW_TRAINING = BELOW_MODELS | {"models", "data", "evaluation", "runs"}
+BELOW_TRAINING = BELOW_MODELS | {
+    "recipes",
+    "models",
+    "data",
+    "evaluation",
+    "runs",
+}
 BELOW_CLI = BELOW_TRAINING | {
     "training",
     "index",
@@ -31,11 +37,12 @@ ARROWS = {
     "losses": {"types", "serialization", "utils"},
     "metrics": {"types", "serialization", "utils"},
     "optimizers": {"types", "serialization", "utils"},
-    "models": BELOW_MODELS,
+    "recipes": GROUND | {"utils"},
+    "models": BELOW_MODELS | {"recipes"},
     "baselines": BELOW_MODELS | {"models"},
     "data": GROUND | {"utils"},
     "evaluation": BELOW_MODELS | {"models", "data"},
-    "runs": GROUND | {"utils", "data"},
+    "runs": GROUND | {"utils", "data", "recipes", "models"},
     "training": BELOW_TRAINING,
     "index": GROUND | {"utils"},
     "export": BELOW_TRAINING | {"training", "index"},

@@ -182,7 +182,7 @@ def test_config_round_trip(loss):
 @pytest.mark.parametrize(
     ("name", "loss"),
     [
-        ("paper", SigmoidCrossEntropy),
+        ("bce", SigmoidCrossEntropy),
         ("sampled_softmax", SampledSoftmax),
         ("gbce", GeneralizedCrossEntropy),
     ],

@@ -83,7 +83,7 @@ def export(
     >>> from mgnm_tf.export import Vocabularies, export
     >>> from mgnm_tf.serving import Recommender
     >>> words = Vocabularies(["ann"], ["tea", "milk", "jam"], [3, 1, 2])
-    >>> model = create_model("gru4rec", None, 1, 3)
+    >>> model = create_model("gru4rec", 1, 3)
     >>> folder = export(model, words, tempfile.mkdtemp() + "/served")
     >>> recommender = Recommender.load(folder)
     >>> list(recommender.recommend([[]], k=2)["item_id"])

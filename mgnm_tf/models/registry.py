@@ -257,6 +257,8 @@ def refusals_of(name: str) -> Iterator[None]:
     """Turns what a constructor raises into an error of the user."""
     try:
         yield
+    except UserError:
+        raise
     except (TypeError, ValueError) as error:
         raise UserError(f"Model {name}: {error}") from error
 

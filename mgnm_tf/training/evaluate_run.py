@@ -51,7 +51,7 @@ def evaluate_run(
     config, environment = run_folder.read_run(run)
     data = same_data(run, data, environment["data"])
     if protocol is None:
-        protocol = Protocol(max_length=config.max_length)
+        protocol = Protocol(max_length=config.max_length, k=config.k)
     protocol = followed(protocol, data)
     model = load_model(run / run_folder.MODEL)
     folder = run if replace else evaluation_folder(run, protocol)

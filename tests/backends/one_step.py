@@ -23,7 +23,7 @@ from baselines.tgsrec.time_encoding import TimeEncoding
 from mgnm_tf import layers
 from mgnm_tf.losses import SampledSoftmax
 from mgnm_tf.losses import SigmoidCrossEntropy
-from mgnm_tf.models.mgnm import MGNM
+from mgnm_tf.models.registry import create_model
 
 MASK = np.arange(4)[None] < np.array([4, 2, 0])[:, None]
 FEATURES = {
@@ -308,15 +308,14 @@ def run_all():
     for name, layer, inputs in layer_cases():
         case = run_model(Harness(layer, inputs), inputs, "mean_squared_error")
         results.update({f"{name}/{key}": v for key, v in case.items()})
-    for preset, features, loss, labels in (
+    for name, features, loss, labels in (
         ("paper", FEATURES, SigmoidCrossEntropy(), LABELS),
         ("released", SHARED, SampledSoftmax(), SHARED_LABELS),
     ):
-        model = MGNM.from_preset(
-            preset, 4, 9, embedding_dim=6, routing_noise=0.0, max_length=4
-        )
+        options = {"embedding_dim": 6, "routing_noise": 0.0}
+        model = create_model(f"mgnm:{name}", 4, 9, options, max_length=4)
         case = run_model(model, features, loss, labels)
-        results.update({f"MGNM_{preset}/{k}": v for k, v in case.items()})
+        results.update({f"MGNM_{name}/{k}": v for k, v in case.items()})
     return results
 
 

@@ -89,7 +89,7 @@ def test_padding_is_not_trained():
 
 
 def test_temperature_is_an_option():
-    model = create_model("youtube_dnn", None, 2, 9, {"temperature": "0.1"})
+    model = create_model("youtube_dnn", 2, 9, {"temperature": "0.1"})
     assert model.temperature == 0.1
 
 

@@ -66,7 +66,7 @@ def test_where_it_ran_is_told(report):
     [
         (["trian"], "unknown phase 'trian'"),
         (["train", "--models", "mgmn"], "unknown model 'mgmn'"),
-        (["train", "--models", "mgnm:papr"], "mgnm has no preset 'papr'"),
+        (["train", "--models", "mgnm:papr"], "Unknown recipe of mgnm 'papr'"),
         (["train", "--against", "no-such"], "'no-such' is no revision"),
         (["train", "--log", "no-such.csv"], "no-such.csv"),
         (["gpu", "--models", "mgmn"], "unknown model 'mgmn'"),

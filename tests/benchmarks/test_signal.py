@@ -11,8 +11,8 @@ from benchmarks.studies import signal
 from benchmarks.studies.signal_probe import SignalProbe
 from mgnm_tf.data.synthetic import write_world
 from mgnm_tf.losses import SampledSoftmax
-from mgnm_tf.models.mgnm import MGNM
 from mgnm_tf.models.mgnm_extraction import extract
+from mgnm_tf.models.registry import create_model
 
 # The items of the histories are no candidates.
 FEATURES = {
@@ -26,15 +26,15 @@ LABELS[:, 0] = 1
 LABELS[1, 2] = -1
 
 
-def make_probe(preset="paper", **options):
-    options = {"embedding_dim": 4, "max_length": 4, "seed": 1, **options}
-    model = MGNM.from_preset(preset, 5, 20, **options)
+def make_probe(recipe="paper", **options):
+    options = {"embedding_dim": 4, "seed": 1, **options}
+    model = create_model(f"mgnm:{recipe}", 5, 20, options, max_length=4)
     return SignalProbe(model, FEATURES, LABELS)
 
 
-@pytest.mark.parametrize(("preset", "options"), signal.RECIPES.values())
-def test_the_stages_are_those_of_the_model(preset, options):
-    probe = make_probe(preset, **options)
+@pytest.mark.parametrize(("recipe", "options"), signal.RECIPES.values())
+def test_the_stages_are_those_of_the_model(recipe, options):
+    probe = make_probe(recipe, **options)
     model = probe.model
     _, levels = probe.levels(False)
     interests, coupling = extract(model, levels, probe.mask, False)
@@ -50,9 +50,9 @@ def test_the_stages_are_those_of_the_model(preset, options):
     )
 
 
-@pytest.mark.parametrize("preset", ["paper", "recommended"])
-def test_gradients_are_those_of_training(preset):
-    probe = make_probe(preset, routing_noise=0.0, dropout=0.0)
+@pytest.mark.parametrize("recipe", ["paper", "recommended"])
+def test_gradients_are_those_of_training(recipe):
+    probe = make_probe(recipe, routing_noise=0.0, dropout=0.0)
     model, found = probe.model, probe.measure()
     with tf.GradientTape() as tape:
         scores = model(FEATURES, training=True)
@@ -81,7 +81,7 @@ def test_gradients_are_those_of_training(preset):
     for name, value in expected.items():
         assert found[name] or value == 0, name
         assert found[name] in (None, pytest.approx(value, rel=2e-3)), name
-    assert (found["gradient_encoder"] is None) == (preset == "recommended")
+    assert (found["gradient_encoder"] is None) == (recipe == "recommended")
     assert found["gradient_table_candidates"] > 0
 
 

@@ -332,7 +332,7 @@ def test_rows_of_any_index_are_the_same_samples():
 
 
 def made(data):
-    return make_model(data, TrainConfig("popularity"))
+    return make_model(data, TrainConfig(model="popularity"))
 
 
 def fitted(data):

@@ -30,14 +30,18 @@ def data():
 @pytest.fixture(scope="module")
 def run(data, tmp_path_factory):
     out = tmp_path_factory.mktemp("run") / "run"
-    return train(data, TrainConfig("item_knn", max_length=5), out, verbose=0)
+    return train(
+        data, TrainConfig(model="item_knn", max_length=5), out, verbose=0
+    )
 
 
 @pytest.fixture(scope="module")
 def learned_run(data, tmp_path_factory):
     """A run of a model with vectors."""
     out = tmp_path_factory.mktemp("learned") / "run"
-    config = TrainConfig("youtube_dnn", max_length=5, epochs=1, batch_size=64)
+    config = TrainConfig(
+        model="youtube_dnn", max_length=5, epochs=1, batch_size=64
+    )
     return train(data, config, out, verbose=0)
 
 
@@ -71,7 +75,7 @@ def test_no_folder_of_this_machine_is_told(data, tmp_path):
     about = {"source": str(tmp_path / "log.csv"), "licence": "CC0"}
     data = dataclasses.replace(data, metadata={**data.metadata, **about})
     data.save(tmp_path / "data")
-    config = TrainConfig("popularity", max_length=5)
+    config = TrainConfig(model="popularity", max_length=5)
     run = train(tmp_path / "data", config, tmp_path / "run", verbose=0)
     export_run(run, tmp_path / "e")
     header = json.loads((tmp_path / "e" / "export.json").read_text())

@@ -38,7 +38,7 @@ for path in sys.argv[3:]:
 
 def made(name):
     keras.utils.set_random_seed(0)
-    model = create_model(name, None, 3, 9, {"embedding_dim": 4})
+    model = create_model(name, 3, 9, {"embedding_dim": 4})
     model.compile(metrics=[NDCG(5), GroupAUC()])
     model.fit(FEATURES, LABELS, verbose=0)
     return model

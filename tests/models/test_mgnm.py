@@ -2,8 +2,11 @@ import keras
 import numpy as np
 import pytest
 
+from mgnm_tf.errors import UserError
 from mgnm_tf.models.mgnm import MGNM
-from mgnm_tf.models.mgnm_presets import PRESETS
+from tests.models.recipes import OWN
+from tests.models.recipes import RECIPES
+from tests.models.recipes import make_mgnm
 from tests.reference import numpy_mgnm as oracle
 from tests.testing import run_model_test
 
@@ -15,7 +18,7 @@ FEATURES = {
     ),
     "candidates": np.array([[1, 2], [3, 4], [20, 9], [7, 7]], "int32"),
 }
-ONLY_NUMBERS_DIFFER = ("paper_micro_video", "without_l1")
+ONLY_NUMBERS_DIFFER = ("mgnm:paper_micro_video", "mgnm:paper+without_l1")
 
 
 def make(**options):
@@ -52,26 +55,19 @@ def test_equals_the_equations(options):
     np.testing.assert_allclose(np.asarray(levels), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_keeps_the_contract(preset):
-    model = MGNM.from_preset(
-        preset, USERS, ITEMS, embedding_dim=4, max_length=8
-    )
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_keeps_the_contract(recipe):
+    model = make_mgnm(recipe, USERS, ITEMS, embedding_dim=4)
     run_model_test(model, FEATURES)
 
 
 @pytest.mark.parametrize(
-    "preset", [name for name in PRESETS if name not in ONLY_NUMBERS_DIFFER]
+    "recipe", [name for name in RECIPES if name not in ONLY_NUMBERS_DIFFER]
 )
-def test_every_preset_learns(preset):
+def test_every_recipe_learns(recipe):
     keras.utils.set_random_seed(3)
-    model = MGNM.from_preset(
-        preset,
-        USERS,
-        ITEMS,
-        embedding_dim=4,
-        max_length=8,
-        embeddings_initializer=0.5,
+    model = make_mgnm(
+        recipe, USERS, ITEMS, embedding_dim=4, embeddings_initializer=0.5
     )
     model.compile(keras.optimizers.Adam(0.02))
     labels = np.array([[1.0, 0.0]] * 4, "float32")
@@ -79,22 +75,19 @@ def test_every_preset_learns(preset):
     assert losses[-1] < losses[0]
 
 
-def test_paper_preset_is_the_default():
+def test_the_constructor_has_the_values_of_the_paper():
     model = MGNM(USERS, ITEMS)
-    assert list(PRESETS)[0] == "paper"
-    for name, value in PRESETS["paper"].items():
+    for name, value in OWN["paper"].model.items():
         assert getattr(model, name) == value
 
 
-def test_presets_add_up_and_the_later_one_wins():
-    name = "recommended+with_bilstm+without_graph"
-    model = MGNM.from_preset(name, USERS, ITEMS, max_length=8)
-    assert (model.temperature, model.embedding_dim) == (0.1, 64)
+def test_parts_add_up_and_explicit_options_win():
+    label = "mgnm+with_bilstm+without_graph"
+    model = make_mgnm(label, USERS, ITEMS, embedding_dim=4)
+    assert (model.temperature, model.embedding_dim) == (0.1, 4)
     assert (model.sequence_encoder, model.num_layers) == ("bilstm", 0)
-    turned = "without_graph+recommended"
-    assert MGNM.from_preset(turned, USERS, ITEMS).num_layers == 1
-    with pytest.raises(ValueError, match="Did you mean 'without_graph'"):
-        MGNM.from_preset("recommended+without_grap", USERS, ITEMS)
+    with pytest.raises(UserError, match="Did you mean 'without_graph'"):
+        make_mgnm("mgnm+without_grap", USERS, ITEMS)
 
 
 def test_parameter_count():
@@ -220,8 +213,6 @@ def test_errors():
     long = {**FEATURES, "history": np.ones((4, 11), "int32")}
     with pytest.raises(ValueError, match="length 11, max_length=10"):
         make()(long)
-    with pytest.raises(ValueError, match="Did you mean 'released'"):
-        MGNM.from_preset("release", 1, 1)
     with pytest.raises(ValueError, match="Unknown interest_extractor"):
         make(interest_extractor="capsules")
     with pytest.raises(ValueError, match="`l2` must be between 0"):
@@ -257,11 +248,9 @@ def test_history_attention_equals_the_equations(options):
     assert (np.ptp(attention[0], axis=-1).max() > 1e-3) == (not options)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_labels_and_attention_of_every_preset(preset):
-    model = MGNM.from_preset(
-        preset, USERS, ITEMS, embedding_dim=4, max_length=8
-    )
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_labels_and_attention_of_every_recipe(recipe):
+    model = make_mgnm(recipe, USERS, ITEMS, embedding_dim=4)
     if model.interest_extractor == "self_attention":
         with pytest.raises(AttributeError, match="has no interest labels"):
             model.interest_labels()

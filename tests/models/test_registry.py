@@ -1,7 +1,9 @@
 """Models by name."""
 
+import importlib.machinery
 import subprocess
 import sys
+import types
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -39,8 +41,6 @@ OURS = [
 class Guess:
     """A stand-in for a model of another package."""
 
-    presets = {"default": {}, "wide": {"embedding_dim": 64}}
-
     def __init__(
         self,
         num_users: int,
@@ -59,10 +59,19 @@ class Guess:
 
 
 @pytest.fixture
-def guess(monkeypatch):
+def guess(monkeypatch, tmp_path):
     """Puts `Guess` into the entry-point group, as a package would."""
-    point = metadata.EntryPoint("guess", f"{__name__}:Guess", registry.GROUP)
-    monkeypatch.setitem(sys.modules, __name__, sys.modules[Guess.__module__])
+    module = types.ModuleType("their_guess")
+    module.Guess = Guess
+    module.__spec__ = importlib.machinery.ModuleSpec(
+        "their_guess", None, origin=str(tmp_path / "their_guess.py")
+    )
+    (tmp_path / "guess.toml").write_text(
+        "[recommended.model]\nembedding_dim = 32\n[wide.model]\n"
+        "embedding_dim = 64\n"
+    )
+    monkeypatch.setitem(sys.modules, "their_guess", module)
+    point = metadata.EntryPoint("guess", "their_guess:Guess", registry.GROUP)
     monkeypatch.setattr(metadata, "entry_points", lambda group: [point])
 
 
@@ -77,10 +86,14 @@ def test_every_listed_model_keeps_the_contract(name):
 
     cls = model_class(name)
     assert issubclass(cls, SequentialRecommender)
-    assert all(isinstance(value, dict) for value in cls.presets.values())
-    for preset in [None, *cls.presets]:
-        model = create_model(name, preset, num_users=3, num_items=7)
+    for label in [name, *(f"{name}:{key}" for key in whole_recipes(name))]:
+        model = create_model(label, num_users=3, num_items=7)
         assert (model.num_users, model.num_items) == (3, 7)
+
+
+def whole_recipes(name):
+    recipes = registry.recipes_of(name)
+    return [key for key in recipes if not recipes[key].about.part]
 
 
 def test_a_name_loads_no_other_model():
@@ -116,50 +129,47 @@ def test_another_package_adds_a_model(guess):
     assert model_class("guess").__name__ == "Guess"
 
 
-def test_preset_and_options(guess):
-    model = create_model("guess", "wide", 2, 5)
+def test_recipe_and_options(guess):
+    assert create_model("guess", 2, 5).embedding_dim == 32
+    model = create_model("guess:wide", 2, 5)
     assert (model.sizes, model.embedding_dim) == ((2, 5), 64)
     options = {"embedding_dim": "8", "dropout": "0.5", "pooling": "mean"}
-    model = create_model("guess", "wide", 2, 5, options)
+    model = create_model("guess:wide", 2, 5, options)
     assert model.embedding_dim == 8
     assert model.dropout == 0.5
     assert model.pooling == "mean"
-    assert create_model("guess", None, 2, 5, {"dropout": 0.1}).dropout == 0.1
+    assert create_model("guess", 2, 5, {"dropout": 0.1}).dropout == 0.1
 
 
 @pytest.mark.parametrize(
-    ("name", "preset", "options", "words"),
+    ("label", "options", "words"),
     [
-        ("gues", None, {}, "Unknown model 'gues'. Did you mean 'guess'?"),
-        ("guess", "wied", {}, "preset of guess 'wied'. Did you mean 'wide'?"),
+        ("gues", {}, "Unknown model 'gues'. Did you mean 'guess'?"),
+        ("guess:wied", {}, "recipe of guess 'wied'. Did you mean 'wide'?"),
         (
             "guess",
-            None,
             {"dropuot": "1"},
             "Unknown option of guess 'dropuot'. Did you mean 'dropout'?",
         ),
         (
             "guess",
-            None,
             {"embedding_dim": "wide"},
             "'embedding_dim' must be an integer. Received: embedding_dim=wide",
         ),
         (
             "guess",
-            None,
             {"pooling": "sum"},
             "'pooling' must be one of max, mean. Received: pooling=sum",
         ),
         (
             "guess",
-            None,
             {"embedding_dim": "0"},
             "Model guess: `embedding_dim` must be at least 1.",
         ),
-        ("guess", None, {"num_items": "3"}, "Unknown option of guess"),
+        ("guess", {"num_items": "3"}, "Unknown option of guess"),
     ],
 )
-def test_errors(guess, name, preset, options, words):
+def test_errors(guess, label, options, words):
     with pytest.raises(UserError) as caught:
-        create_model(name, preset, 2, 5, options)
+        create_model(label, 2, 5, options)
     assert words in str(caught.value)

@@ -25,7 +25,7 @@ def page(tmp_path):
         "platform": "Linux",
     }
     shared = {
-        "training": {"batch_size": 2000, "jit": False, "steps": None},
+        "settings": {"batch_size": 2000, "jit": False, "steps": None},
         "data": {
             "fingerprint": "abc",
             "name": "toys & games",

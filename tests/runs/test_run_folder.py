@@ -7,7 +7,7 @@ from mgnm_tf.errors import UserError
 from mgnm_tf.runs import run_folder
 from mgnm_tf.runs.config import TrainConfig
 
-CONFIG = TrainConfig("mgnm")
+CONFIG = TrainConfig(model="mgnm")
 ENVIRONMENT = {"data": {"fingerprint": "abc", "path": "d", "name": "d"}}
 
 
@@ -30,7 +30,12 @@ def test_a_finished_run_stands_at_its_place(tmp_path):
         assert not run.exists()
     assert run_folder.read_run(run) == (CONFIG, ENVIRONMENT)
     names = {path.name for path in run.iterdir()}
-    assert names == {"config.json", "environment.json", "model.keras"}
+    assert names == {
+        "config.json",
+        "recipe.toml",
+        "environment.json",
+        "model.keras",
+    }
     assert not run_folder.partial_path(run).exists()
 
 
@@ -49,7 +54,7 @@ def test_an_existing_folder_is_refused(tmp_path):
 
 def test_other_options_are_named(tmp_path):
     interrupt(tmp_path / "run")
-    other = TrainConfig("mgnm", epochs=7)
+    other = TrainConfig(model="mgnm", epochs=7)
     with pytest.raises(UserError, match="epochs is 7, was 20.*or delete"):
         with run_folder.open_run(tmp_path / "run", other, ENVIRONMENT):
             pass

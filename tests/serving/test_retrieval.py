@@ -31,7 +31,7 @@ def made_export(folder, name, **options):
     """Exports a model whose item vectors lie apart, with a flat index."""
     keras.utils.set_random_seed(0)
     words = Vocabularies(["ann"], NAMES, COUNTS, **options)
-    model = create_model(name, None, 1, ITEMS)
+    model = create_model(name, 1, ITEMS)
     random = np.random.default_rng(5)
     for weight in model.trainable_variables:
         if weight.shape and weight.shape[0] >= ITEMS:
@@ -203,7 +203,7 @@ def test_without_an_index_items_stay_as_they_are(folder, tmp_path):
 
 def test_models_of_another_kind_have_no_index(tmp_path):
     words = Vocabularies([], NAMES[:9], COUNTS[:9])
-    export(create_model("popularity", None, 0, 9), words, tmp_path / "e")
+    export(create_model("popularity", 0, 9), words, tmp_path / "e")
     with pytest.raises(UserError, match="no index can find its items"):
         make_index(tmp_path / "e", tf.saved_model.load(tmp_path / "e" / "1"))
     assert not (tmp_path / "e" / "index").exists()

@@ -18,7 +18,7 @@ from mgnm_tf.training.evaluate_run import evaluate_run
 from tests.training.worlds import small_data
 
 MODELS = ["popularity", "item_knn"]
-PROTOCOL = Protocol(negatives=50)
+PROTOCOL = Protocol(negatives=50, max_length=20)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_a_second_call_trains_nothing(data, made, monkeypatch):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"settings": {"epochs": 3}}, "other options: epochs is 3, was 20"),
+        ({"settings": {"epochs": 3}}, "other options: epochs is 3, was None"),
         ({"protocol": Protocol()}, "negatives is 'all', was 50"),
         (
             {"options": {"item_knn": {"last": "1"}}},
@@ -214,6 +214,16 @@ def test_a_comparison_of_an_older_version_goes_on(data, made, monkeypatch):
     (out / "comparison.json").write_text(json.dumps(shared))
     no_training(monkeypatch)
     assert run(data, out) == summary
+
+
+def test_a_comparison_without_recipes_is_refused_in_one_sentence(
+    data, made, tmp_path
+):
+    shared = json.loads((made[0] / "comparison.json").read_text())
+    shared["training"] = shared.pop("settings")
+    (tmp_path / "comparison.json").write_text(json.dumps(shared))
+    with pytest.raises(UserError, match="of an earlier version of mgnm_tf"):
+        run(data, tmp_path)
 
 
 def test_the_first_k_chooses_the_winner(data, tmp_path):

@@ -23,7 +23,7 @@ def test_seconds_are_those_of_start_and_epochs():
 def test_an_epoch_is_its_steps_and_its_validation(data, monkeypatch):
     """With a clock that ticks a second at each look."""
     ticks = iter(range(1000))
-    config = TrainConfig("gru4rec", batch_size=16, epochs=7)
+    config = TrainConfig(model="gru4rec", batch_size=16, epochs=7)
     monkeypatch.setattr(estimate.time, "perf_counter", lambda: next(ticks))
     one = estimate_run(data, config)
     monkeypatch.undo()
@@ -36,12 +36,12 @@ def test_an_epoch_is_its_steps_and_its_validation(data, monkeypatch):
 
 def test_a_model_that_counts_costs_nothing(data):
     begin = time.perf_counter()
-    one = estimate_run(data, TrainConfig("popularity"))
+    one = estimate_run(data, TrainConfig(model="popularity"))
     assert (one.epoch, one.epochs) == (0.0, 1)
     assert time.perf_counter() - begin < 30
 
 
 def test_wrong_options_are_told(data):
-    config = TrainConfig("gru4rec", options={"embedding_dim": "0"})
+    config = TrainConfig(model="gru4rec", options={"embedding_dim": "0"})
     with pytest.raises(UserError, match="`embedding_dim` must be at least 1"):
         estimate_run(data, config)

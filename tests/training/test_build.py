@@ -1,4 +1,3 @@
-import dataclasses
 import logging
 
 import keras
@@ -10,7 +9,9 @@ from mgnm_tf.data.log import read_log
 from mgnm_tf.data.splits import split_log
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
+from mgnm_tf.models.mgnm import MGNM
 from mgnm_tf.runs.config import TrainConfig
+from mgnm_tf.runs.config import configure
 from mgnm_tf.training import build
 from tests.training.worlds import small_data
 
@@ -49,56 +50,88 @@ def test_steps_are_whole_executions(batches, execution, expected):
 
 
 def test_a_model_gets_what_follows_from_data_and_run(data):
-    config = TrainConfig("mgnm", options={"l2": 0.0}, max_length=7)
-    assert build.arguments_of_the_run(data, config) == {
-        "max_length": 7,
-        "num_categories": data.num_categories,
-        "num_events": int((data.parts == 0).sum()),
-        "use_time": True,
-    }
+    config = TrainConfig(model="mgnm", options={"l2": 0.0}, max_length=7)
     model = build.make_model(data, config)
     assert (model.max_length, model.l2) == (7, 0.0)
     assert (model.num_users, model.num_items) == (60, data.num_items)
+    assert model.data_fingerprint == data.fingerprint
+    surge = build.make_model(data, "surge")
+    assert surge.num_categories == data.num_categories > 0
+    tgsrec = build.make_model(data, "tgsrec")
+    assert tgsrec.num_events == int((data.parts == 0).sum())
+
+
+def test_a_recipe_makes_a_model_of_its_own_class_alone(data):
+    model = MGNM.from_recipe(data, "mgnm+without_graph", num_interests=2)
+    assert (model.embedding_dim, model.num_layers) == (64, 0)
+    assert (model.num_interests, model.max_length) == (2, 20)
+    with pytest.raises(UserError, match="sasrec is a recipe of SASRec, not of"):
+        MGNM.from_recipe(data, "sasrec")
+
+
+@pytest.mark.parametrize("name", build._OPTIMIZERS)
+def test_every_optimizer_is_made_with_rate_and_decay(data, name):
+    config = configure(
+        "gru4rec:mgnm_paper",
+        optimizer=name,
+        learning_rate=0.5,
+        weight_decay=0.25,
+    )
+    model = build.make_model(data, config)
+    build.compile_model(model, data, config)
+    assert float(model.optimizer.learning_rate) == 0.5
+    assert model.optimizer.weight_decay == 0.25
+    assert name.replace("_", "") in type(model.optimizer).__name__.lower()
+
+
+def test_training_measures_every_cut_off_and_that_of_the_monitor(data):
+    config = configure("gru4rec", k=(10, 20), monitor="val_hit@3")
+    model = build.make_model(data, config)
+    build.compile_model(model, data, config)
+    _, validation = build.make_batches(model, data, config)
+    found = model.evaluate(validation, verbose=0, return_dict=True)
+    expected = {f"{n}@{k}" for n in ("ndcg", "hit", "mrr") for k in (3, 10, 20)}
+    assert set(found) == {"loss", "gauc", *expected}
 
 
 def test_the_history_length_is_that_of_the_training(data):
-    config = TrainConfig("mgnm", options={"max_length": 7})
+    config = TrainConfig(model="mgnm", options={"max_length": 7})
     with pytest.raises(UserError, match="an option of the training"):
         build.make_model(data, config)
 
 
 def test_a_model_holds_the_categories_of_the_data(data):
-    config = TrainConfig("surge", options={"category_dim": 4})
+    config = TrainConfig(model="surge", options={"category_dim": 4})
     model = build.make_model(data, config)
     np.testing.assert_array_equal(
         model.item_embedding.item_categories, data.item_categories
     )
-    plain = build.make_model(data, TrainConfig("surge"))
+    plain = build.make_model(data, TrainConfig(model="surge"))
     assert plain.required_tables == ()
 
 
 def test_categories_are_asked_of_data_without(order):
-    config = TrainConfig("surge", options={"category_dim": 4})
+    config = TrainConfig(model="surge", options={"category_dim": 4})
     with pytest.raises(UserError, match="Model surge: `category_dim` needs"):
         build.make_model(order, config)
 
 
 def test_slirec_does_without_times_and_says_so(order, data, caplog):
     with caplog.at_level(logging.WARNING):
-        model = build.make_model(order, TrainConfig("slirec"))
+        model = build.make_model(order, TrainConfig(model="slirec"))
     assert "only the order of events: it is trained without" in caplog.text
     assert not model.use_time
     assert model.required_features == ()
-    assert build.make_model(data, TrainConfig("slirec")).use_time
+    assert build.make_model(data, TrainConfig(model="slirec")).use_time
 
 
 def test_tgsrec_needs_times(order):
     with pytest.raises(DataError, match="know only the order of the events"):
-        build.make_model(order, TrainConfig("tgsrec"))
+        build.make_model(order, TrainConfig(model="tgsrec"))
 
 
 def test_shared_negatives_for_a_model_of_pairs_are_refused(data):
-    config = TrainConfig("surge", objective="sampled_softmax")
+    config = TrainConfig(model="surge", objective="sampled_softmax")
     model = build.make_model(data, config)
     with pytest.raises(UserError, match="a batch of 256 with 1,001 cand"):
         build.compile_model(model, data, config)
@@ -124,20 +157,20 @@ def test_shared_negatives_for_a_model_of_pairs_are_refused(data):
     ],
 )
 def test_the_cure_of_too_many_pairs_is_one(data, options, remedy):
-    config = TrainConfig("tgsrec", **options)
+    config = TrainConfig(model="tgsrec", **options)
     model = build.make_model(data, config)
     assert model.max_pairs == 5242
     with pytest.raises(UserError, match=remedy):
         build.compile_model(model, data, config)
     if "batch_size" in options:
-        cured = dataclasses.replace(
-            config, batch_size=476, negatives=10, shared_negatives=0
+        cured = config.model_copy(
+            update={"batch_size": 476, "negatives": 10, "shared_negatives": 0}
         )
         build.compile_model(model, data, cured)
 
 
 def test_a_cosine_ends_at_a_twentieth_of_the_rate_with_the_last_epoch(data):
-    config = TrainConfig(
+    config = configure(
         "gru4rec",
         learning_rate=0.5,
         learning_rate_schedule="cosine",
@@ -156,7 +189,9 @@ def test_a_cosine_ends_at_a_twentieth_of_the_rate_with_the_last_epoch(data):
 
 
 def test_gbce_learns_with_the_catalogue_of_the_data(data):
-    config = TrainConfig("youtube_dnn", objective="gbce", shared_negatives=9)
+    config = TrainConfig(
+        model="youtube_dnn", objective="gbce", shared_negatives=9
+    )
     assert config.negatives == 0
     model = build.make_model(data, config)
     build.compile_model(model, data, config)
@@ -169,15 +204,15 @@ def test_gbce_learns_with_the_catalogue_of_the_data(data):
 
 
 def test_learned_numbers_are_counted_without_tables(data):
-    model = build.make_model(data, TrainConfig("tgsrec"))
+    model = build.make_model(data, TrainConfig(model="tgsrec"))
     learned = sum(np.prod(w.shape) for w in model.trainable_weights)
     assert build.count_parameters(model) == learned < model.count_params()
-    gru = build.make_model(data, TrainConfig("gru4rec"))
+    gru = build.make_model(data, TrainConfig(model="gru4rec"))
     assert build.count_parameters(gru) == gru.count_params()
 
 
 def test_validation_has_as_many_pairs_as_the_model_can_hold(data):
-    config = TrainConfig("surge", validation_negatives=900)
+    config = TrainConfig(model="surge", validation_negatives=900)
     model = build.make_model(data, config)
     training, validation = build.make_batches(model, data, config)
     rows = next(iter(validation))[1].shape[0]
@@ -187,7 +222,7 @@ def test_validation_has_as_many_pairs_as_the_model_can_hold(data):
 
 
 def test_a_model_without_its_tables_does_not_train(data):
-    config = TrainConfig("surge", options={"category_dim": 4})
+    config = TrainConfig(model="surge", options={"category_dim": 4})
     model = build.make_model(data, config)
     bare = type(model).from_config(model.get_config())
     build.compile_model(bare, data, config)

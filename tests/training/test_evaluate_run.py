@@ -21,7 +21,7 @@ def data():
 @pytest.fixture(scope="module")
 def run(data, tmp_path_factory):
     out = tmp_path_factory.mktemp("run") / "run"
-    config = TrainConfig("item_knn", max_length=5)
+    config = TrainConfig(model="item_knn", max_length=5)
     return train(data, config, out, verbose=0)
 
 
@@ -83,7 +83,7 @@ def test_metrics_of_an_older_version_have_fewer_fields(run, data, tmp_path):
 
 def test_data_are_found_by_the_path_in_the_run(data, tmp_path):
     data.save(tmp_path / "data")
-    config = TrainConfig("popularity")
+    config = TrainConfig(model="popularity")
     run = train(tmp_path / "data", config, tmp_path / "run", verbose=0)
     evaluate_run(run, verbose=0)
     shutil.rmtree(tmp_path / "data")

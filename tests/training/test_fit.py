@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import os
 import shutil
@@ -23,14 +22,14 @@ from mgnm_tf.training import fit
 from tests.training.worlds import small_data
 
 CONFIG = TrainConfig(
-    "gru4rec",
+    model="gru4rec",
     options={"embedding_dim": 8, "dropout": "0.3"},
     batch_size=64,
     epochs=6,
     patience=2,
     validation_negatives=50,
     steps_per_execution=3,
-    learning_rate=0.02,
+    optimizer={"learning_rate": 0.02},
 )
 
 # An interrupted `fit` leaves the file of `CSVLogger` open, as a kill does.
@@ -85,6 +84,7 @@ def assert_same_run(run, whole):
             "history.csv",
             "metrics.json",
             "model.keras",
+            "recipe.toml",
             "test_ranks.parquet",
             "timing.json",
         }
@@ -221,21 +221,27 @@ def test_timing_covers_every_epoch_of_a_resumed_run(data, whole):
 def test_nothing_is_left_by_an_unusable_request(data, tmp_path):
     out = tmp_path / "run"
     for change, message in [
-        ({"model": "gru4re"}, "Did you mean 'gru4rec'"),
-        ({"preset": "defaut"}, "Did you mean 'default'"),
+        ({"recipe": "gru4re"}, "Did you mean 'gru4rec'"),
+        ({"recipe": "gru4rec:recomended"}, "Did you mean 'recommended'"),
         ({"options": {"embeding_dim": 8}}, "Did you mean 'embedding_dim'"),
         ({"options": {"max_length": 8}}, "an option of the training"),
+        ({"epoch": 8}, "Did you mean 'epochs'"),
+        ({"recipe": CONFIG, "epochs": 8}, "A configuration is complete"),
+        ({"after": "gru4rec:mgnm_papr"}, "Did you mean 'mgnm_paper'"),
+        ({"init_from": "nowhere"}, "There is no run folder nowhere"),
     ]:
-        config = dataclasses.replace(CONFIG, **change)
+        arguments = {"recipe": "gru4rec", "out": out, **change}
         with pytest.raises(UserError, match=message):
-            fit.train(data, config, out, verbose=0)
+            fit.train(data, **arguments, verbose=0)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(OutputExistsError):
         fit.train(data, CONFIG, tmp_path, verbose=0)
 
 
 def test_a_diverged_training_is_an_error_and_clears_up(data, tmp_path):
-    config = dataclasses.replace(CONFIG, learning_rate=1e3, epochs=2)
+    config = TrainConfig.from_dict(
+        {**CONFIG.to_dict(), "optimizer": {"learning_rate": 1e3}, "epochs": 2}
+    )
 
     class Poison(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -250,7 +256,9 @@ def test_a_diverged_training_is_an_error_and_clears_up(data, tmp_path):
 
 
 def test_a_counting_model_leaves_the_same_kind_of_run(data, tmp_path):
-    run = fit.train(data, TrainConfig("popularity"), tmp_path / "r", verbose=0)
+    run = fit.train(
+        data, TrainConfig(model="popularity"), tmp_path / "r", verbose=0
+    )
     metrics = json.loads((run / run_folder.METRICS).read_text())
     assert list(metrics["test"]) == ["gauc", "ndcg@5", "hit@5", "mrr@5"]
     timing = json.loads((run / run_folder.TIMING).read_text())
@@ -260,7 +268,7 @@ def test_a_counting_model_leaves_the_same_kind_of_run(data, tmp_path):
 
 
 def test_mixed_precision_is_over_after_the_run(data, tmp_path):
-    config = dataclasses.replace(CONFIG, epochs=1, mixed_precision=True)
+    config = CONFIG.model_copy(update={"epochs": 1, "mixed_precision": True})
     run = fit.train(data, config, tmp_path / "run", verbose=0)
     model = load_model(run / "model.keras")
     assert model.dtype_policy.name == "mixed_float16"

@@ -156,7 +156,7 @@ def test_history_longer_than_its_places():
 
 
 def test_temperature_is_an_option():
-    model = create_model("sasrec", None, 2, 9, {"temperature": "0.1"})
+    model = create_model("sasrec", 2, 9, {"temperature": "0.1"})
     assert model.temperature == 0.1
 
 
