@@ -257,7 +257,8 @@ def test_train_hands_its_options_on(folder, monkeypatch):
         "seed": 9,
         "steps_per_execution": 2,
     }
-    flags = ["--logq-correction", "--mixed-precision", "--jit-compile"]
+    flags = ["--mixed-precision", "--jit-compile"]
+    flags += ["--logq-correction", "true"]
     for name, value in choices.items():
         flags += [f"--{name.replace('_', '-')}", value]
     flags += ["--set", "l2=0.1", "--set", "level_pooling=sum"]

@@ -59,8 +59,8 @@ def train(
 ) -> None:
     """Train a model, keep its best epoch, evaluate it on the test part.
 
-    What is given as an option wins over the recipe. An interrupted training
-    goes on when the same command is given again.
+    Options that are not given have the values of the recipe. An interrupted
+    training goes on when the same command is given again.
     """
     load_tensorflow()
     from mgnm_tf.training import fit

@@ -12,7 +12,10 @@ OPTIONS: dict[str, tuple[type, str]] = {
     "negatives": (str, "Negatives of each positive, or all."),
     "shared_negatives": (int, "Negatives that all positives of a batch share."),
     "sampling": (str, "How negatives are drawn: uniform or popularity."),
-    "logq_correction": (bool, "Correct the loss for how likely a draw was."),
+    "logq_correction": (
+        str,
+        "Correct the loss for how likely a draw was: true or false.",
+    ),
     "optimizer": (str, "lazy_adam, or adam, adamw, adagrad, rmsprop, sgd."),
     "learning_rate": (float, "Step size of the optimizer."),
     "learning_rate_schedule": (str, "How it changes: constant or cosine."),
@@ -79,11 +82,8 @@ def training_parameters(*without: str) -> list[inspect.Parameter]:
         if name in without:
             continue
         flag = f"--{name.replace('_', '-')}"
-        if kind is bool and name in OPTIONS:
-            # Both ways, so that a recipe can be overruled.
-            flag = f"{flag}/--no-{name.replace('_', '-')}"
         option = typer.Option(
-            flag, help=text, show_default=_SHOWN.get(name, "the recipe's")
+            flag, help=text, show_default=_SHOWN.get(name, False)
         )
         parameters.append(
             inspect.Parameter(
