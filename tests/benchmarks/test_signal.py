@@ -12,7 +12,6 @@ from benchmarks.studies.signal_probe import SignalProbe
 from mgnm_tf.data.synthetic import write_world
 from mgnm_tf.losses import SampledSoftmax
 from mgnm_tf.models.mgnm import MGNM
-from mgnm_tf.models.mgnm_extraction import extract
 
 # The items of the histories are no candidates.
 FEATURES = {
@@ -37,7 +36,7 @@ def test_the_stages_are_those_of_the_model(preset, options):
     probe = make_probe(preset, **options)
     model = probe.model
     _, levels = probe.levels(False)
-    interests, coupling = extract(model, levels, probe.mask, False)
+    interests, coupling, _ = model.extractor(levels, probe.mask)
     _, capsules = probe.capsules(levels, coupling)
     kernel = model.extractor.output_kernel
     if kernel is not None:
@@ -88,7 +87,7 @@ def test_gradients_are_those_of_training(preset):
 def test_gradient_of_the_interests_by_differences():
     probe = make_probe(num_layers=0, routing_noise=0.0)
     _, levels = probe.levels(False)
-    interests, _ = extract(probe.model, levels, probe.mask, False)
+    interests, _, _ = probe.model.extractor(levels, probe.mask)
 
     def losses(values):
         scores, _ = probe.scores(values)
