@@ -36,7 +36,7 @@ _HOMES = {
     "make_tables": "mgnm_tf.data.tables",
     "make_model": "mgnm_tf.training.build",
     "Protocol": "mgnm_tf.evaluation.protocol",
-    "Evaluation": "mgnm_tf.evaluation.evaluate",
+    "Evaluation": "mgnm_tf.evaluation.evaluation",
     "evaluate": "mgnm_tf.evaluation.evaluate",
     "TrainConfig": "mgnm_tf.runs.config",
     "train": "mgnm_tf.training.fit",

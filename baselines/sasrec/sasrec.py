@@ -161,7 +161,7 @@ class SASRec(SingleVectorRecommender):
             )
             self.output_norm.build((None, dim))
 
-    def read(self, features, training=False):
+    def user_vector(self, features, training=False):
         history = ops.convert_to_tensor(features["history"])
         check_history_length(history, self.max_length)
         valid_mask = valid_positions(history)

@@ -11,7 +11,7 @@ from mgnm_tf.models.mgnm_layers import create_layers
 from mgnm_tf.models.mgnm_penalties import penalties
 from mgnm_tf.models.mgnm_penalties import square_sum
 from mgnm_tf.serialization import register
-from mgnm_tf.utils.masking import shares
+from mgnm_tf.utils.masking import normalize_rows
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_history_length
@@ -301,7 +301,7 @@ class MGNM(SequentialRecommender):
             return super().history_attention(features)
         _, weights, _ = self._extract(features)
         shape = (-1, len(self.interest_labels()), ops.shape(weights)[-1])
-        return shares(ops.reshape(weights, shape))
+        return normalize_rows(ops.reshape(weights, shape))
 
     def interest_labels(self):
         count = self.extractor.interests_per_level

@@ -66,7 +66,7 @@ def last_valid(values: Tensor, valid_mask: Tensor) -> Tensor:
 
 
 def newest_first(ids: Tensor) -> Tensor:
-    """Turns each history around; its padding stays at the end.
+    """Reverses each history; its padding stays at the end.
 
     Args:
         ids: int (batch, length), oldest first, padded at the end.
@@ -74,11 +74,11 @@ def newest_first(ids: Tensor) -> Tensor:
     Returns:
         Like `ids`: position j holds the j-th newest id.
     """
-    return turn_around(ids, valid_positions(ids))
+    return reverse_valid(ids, valid_positions(ids))
 
 
-def turn_around(values: Tensor, valid_mask: Tensor) -> Tensor:
-    """Turns the valid part of the last axis around; the rest becomes 0.
+def reverse_valid(values: Tensor, valid_mask: Tensor) -> Tensor:
+    """Reverses the valid part of the last axis; the rest becomes 0.
 
     Args:
         values: (batch, ..., length).
@@ -92,13 +92,15 @@ def turn_around(values: Tensor, valid_mask: Tensor) -> Tensor:
     for _ in range(len(values.shape) - 2):
         index = ops.expand_dims(index, 1)
     index = ops.broadcast_to(index, ops.shape(values))
-    turned = ops.take_along_axis(values, ops.maximum(index, 0), axis=-1)
+    flipped = ops.take_along_axis(values, ops.maximum(index, 0), axis=-1)
     return ops.where(
-        ops.greater_equal(index, 0), turned, ops.zeros_like(turned)
+        ops.greater_equal(index, 0),
+        flipped,
+        ops.zeros_like(flipped),
     )
 
 
-def shares(weights: Tensor) -> Tensor:
+def normalize_rows(weights: Tensor) -> Tensor:
     """Divides weights (..., length), none below 0, by their sums, float32.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The study of the signal of MGNM, on a tiny made world."""
+"""The study of the signal of MGNM, on a tiny synthetic log."""
 
 import json
 
