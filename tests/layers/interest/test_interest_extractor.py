@@ -149,6 +149,10 @@ def test_gradients_reach_every_weight(layer):
         )
 
     for weight, gradient in zip(layer.trainable_weights, gradients()):
+        if isinstance(layer, BiLSTMExtractor) and weight.path.endswith(
+            "backward_lstm/lstm_cell/recurrent_kernel"
+        ):
+            continue  # At the newest item this direction has but begun.
         gradient = tf.convert_to_tensor(gradient).numpy()
         assert np.all(np.isfinite(gradient)), weight.path
         assert np.any(gradient), weight.path
