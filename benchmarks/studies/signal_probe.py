@@ -9,6 +9,7 @@ from mgnm_tf.losses import SampledSoftmax
 from mgnm_tf.metrics import hit_at_k
 from mgnm_tf.metrics import positive_ranks
 from mgnm_tf.models.mgnm import MGNM
+from mgnm_tf.utils.masking import LOWEST
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.unit_vectors import unit_vectors
 
@@ -226,8 +227,8 @@ def _spread(scores, counts):
     total = tf.reduce_sum(weights, -1, keepdims=True)
     mean = tf.reduce_sum(weights * scores, -1, keepdims=True) / total
     variance = tf.reduce_sum(weights * tf.square(scores - mean), -1)
-    highest = tf.reduce_max(tf.where(weights > 0, scores, -3e38), -1)
-    lowest = tf.reduce_min(tf.where(weights > 0, scores, 3e38), -1)
+    highest = tf.reduce_max(tf.where(weights > 0, scores, LOWEST), -1)
+    lowest = tf.reduce_min(tf.where(weights > 0, scores, -LOWEST), -1)
     return {
         "logit_std": tf.reduce_mean(tf.sqrt(variance / total[..., 0]), 0),
         "logit_range": tf.reduce_mean(highest - lowest, 0),

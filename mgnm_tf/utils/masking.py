@@ -6,6 +6,12 @@ from mgnm_tf.types import Tensor
 
 PADDING = 0
 """The id of padding in `history` and of "no item" everywhere."""
+LOWEST = -3.0e38
+"""What stands for a float32 logit that must not win, beside any other one."""
+FORBIDDEN = -1e9
+"""What is added to a float32 logit that must not count; beyond float16."""
+TINY = 1e-30
+"""The least that a float32 sum of weights is divided by."""
 
 
 def valid_positions(ids: Tensor) -> Tensor:
@@ -35,14 +41,14 @@ def masked_softmax(logits: Tensor, valid_mask: Tensor, axis: int = -1):
     dtype = logits.dtype
     logits = ops.cast(logits, "float32")
     highest = ops.max(
-        ops.where(valid_mask, logits, -3.0e38), axis=axis, keepdims=True
+        ops.where(valid_mask, logits, LOWEST), axis=axis, keepdims=True
     )
     # Invalid logits are replaced before `exp`: an overflow there would turn
     # the gradient of the `where` behind it into NaN.
     shifted = ops.where(valid_mask, logits - highest, 0.0)
     weights = ops.where(valid_mask, ops.exp(shifted), 0.0)
     total = ops.sum(weights, axis=axis, keepdims=True)
-    return ops.cast(weights / ops.maximum(total, 1e-30), dtype)
+    return ops.cast(weights / ops.maximum(total, TINY), dtype)
 
 
 def history_length(valid_mask: Tensor) -> Tensor:
@@ -63,6 +69,36 @@ def last_valid(values: Tensor, valid_mask: Tensor) -> Tensor:
     index = ops.maximum(history_length(valid_mask) - 1, 0)
     picked = ops.take_along_axis(values, index[:, None, None], axis=1)[:, 0]
     return zero_invalid(picked, ops.any(valid_mask, axis=-1))
+
+
+def places_from_newest(valid_mask: Tensor) -> Tensor:
+    """Numbers the positions of each row from the newest one backwards.
+
+    Args:
+        valid_mask: (batch, length), True first, False after (right padding).
+
+    Returns:
+        int32 (batch, length): 0 at the last valid position, 1 at that before
+        it, ...; negative at invalid ones.
+    """
+    newest = history_length(valid_mask)[:, None] - 1
+    return newest - ops.arange(ops.shape(valid_mask)[1], dtype="int32")
+
+
+def never_empty(valid_mask: Tensor) -> Tensor:
+    """Calls the first position of each row valid, too.
+
+    cuDNN's kernels refuse a row without a valid position, and a softmax over
+    nothing is NaN; whoever calls this sets to zero what such a row holds.
+
+    Args:
+        valid_mask: (batch, length), True first, False after (right padding).
+
+    Returns:
+        Like `valid_mask`; different from it in empty rows alone.
+    """
+    first = ops.arange(ops.shape(valid_mask)[1]) == 0
+    return ops.logical_or(valid_mask, ops.expand_dims(first, 0))
 
 
 def newest_first(ids: Tensor) -> Tensor:
@@ -87,8 +123,7 @@ def reverse_valid(values: Tensor, valid_mask: Tensor) -> Tensor:
     Returns:
         Like `values`: position j holds what the last valid one but j held.
     """
-    length = history_length(valid_mask)
-    index = length[:, None] - 1 - ops.arange(ops.shape(valid_mask)[1])
+    index = places_from_newest(valid_mask)
     for _ in range(len(values.shape) - 2):
         index = ops.expand_dims(index, 1)
     index = ops.broadcast_to(index, ops.shape(values))
@@ -108,4 +143,4 @@ def normalize_rows(weights: Tensor) -> Tensor:
     """
     weights = ops.cast(weights, "float32")
     total = ops.sum(weights, axis=-1, keepdims=True)
-    return weights / ops.maximum(total, 1e-30)
+    return weights / ops.maximum(total, TINY)

@@ -1,7 +1,9 @@
 import numpy as np
 
+from mgnm_tf.utils.masking import never_empty
 from mgnm_tf.utils.masking import newest_first
 from mgnm_tf.utils.masking import normalize_rows
+from mgnm_tf.utils.masking import places_from_newest
 from mgnm_tf.utils.masking import reverse_valid
 
 
@@ -29,3 +31,18 @@ def test_normalized_rows_sum_to_1_or_are_all_0():
         normalize_rows(np.array([[1.0, 3.0], [0.0, 0.0]])),
         [[0.25, 0.75], [0, 0]],
     )
+
+
+def test_places_count_from_the_newest():
+    mask = np.arange(4) < np.array([[4], [2], [0]])
+    places = np.asarray(places_from_newest(mask))
+    assert places.dtype == np.int32
+    np.testing.assert_array_equal(
+        places, [[3, 2, 1, 0], [1, 0, -1, -2], [-1, -2, -3, -4]]
+    )
+
+
+def test_only_an_empty_row_gets_a_position():
+    mask = np.arange(3) < np.array([[3], [1], [0]])
+    expected = np.arange(3) < np.array([[3], [1], [1]])
+    np.testing.assert_array_equal(never_empty(mask), expected)
