@@ -5,19 +5,20 @@ from keras import ops
 
 from mgnm_tf.layers.embedding.item_embedding import ItemEmbedding
 from mgnm_tf.layers.embedding.user_embedding import UserEmbedding
-from mgnm_tf.layers.scoring.feed_forward import FeedForward
 from mgnm_tf.layers.scoring.interest_scale import InterestScale
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.inner_products import inner_products
 from mgnm_tf.utils.masking import history_length
 from mgnm_tf.utils.masking import valid_positions
-from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
 
-SIZES = {"paper": (5, 4, 16), "deeprec": (3, 128, 128)}
-"""Variant -> `window`, `num_vertical`, `num_horizontal` where not given."""
+FORMER_VARIANT = (
+    "the network that DeepRec calls Caser is the model `deeprec_caser`, "
+    "baselines.deeprec_caser.DeepRecCaser."
+)
+"""Where the option `variant` went."""
 
 
 @register
@@ -33,7 +34,7 @@ class Caser(SequentialRecommender):
     ```
 
     Vertical filters weigh the L positions alike in every column; horizontal
-    filters see g items together. Without tables the variant `"paper"` has
+    filters see g items together. Without tables there are
     `n_v (L + 1) + n_h d L (L + 1) / 2 + n_h L + d (n_v d + n_h L) + d`
     parameters.
 
@@ -41,28 +42,16 @@ class Caser(SequentialRecommender):
         num_users: number of known users; for user 0 see `UserEmbedding`.
         num_items: number of items M; item 0 is padding.
         embedding_dim: width d of the vectors. Defaults to `16`.
-        variant: `"paper"`, or `"deeprec"` for the network of that name in
-            DeepRec, which is another model: the whole history instead of a
-            window, vertical filters that are full (max_length, d) matrices
-            with ReLU, no user, and a `FeedForward` of `[v ; h ; x_j]` as the
-            score. Defaults to `"paper"`.
-        window: L, the number of items read; in `"deeprec"` the largest
-            height of a horizontal filter. `None` for 5, in `"deeprec"` 3.
-            Defaults to `None`.
-        num_vertical: vertical filters n_v. `None` for 4, in `"deeprec"` 128.
-            Defaults to `None`.
-        num_horizontal: horizontal filters n_h of each height. `None` for 16,
-            in `"deeprec"` 128. Defaults to `None`.
-        dropout: share of `[v ; h]` that training sets to zero; in
-            `"deeprec"` of the hidden units of the score. Defaults to `0.5`.
+        window: L, the number of items read. Defaults to `5`.
+        num_vertical: vertical filters n_v. Defaults to `4`.
+        num_horizontal: horizontal filters n_h of each height. Defaults to
+            `16`.
+        dropout: share of `[v ; h]` that training sets to zero. Defaults to
+            `0.5`.
         tied: whether candidates use the item table of the history, scored by
-            `relu(W' [z ; p_u] + b') . x_j`; `"paper"` only. Defaults to
-            `False`.
-        use_user: whether there is a user vector; `"paper"` only. Defaults to
-            `True`.
+            `relu(W' [z ; p_u] + b') . x_j`. Defaults to `False`.
+        use_user: whether there is a user vector. Defaults to `True`.
         temperature: see `GRU4Rec`. Defaults to `None`.
-        max_length: items of the history that `"deeprec"` reads, the newest
-            ones; not used by `"paper"`. Defaults to `100`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
@@ -70,15 +59,14 @@ class Caser(SequentialRecommender):
         training: whether dropout acts.
 
     Returns:
-        Scores (batch, C). In `"paper"` padding scores 0.
+        Scores (batch, C); padding scores 0.
 
     Raises:
-        ValueError: an option is unknown or out of range, `tied` is asked of
-            `"deeprec"`, or `temperature` without `tied`.
+        ValueError: an option is out of range, or `temperature` is asked for
+            without `tied`.
 
-    Masking: padding changes nothing. `"paper"` reads at most L items and
-    fills up with zero rows before the oldest, `"deeprec"` with zero rows
-    after the newest.
+    Masking: padding changes nothing. At most L items are read; zero rows
+    before the oldest fill up.
 
     Example:
 
@@ -101,49 +89,37 @@ class Caser(SequentialRecommender):
     positives weighing as much as all negatives; here one target and the
     common objective. The order of v and h is that of the authors' PyTorch
     code, whose padding vector is trained and whose users are all known.
-    `tied` follows RecBole. DeepRec convolves categories as well.
+    `tied` follows RecBole. The network of this name in DeepRec is
+    `DeepRecCaser`.
     """
+
+    former_options = {"variant": FORMER_VARIANT}
 
     def __init__(
         self,
         num_users: int,
         num_items: int,
         embedding_dim: int = 16,
-        variant: str = "paper",
-        window: int | None = None,
-        num_vertical: int | None = None,
-        num_horizontal: int | None = None,
+        window: int = 5,
+        num_vertical: int = 4,
+        num_horizontal: int = 16,
         dropout: float = 0.5,
         tied: bool = False,
         use_user: bool = True,
         temperature: float | None = None,
-        max_length: int = 100,
         **kwargs,
     ):
         check_positive_int(embedding_dim, "embedding_dim")
-        check_choice(variant, "variant", SIZES)
-        sizes = {
-            "window": window,
-            "num_vertical": num_vertical,
-            "num_horizontal": num_horizontal,
-        }
-        for name, size in sizes.items():
-            if size is not None:
-                check_positive_int(size, name)
+        check_positive_int(window, "window")
+        check_positive_int(num_vertical, "num_vertical")
+        check_positive_int(num_horizontal, "num_horizontal")
         check_range(dropout, "dropout", 0.0, 1.0)
-        check_positive_int(max_length, "max_length")
-        if tied and variant == "deeprec":
-            raise ValueError(
-                "`tied` is an option of the variant 'paper'. Received: "
-                "variant='deeprec', tied=True"
-            )
         if temperature is not None and not tied:
             raise ValueError(
                 "`temperature` needs `tied`: a bias has no cosine."
             )
         super().__init__(num_users, num_items, **kwargs)
         self.embedding_dim = embedding_dim
-        self.variant = variant
         self.window = window
         self.num_vertical = num_vertical
         self.num_horizontal = num_horizontal
@@ -151,25 +127,13 @@ class Caser(SequentialRecommender):
         self.tied = tied
         self.use_user = use_user
         self.temperature = temperature
-        self.max_length = max_length
-        self.normalizes_scores = variant == "deeprec"
-        self._sizes = tuple(
-            default if size is None else size
-            for size, default in zip(
-                sizes.values(), SIZES[variant], strict=True
-            )
-        )
-        if variant == "paper":
-            self._create_paper_layers()
-        else:
-            self._create_deeprec_layers()
+        self._create_layers()
         self.built = True
 
-    def _create_paper_layers(self):
-        """Creates and builds the layers of the variant "paper"."""
+    def _create_layers(self):
+        """Creates and builds every layer."""
         policy = {"dtype": self.dtype_policy}
-        dim = self.embedding_dim
-        length, num_vertical, num_horizontal = self._sizes
+        dim, length = self.embedding_dim, self.window
         self.item_embedding = ItemEmbedding(
             self.num_items,
             dim,
@@ -180,12 +144,12 @@ class Caser(SequentialRecommender):
         )
         self.scale = InterestScale(self.temperature, name="scale", **policy)
         self.vertical = keras.layers.Dense(
-            num_vertical, name="vertical", **_uniform(length), **policy
+            self.num_vertical, name="vertical", **_uniform(length), **policy
         )
         self.vertical.build((None, dim, length))
         self.horizontal = [
             keras.layers.Conv1D(
-                num_horizontal,
+                self.num_horizontal,
                 height,
                 activation="relu",
                 name=f"horizontal_{height}",
@@ -196,7 +160,7 @@ class Caser(SequentialRecommender):
         ]
         for layer in self.horizontal:
             layer.build((None, length, dim))
-        width = num_vertical * dim + num_horizontal * length
+        width = self.num_vertical * dim + self.num_horizontal * length
         self.filter_dropout = keras.layers.Dropout(
             self.dropout, name="filter_dropout", **policy
         )
@@ -237,58 +201,14 @@ class Caser(SequentialRecommender):
             )
             self.projection.build((None, width))
 
-    def _create_deeprec_layers(self):
-        """Creates and builds the layers of the variant "deeprec"."""
-        policy = {"dtype": self.dtype_policy}
-        dim, length = self.embedding_dim, self.max_length
-        heights, num_vertical, num_horizontal = self._sizes
-        if heights > length:
-            raise ValueError(
-                "`window` must be at most `max_length`. Received: "
-                f"window={heights}, max_length={length}"
-            )
-        self.item_embedding = ItemEmbedding(
-            self.num_items,
-            dim,
-            embeddings_initializer=keras.initializers.TruncatedNormal(
-                stddev=0.01
-            ),
-            name="item_embedding",
-            **policy,
-        )
-        self.vertical = keras.layers.Dense(
-            num_vertical, activation="relu", name="vertical", **policy
-        )
-        self.vertical.build((None, length * dim))
-        self.horizontal = [
-            keras.layers.Conv1D(
-                num_horizontal,
-                height,
-                activation="relu",
-                name=f"horizontal_{height}",
-                **policy,
-            )
-            for height in range(1, heights + 1)
-        ]
-        for layer in self.horizontal:
-            layer.build((None, length, dim))
-        width = num_vertical + num_horizontal * heights
-        self.head = FeedForward(dropout=self.dropout, name="head", **policy)
-        self.head.build([(None, None, width), (None, None, dim)])
-
     def encode(self, features, training=False):
         """Returns the vectors of the users.
 
         Their width is d if `tied`, else 2 d + 1 or, without `use_user`,
-        d + 1, where the last entry is 1 and meets the bias of an item; in
-        `"deeprec"` it is the number of all filters.
+        d + 1, where the last entry is 1 and meets the bias of an item.
         """
         history = ops.convert_to_tensor(features["history"])
-        if self.variant == "deeprec":
-            image = self._last_items(history, self.max_length)
-            return self._filters(image, image)
-        image = self._last_items(history, self._sizes[0])
-        filters = self._filters(image, ops.transpose(image, (0, 2, 1)))
+        filters = self._filters(self._last_items(history))
         vector = self.hidden(self.filter_dropout(filters, training=training))
         if self.use_user:
             users = ops.convert_to_tensor(features["user"])
@@ -300,14 +220,13 @@ class Caser(SequentialRecommender):
             return self.scale(vector)
         return ops.concatenate([vector, ops.ones_like(vector[:, :1])], axis=-1)
 
-    def _last_items(self, history, length):
-        """Returns the vectors (B, length, d) of the newest items.
+    def _last_items(self, history):
+        """Returns the vectors (B, L, d) of the newest items.
 
-        "paper" puts zeros before the first item, "deeprec" after the last.
+        Zero rows stand before the first item.
         """
+        length = self.window
         start = history_length(valid_positions(history)) - length
-        if self.variant == "deeprec":
-            start = ops.maximum(start, 0)
         positions = start[:, None] + ops.arange(length, dtype="int32")
         last = ops.shape(history)[1] - 1
         inside = ops.logical_and(positions >= 0, positions <= last)
@@ -316,37 +235,19 @@ class Caser(SequentialRecommender):
         )
         return self.item_embedding(ops.where(inside, items, 0))
 
-    def _filters(self, image, columns):
-        """Returns all filters of `image` (B, length, d), one after another.
-
-        The vertical ones act on the last axis of `columns`, flattened before
-        in "deeprec", where one filter sees the whole image.
-        """
-        size = image.shape[1] * image.shape[2]
-        if self.variant == "deeprec":
-            vertical = self.vertical(ops.reshape(columns, (-1, size)))
-        else:
-            vertical = self.vertical(columns)
-            size = self.embedding_dim * vertical.shape[-1]
-            vertical = ops.reshape(vertical, (-1, size))
+    def _filters(self, image):
+        """Returns all filters of `image` (B, L, d), one after another."""
+        vertical = self.vertical(ops.transpose(image, (0, 2, 1)))
+        size = self.embedding_dim * self.num_vertical
+        vertical = ops.reshape(vertical, (-1, size))
         pooled = [ops.max(layer(image), axis=1) for layer in self.horizontal]
         return ops.concatenate([vertical, *pooled], axis=-1)
 
     def score(self, encoded, candidates, training=False):
         candidates = ops.convert_to_tensor(candidates)
-        if self.variant == "deeprec":
-            items = self.item_embedding(candidates, training=training)
-            if len(candidates.shape) == 1:
-                items = ops.expand_dims(items, 0)
-            return self.head(
-                [ops.expand_dims(encoded, 1), items], training=training
-            )
-        vectors = self._item_vectors(candidates, training)
-        return inner_products(encoded, vectors)
+        return inner_products(encoded, self._item_vectors(candidates, training))
 
     def score_vectors(self, encoded, vectors):
-        if self.variant == "deeprec":
-            return super().score_vectors(encoded, vectors)
         return inner_products(encoded, vectors)
 
     def _item_vectors(self, items, training=False):
@@ -359,21 +260,32 @@ class Caser(SequentialRecommender):
 
     def interests(self, features):
         """Returns the (B, 1, w) user vectors; see `encode` for w."""
-        if self.variant == "deeprec":
-            return super().interests(features)
         return ops.expand_dims(self.encode(features), 1)
 
     def item_vectors(self):
         """Returns the (M + 1, w) vectors; see `encode` for w."""
-        if self.variant == "deeprec":
-            return super().item_vectors()
         return self._item_vectors(ops.arange(self.num_items + 1))
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        # Files of earlier versions have `variant`, `max_length`, and sizes
+        # that stand for their defaults.
+        config = dict(config)
+        if config.pop("variant", "paper") != "paper":
+            raise ValueError(
+                "The file holds a Caser with variant='deeprec', which no "
+                f"longer exists: {FORMER_VARIANT} Train that one anew."
+            )
+        config.pop("max_length", None)
+        for size in ("window", "num_vertical", "num_horizontal"):
+            if config.get(size, 0) is None:
+                del config[size]
+        return super().from_config(config, custom_objects)
 
     def get_config(self):
         return {
             **super().get_config(),
             "embedding_dim": self.embedding_dim,
-            "variant": self.variant,
             "window": self.window,
             "num_vertical": self.num_vertical,
             "num_horizontal": self.num_horizontal,
@@ -381,7 +293,6 @@ class Caser(SequentialRecommender):
             "tied": self.tied,
             "use_user": self.use_user,
             "temperature": self.temperature,
-            "max_length": self.max_length,
         }
 
 

@@ -7,7 +7,7 @@ from mgnm_tf.layers.interest.dynamic_routing import DynamicRouting
 from mgnm_tf.models.multi_interest import MultiInterestRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import newest_first
-from mgnm_tf.utils.masking import turn_around
+from mgnm_tf.utils.masking import reverse_valid
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_history_length
@@ -129,7 +129,7 @@ class ComiRecDR(MultiInterestRecommender):
             **policy,
         )
 
-    def read(self, features, training=False):
+    def extract_interests(self, features, training=False):
         """Returns interests (B, K, d) and couplings (B, K, m)."""
         history = ops.convert_to_tensor(features["history"])
         check_history_length(history, self.max_length)
@@ -144,7 +144,7 @@ class ComiRecDR(MultiInterestRecommender):
             return_coupling=True,
         )
         if self.position_from == "end":
-            coupling = turn_around(coupling, valid_mask)
+            coupling = reverse_valid(coupling, valid_mask)
         return interests, coupling
 
     def get_config(self):

@@ -7,7 +7,7 @@ from mgnm_tf.models.multi_interest import MultiInterestRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import masked_softmax
 from mgnm_tf.utils.masking import newest_first
-from mgnm_tf.utils.masking import turn_around
+from mgnm_tf.utils.masking import reverse_valid
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_history_length
@@ -142,7 +142,7 @@ class ComiRecSA(MultiInterestRecommender):
         )
         self.attention.build((None, None, units))
 
-    def read(self, features, training=False):
+    def extract_interests(self, features, training=False):
         """Returns interests (B, K, d) and attention (B, K, m)."""
         history = ops.convert_to_tensor(features["history"])
         if self.position_from == "end":
@@ -161,7 +161,7 @@ class ComiRecSA(MultiInterestRecommender):
         )
         interests = ops.matmul(weights, items)
         if self.position_from == "end":
-            weights = turn_around(weights, valid_mask)
+            weights = reverse_valid(weights, valid_mask)
         return interests, weights
 
     def get_config(self):

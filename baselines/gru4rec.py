@@ -9,6 +9,7 @@ from mgnm_tf.layers.scoring.interest_scale import InterestScale
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.inner_products import inner_products
+from mgnm_tf.utils.masking import never_empty
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.masking import zero_invalid
 from mgnm_tf.utils.validation import check_positive_int
@@ -158,11 +159,9 @@ class GRU4Rec(SequentialRecommender):
         valid_mask = valid_positions(history)
         inputs = self.item_embedding(history)
         inputs = self.input_dropout(inputs, training=training)
-        # cuDNN wants at least one step of each row: an empty history takes
-        # one over padding, and its state is set to zero afterwards.
-        first = ops.equal(ops.arange(ops.shape(history)[1]), 0)
-        mask = ops.logical_or(valid_mask, first)
-        state = self.gru(inputs, mask=mask, training=training)
+        state = self.gru(
+            inputs, mask=never_empty(valid_mask), training=training
+        )
         if self.projection is not None:
             state = self.projection(state)
         vector = zero_invalid(state, ops.any(valid_mask, axis=-1))

@@ -9,7 +9,7 @@ from mgnm_tf.models.statistical import StatisticalRecommender
 from mgnm_tf.models.statistical import last_items
 from mgnm_tf.models.statistical import positives
 from mgnm_tf.serialization import register
-from mgnm_tf.utils.masking import history_length
+from mgnm_tf.utils.masking import places_from_newest
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
@@ -136,8 +136,7 @@ class ItemKNN(StatisticalRecommender):
         history = ops.convert_to_tensor(features["history"])
         similarities = ops.take(self.similarities, history, axis=0)
         if self.last is not None:
-            length = history_length(valid_positions(history))[:, None]
-            recent = ops.arange(ops.shape(history)[1]) >= length - self.last
+            recent = places_from_newest(valid_positions(history)) < self.last
             similarities = ops.where(recent[:, :, None], similarities, 0.0)
         # Row b of the batch adds up in segments b * (M + 1) to b * (M + 1) + M.
         width = self.num_items + 1

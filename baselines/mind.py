@@ -8,7 +8,7 @@ from mgnm_tf.models.multi_interest import MultiInterestRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import history_length
 from mgnm_tf.utils.masking import newest_first
-from mgnm_tf.utils.masking import turn_around
+from mgnm_tf.utils.masking import reverse_valid
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.validation import check_positive_int
 
@@ -163,7 +163,7 @@ class MIND(MultiInterestRecommender):
             )
             self.output_layer.build((None, None, dim))
 
-    def read(self, features, training=False):
+    def extract_interests(self, features, training=False):
         """Returns interests (B, K, d) and couplings (B, K, m)."""
         history = newest_first(ops.convert_to_tensor(features["history"]))
         valid_mask = valid_positions(history)
@@ -175,7 +175,7 @@ class MIND(MultiInterestRecommender):
             active_mask=active_mask,
             return_coupling=True,
         )
-        coupling = turn_around(coupling, valid_mask)  # oldest first again
+        coupling = reverse_valid(coupling, valid_mask)  # oldest first again
         if self.output_layer is not None:
             interests = self.output_layer(interests)
         if active_mask is not None:

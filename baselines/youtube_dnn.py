@@ -104,7 +104,7 @@ class YouTubeDNN(SingleVectorRecommender):
             self.output_layer.build((None, embedding_dim))
         self.built = True
 
-    def read(self, features, training=False):
+    def user_vector(self, features, training=False):
         history = ops.convert_to_tensor(features["history"])
         items = self.item_embedding(history)
         items = self.input_dropout(items, training=training)

@@ -58,7 +58,7 @@ def run(
     ] = "all",
     log: Annotated[
         str,
-        typer.Option(help="A log or a data folder; default: a made world."),
+        typer.Option(help="A log or a data folder; default: a synthetic log."),
     ] = "",
     users: Annotated[int, typer.Option(help="Users of the world.")] = 19_412,
     items: Annotated[int, typer.Option(help="Items of the world.")] = 11_924,
@@ -173,7 +173,7 @@ def profile(
     ] = "mgnm:paper",
     log: Annotated[
         str,
-        typer.Option(help="A log or a data folder; default: a made world."),
+        typer.Option(help="A log or a data folder; default: a synthetic log."),
     ] = "",
     max_length: Annotated[int, typer.Option(help="Longest history.")] = 100,
     embedding_dim: Annotated[

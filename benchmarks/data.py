@@ -16,7 +16,7 @@ from mgnm_tf.data.synthetic import make_world
 
 @cache
 def load_data(settings: Settings) -> SequenceDataset:
-    """Returns the data of the settings: a folder, a log, or a made world.
+    """Returns the data of the settings: a folder, a log, or a synthetic log.
 
     Raises:
         DataError: the log or the folder cannot be used.

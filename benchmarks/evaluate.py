@@ -48,7 +48,7 @@ def measure_test(
     model: SequentialRecommender, data: SequenceDataset, settings: Settings
 ) -> dict:
     """Measures a model on the test part, ranking included."""
-    rows = model.histories_at_a_time(256, 1 + NEGATIVES)
+    rows = model.max_batch_size(256, 1 + NEGATIVES)
     ranking = RankingModel(model)
     batches = make_dataset(
         data,

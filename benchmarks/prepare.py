@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 def run(settings: Settings) -> dict[str, dict]:
     """Measures the way from a CSV to a data folder.
 
-    The CSV is the log of the settings, or a made world. A data folder is
+    The CSV is the log of the settings, or a synthetic one. A data folder is
     prepared already, so nothing is measured.
 
     Returns:

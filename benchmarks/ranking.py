@@ -36,7 +36,7 @@ def measure_catalogue(
 ) -> dict:
     """Measures a model on the test part, against all items."""
     chunk = min(CHUNK_SIZE, data.num_items + 1)
-    rows = model.histories_at_a_time(256, chunk)
+    rows = model.max_batch_size(256, chunk)
     batches = make_dataset(
         data,
         "test",

@@ -25,11 +25,11 @@ class Settings:
     Args:
         models: `name` or `name:recipe`; empty for what each phase takes by
             itself: all models, or those of the quick form.
-        log: a log or a data folder; empty for a made world.
-        users: users of the made world. The default counts are those of
+        log: a log or a data folder; empty for a synthetic log.
+        users: users of the synthetic log. The default counts are those of
             Amazon Toys and Games.
-        items: items of the made world.
-        events: events of the made world.
+        items: items of the synthetic log.
+        events: events of the synthetic log.
         split: how a log is split.
         max_length: longest history.
         embedding_dim: width of the vectors; `None` leaves the models theirs.

@@ -37,7 +37,7 @@ _HOMES = {
     "make_tables": "mgnm_tf.data.tables",
     "make_model": "mgnm_tf.training.build",
     "Protocol": "mgnm_tf.evaluation.protocol",
-    "Evaluation": "mgnm_tf.evaluation.evaluate",
+    "Evaluation": "mgnm_tf.evaluation.evaluation",
     "evaluate": "mgnm_tf.evaluation.evaluate",
     "Recipe": "mgnm_tf.recipes.recipe",
     "TrainConfig": "mgnm_tf.runs.config",

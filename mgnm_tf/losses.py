@@ -9,12 +9,10 @@ from keras import ops
 
 from mgnm_tf.serialization import register
 from mgnm_tf.types import Tensor
+from mgnm_tf.utils.masking import LOWEST
 from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
-
-LOWEST = -3.0e38
-"""Logit of an ignored column: its exponential is 0 and it is finite."""
 
 
 def _label_masks(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:

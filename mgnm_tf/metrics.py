@@ -18,8 +18,7 @@ def positive_ranks(labels: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
 
     rank = #(negatives scored higher) + 0.5 * #(negatives scored the same)
 
-    A comparison with NaN counts against the positive, so a model that has
-    diverged ranks last, never first.
+    See `count_above`.
 
     Args:
         labels: (B, C): 1 for the positive (the first one, if there are
@@ -39,15 +38,27 @@ def positive_ranks(labels: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
     negative = ops.logical_and(
         negative, ops.any(ops.equal(labels, 1.0), axis=-1, keepdims=True)
     )
-
-    def count(condition):
-        condition = ops.logical_and(negative, condition)
-        return ops.sum(ops.cast(condition, "float32"), axis=-1)
-
     total = ops.sum(ops.cast(negative, "float32"), axis=-1)
-    below = count(ops.less(scores, positive))
-    equal = count(ops.equal(scores, positive))
-    return total - below - 0.5 * equal, total
+    return count_above(scores, positive, negative), total
+
+
+def count_above(scores: Tensor, positive: Tensor, counted: Tensor) -> Tensor:
+    """Counts scores (B, C) above `positive` (B, 1), ties by half.
+
+    A comparison with NaN counts as above, so that a model that has diverged
+    ranks its positives last, never first.
+
+    Args:
+        scores: float32 (B, C).
+        positive: float32 (B, 1).
+        counted: bool (B, C) or (C,), the scores that count.
+
+    Returns:
+        float32 (B,).
+    """
+    below = ops.cast(scores < positive, "float32")
+    below = below + ops.cast(scores <= positive, "float32")
+    return ops.sum(ops.where(counted, 1.0 - 0.5 * below, 0.0), axis=-1)
 
 
 def hit_at_k(ranks: Tensor, k: int) -> Tensor:

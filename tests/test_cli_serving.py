@@ -20,7 +20,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("serving")
     log, data = folder / "log.csv", folder / "data"
     world = ["--users", 40, "--items", 480, "--events", 800]
-    mgnm("world", "--out", log, *world, "--seed", 1)
+    mgnm("synthesize", "--out", log, *world, "--seed", 1)
     mgnm("prepare", log, "--out", data)
     options = ["--data", data, "--out", folder / "run", "--epochs", 1, *SMALL]
     mgnm("train", "comirec_sa", *options, "--max-length", 6)

@@ -11,6 +11,7 @@ from mgnm_tf.metrics import MRR
 from mgnm_tf.metrics import NDCG
 from mgnm_tf.metrics import GroupAUC
 from mgnm_tf.metrics import HitRate
+from mgnm_tf.metrics import count_above
 from mgnm_tf.metrics import positive_ranks
 
 ALL = [
@@ -239,3 +240,14 @@ def test_k_is_checked(metric):
         metric(k=0)
     with pytest.raises(TypeError, match="`k` must be an integer"):
         metric(k=True)
+
+
+def test_what_is_above_counts_with_ties_by_half_and_nan_as_above():
+    scores = np.array([[1, 2, 3, 2, np.nan], [9, 9, 9, 9, 9]], "float32")
+    positive = np.array([[2], [np.nan]], "float32")
+    every = np.ones(5, bool)
+    np.testing.assert_array_equal(
+        count_above(scores, positive, every), [1 + 2 * 0.5 + 1, 5]
+    )
+    some = np.array([[1, 0, 1, 1, 0], [0, 0, 0, 0, 0]], bool)
+    np.testing.assert_array_equal(count_above(scores, positive, some), [1.5, 0])

@@ -40,8 +40,8 @@ class MemoryCell(keras.layers.Layer):
 
     The states are, in this order: h (batch, H), the vector read r (batch,
     D), the memory M (batch, N, D), the usage u (batch, N), the sum of all
-    that was written c (batch, D), and, with `miu`, the channels S (batch, N,
-    D).
+    that was written c (batch, D), and, with `memory_induction`, the channels
+    S (batch, N, D).
 
     Computed in float32. The products with x are the same for all steps at
     once: give the layer what `project` makes of a sequence, not the sequence.
@@ -50,9 +50,10 @@ class MemoryCell(keras.layers.Layer):
         item_dim: width D of the items and of the memory.
         hidden_dim: width H of the controller and of the output.
         num_slots: number N of slots, at least 2. Defaults to `4`.
-        util: utilisation: the controller sees the usage, and weights of
-            writing are shifted and sharpened. Defaults to `True`.
-        miu: memory induction: the channels S. Defaults to `True`.
+        memory_utilization: whether the controller sees the usage, and weights
+            of writing are shifted and sharpened. Defaults to `True`.
+        memory_induction: whether there are the channels S. Defaults to
+            `True`.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -98,8 +99,8 @@ class MemoryCell(keras.layers.Layer):
         item_dim: int,
         hidden_dim: int,
         num_slots: int = 4,
-        util: bool = True,
-        miu: bool = True,
+        memory_utilization: bool = True,
+        memory_induction: bool = True,
         **kwargs,
     ):
         check_positive_int(item_dim, "item_dim")
@@ -109,11 +110,11 @@ class MemoryCell(keras.layers.Layer):
         self.item_dim = item_dim
         self.hidden_dim = hidden_dim
         self.num_slots = num_slots
-        self.util = util
-        self.miu = miu
+        self.memory_utilization = memory_utilization
+        self.memory_induction = memory_induction
         slots = (num_slots, item_dim)
         self.state_size = [hidden_dim, item_dim, slots, num_slots, item_dim]
-        if miu:
+        if memory_induction:
             self.state_size.append(slots)
         self.output_size = hidden_dim
         # To each slot from itself, from the one before, from the next.
@@ -145,7 +146,7 @@ class MemoryCell(keras.layers.Layer):
             units, dim, dim, name="controller", dtype="float32"
         )
         self.channel = None
-        if self.miu:
+        if self.memory_induction:
             self.channel = ContextGRU(
                 dim, dim, dim, name="channel", dtype="float32"
             )
@@ -153,7 +154,7 @@ class MemoryCell(keras.layers.Layer):
         # read, beta to write, gamma, shift (3), and 6 that are not read.
         self.head_kernel = add(
             "head_kernel",
-            units + slots * self.util,
+            units + slots * self.memory_utilization,
             4 * dim + 12,
             initializer=initializers.TruncatedNormal(stddev=units**-0.5),
         )
@@ -199,7 +200,7 @@ class MemoryCell(keras.layers.Layer):
         if valid_mask is None:
             valid_mask = ops.ones(shape, "bool")
         channel = ops.zeros((*shape, 3 * self.item_dim))
-        if self.miu:
+        if self.memory_induction:
             channel = self.channel.project(items, valid_mask)
         return ops.concatenate(
             [
@@ -224,7 +225,7 @@ class MemoryCell(keras.layers.Layer):
         )
         memory = repeat(self.initial_memory)
         states = [hidden, repeat(self.initial_read), memory, usage, added]
-        if self.miu:
+        if self.memory_induction:
             states.append(ops.zeros_like(memory))
         return states
 
@@ -240,13 +241,13 @@ class MemoryCell(keras.layers.Layer):
         hidden = self.controller(projected, read, hidden)
         keys, erase, add, scalars, shift = self._ask(hidden, usage)
         weights = self._address(keys, scalars[:, :2], memory)  # (B, 2, N)
-        if self.miu:
+        if self.memory_induction:
             projected = inputs[:, width:-1]
             channels = [
                 self._induce(projected, weights[:, 0], memory, *channels)
             ]
         writing = counted = weights[:, 1]
-        if self.util:
+        if self.memory_utilization:
             writing, counted = self._balance(writing, shift, scalars[:, 2:])
         new_read = ops.matmul(weights[:, :1], memory)[:, 0]
         read = ops.where(valid > 0, new_read, read)
@@ -268,7 +269,7 @@ class MemoryCell(keras.layers.Layer):
             2, gamma / 4) (batch, 3), shift (batch, 3).
         """
         dim = self.item_dim
-        if self.util:
+        if self.memory_utilization:
             seen = ops.stop_gradient(usage) / USAGE_UNIT
             hidden = ops.concatenate([hidden, seen], axis=-1)
         asked = ops.matmul(hidden, self.head_kernel) + self.head_bias
@@ -350,7 +351,7 @@ class MemoryCell(keras.layers.Layer):
             )
         )
         asked = ops.matmul(hidden, kernel[:units]) + bias
-        if self.util:
+        if self.memory_utilization:
             seen = ops.stop_gradient(usage) / USAGE_UNIT
             seen = ops.matmul(seen, kernel[units:])
             asked = asked + seen[:, None]
@@ -368,8 +369,8 @@ class MemoryCell(keras.layers.Layer):
             "item_dim": self.item_dim,
             "hidden_dim": self.hidden_dim,
             "num_slots": self.num_slots,
-            "util": self.util,
-            "miu": self.miu,
+            "memory_utilization": self.memory_utilization,
+            "memory_induction": self.memory_induction,
         }
 
 

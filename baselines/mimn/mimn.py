@@ -14,6 +14,14 @@ STATES = ("hidden", "read", "memory", "usage", "added", "channels")
 """Names of the states of `MemoryCell`, in its order."""
 
 
+FORMER_NAMES = {
+    "util": "memory_utilization",
+    "miu": "memory_induction",
+    "util_weight": "utilization_weight",
+}
+"""What options were called -> what they are called."""
+
+
 @register
 class MIMN(CategoryRecommender):
     """Writes the history into a memory; candidates look things up in it.
@@ -29,8 +37,8 @@ class MIMN(CategoryRecommender):
     of its inputs, then PReLU layers of 200 and 80. The memory has N slots and
     does not grow with the history.
 
-    Training adds `util_weight / N` times the mean of `(u_i - mean(u))^2` to
-    the loss, so that all slots are written to.
+    Training adds `utilization_weight / N` times the mean of
+    `(u_i - mean(u))^2` to the loss, so that all slots are written to.
 
     With D = H and N = 4 there are, without the item table, 48,190 parameters
     at D = 16 and 113,422 at D = 40.
@@ -42,11 +50,12 @@ class MIMN(CategoryRecommender):
         hidden_dim: width H of the controller; `None` for D. Defaults to
             `None`.
         num_slots: number N of slots, at least 2. Defaults to `4`.
-        util: whether writing is balanced between the slots (utilisation).
+        memory_utilization: whether writing is balanced between the slots.
             Defaults to `True`.
-        miu: whether the slots have channels S (memory induction unit); if
-            not, g_t is missing. Defaults to `True`.
-        util_weight: weight of the loss on the usage u. Defaults to `1e-3`.
+        memory_induction: whether the slots have channels S; if not, g_t is
+            missing. Defaults to `True`.
+        utilization_weight: weight of the loss on the usage u. Defaults to
+            `1e-3`.
         num_categories: number of categories of the items. Defaults to `0`.
         category_dim: width of the category vectors, which join the item
             vectors: D = d + `category_dim`. 0 leaves categories out. Defaults
@@ -94,6 +103,9 @@ class MIMN(CategoryRecommender):
     asynchronous update of the paper's server do not exist here.
     """
 
+    former_options = {
+        old: f"it is called `{new}` now." for old, new in FORMER_NAMES.items()
+    }
     # The network over slots holds about 4 kB of each pair.
     max_pairs = 2**18
 
@@ -104,14 +116,14 @@ class MIMN(CategoryRecommender):
         embedding_dim: int = 16,
         hidden_dim: int | None = None,
         num_slots: int = 4,
-        util: bool = True,
-        miu: bool = True,
-        util_weight: float = 1e-3,
+        memory_utilization: bool = True,
+        memory_induction: bool = True,
+        utilization_weight: float = 1e-3,
         num_categories: int = 0,
         category_dim: int = 0,
         **kwargs,
     ):
-        check_range(util_weight, "util_weight")
+        check_range(utilization_weight, "utilization_weight")
         if hidden_dim is not None:
             check_positive_int(hidden_dim, "hidden_dim")
         check_positive_int(num_slots, "num_slots", 2)
@@ -125,9 +137,9 @@ class MIMN(CategoryRecommender):
         )
         self.hidden_dim = hidden_dim
         self.num_slots = num_slots
-        self.util = util
-        self.miu = miu
-        self.util_weight = util_weight
+        self.memory_utilization = memory_utilization
+        self.memory_induction = memory_induction
+        self.utilization_weight = utilization_weight
         self._create_layers()
         self.built = True
 
@@ -141,8 +153,8 @@ class MIMN(CategoryRecommender):
             dim,
             units,
             self.num_slots,
-            self.util,
-            self.miu,
+            self.memory_utilization,
+            self.memory_induction,
             name="memory_cell",
             dtype="float32",
         )
@@ -150,11 +162,11 @@ class MIMN(CategoryRecommender):
             self.cell, return_state=True, name="memory", dtype="float32"
         )
         self.channel_layers = []
-        if self.miu:
+        if self.memory_induction:
             self.channel_layers = self._create_dense(
                 "channel", 4 * dim, (80, 40, 1), "sigmoid"
             )
-        width = (4 if self.miu else 3) * dim + units
+        width = (4 if self.memory_induction else 3) * dim + units
         self.input_scale = self.add_weight(
             name="input_scale", shape=(width,), initializer="ones"
         )
@@ -192,20 +204,21 @@ class MIMN(CategoryRecommender):
         """Returns the states of the cell, float32, and `total` (B, D).
 
         See `MemoryCell` for the states: `hidden`, `read`, `memory`, `usage`,
-        `added` and, with `miu`, `channels`. `total` is the sum of the items.
+        `added` and, with `memory_induction`, `channels`. `total` is the sum of
+        the items.
         """
         history = ops.convert_to_tensor(features["history"])
         items = self.item_embedding(history)
         inputs = self.cell.project(items, valid_positions(history))
         _, *states = self.memory(inputs)
         encoded = dict(zip(STATES, states, strict=False))
-        if training and self.util:
+        if training and self.memory_utilization:
             self.add_loss(self._usage_loss(encoded["usage"]))
         return {**encoded, "total": ops.sum(items, axis=1)}
 
     def _usage_loss(self, usage):
         apart = usage - ops.mean(usage, axis=-1, keepdims=True)
-        weight = self.util_weight / self.num_slots
+        weight = self.utilization_weight / self.num_slots
         return weight * ops.mean(ops.square(apart))
 
     def score(self, encoded, candidates, training=False):
@@ -223,7 +236,7 @@ class MIMN(CategoryRecommender):
             ops.cast(output, items.dtype),
             product,
         ]
-        if self.miu:
+        if self.memory_induction:
             channels = ops.cast(encoded["channels"], items.dtype)
             weights = self._channel_weights(items, channels)
             parts.append(ops.matmul(weights, channels))
@@ -274,12 +287,18 @@ class MIMN(CategoryRecommender):
             hidden = layer(activation(hidden))
         return ops.cast(hidden[..., 0], "float32")
 
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        # Files of earlier versions have the names of the published code.
+        config = {FORMER_NAMES.get(name, name): config[name] for name in config}
+        return super().from_config(config, custom_objects)
+
     def get_config(self):
         return {
             **super().get_config(),
             "hidden_dim": self.hidden_dim,
             "num_slots": self.num_slots,
-            "util": self.util,
-            "miu": self.miu,
-            "util_weight": self.util_weight,
+            "memory_utilization": self.memory_utilization,
+            "memory_induction": self.memory_induction,
+            "utilization_weight": self.utilization_weight,
         }

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from mgnm_tf.serialization import register
+from mgnm_tf.utils.masking import FORBIDDEN
 from mgnm_tf.utils.masking import last_valid
 from mgnm_tf.utils.masking import zero_invalid
 from mgnm_tf.utils.validation import check_choice
@@ -13,8 +14,6 @@ from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
 
 NORMALIZATIONS = ("before", "query", "after")
-FORBIDDEN = -1e9
-"""What a logit gets that must not count; beyond float16."""
 
 
 @register

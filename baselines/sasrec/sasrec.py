@@ -8,7 +8,7 @@ from keras import ops
 from baselines.sasrec.causal_transformer import CausalTransformer
 from mgnm_tf.models.single_vector import SingleVectorRecommender
 from mgnm_tf.serialization import register
-from mgnm_tf.utils.masking import history_length
+from mgnm_tf.utils.masking import places_from_newest
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.masking import zero_invalid
 from mgnm_tf.utils.validation import check_choice
@@ -161,16 +161,15 @@ class SASRec(SingleVectorRecommender):
             )
             self.output_norm.build((None, dim))
 
-    def read(self, features, training=False):
+    def user_vector(self, features, training=False):
         history = ops.convert_to_tensor(features["history"])
         check_history_length(history, self.max_length)
         valid_mask = valid_positions(history)
         items = self.item_embedding(history)
         if self.variant != "rechorus":
             items = items * math.sqrt(self.embedding_dim)
-        newest = history_length(valid_mask)[:, None] - 1
-        places = newest - ops.arange(ops.shape(history)[1])
-        items = items + self.position_embedding(ops.maximum(places, 0))
+        places = ops.maximum(places_from_newest(valid_mask), 0)
+        items = items + self.position_embedding(places)
         items = self.input_dropout(items, training=training)
         for block in self.blocks:
             items = block(items, valid_mask=valid_mask, training=training)

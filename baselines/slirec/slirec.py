@@ -161,8 +161,8 @@ class SLiRec(CategoryRecommender):
         """Reads times where the data have them, and says so where not."""
         if not data.has_times:
             logger.warning(
-                "%s reads times, but the data know only the order of events: "
-                "it is trained without them.",
+                "%s reads times, but the data have no timestamps: it is "
+                "trained without them.",
                 cls.__name__,
             )
         return {**super().data_arguments(data), "use_time": data.has_times}

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from mgnm_tf.serialization import register
+from mgnm_tf.utils.masking import LOWEST
 from mgnm_tf.utils.masking import masked_softmax
 from mgnm_tf.utils.validation import check_positive_int
 
@@ -73,7 +74,7 @@ class GraphPooling(keras.layers.Layer):
         length = ops.shape(fitness)[-1]
         if isinstance(length, int) and length <= self.pool_length:
             return ops.cast(weights, self.compute_dtype)
-        kept = self._kept(ops.where(valid_mask, fitness, -3.0e38))
+        kept = self._kept(ops.where(valid_mask, fitness, LOWEST))
         return ops.cast(ops.where(kept, weights, 0.0), self.compute_dtype)
 
     def _kept(self, fitness):

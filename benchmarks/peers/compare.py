@@ -204,7 +204,7 @@ class Ours:
         self.tests = {}
         for name in EVALUATIONS:
             everything = name == "catalogue"
-            rows = self.model.histories_at_a_time(
+            rows = self.model.max_batch_size(
                 config.batch_size, 2048 if everything else 1001
             )
             features = tuple(self.model.required_features)

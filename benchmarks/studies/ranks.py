@@ -21,7 +21,7 @@ from mgnm_tf.cli.app import console
 from mgnm_tf.cli.app import notes
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.errors import UserError
-from mgnm_tf.evaluation.evaluate import Evaluation
+from mgnm_tf.evaluation.evaluation import Evaluation
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.evaluation.ties import is_later
 from mgnm_tf.report.tables import comparison_cells

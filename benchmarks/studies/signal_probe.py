@@ -9,7 +9,7 @@ from mgnm_tf.losses import SampledSoftmax
 from mgnm_tf.metrics import hit_at_k
 from mgnm_tf.metrics import positive_ranks
 from mgnm_tf.models.mgnm import MGNM
-from mgnm_tf.models.mgnm_extraction import extract
+from mgnm_tf.utils.masking import LOWEST
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.unit_vectors import unit_vectors
 
@@ -72,7 +72,7 @@ class SignalProbe:
     def forward(self) -> dict[str, tf.Tensor]:
         """Returns the figures of inference."""
         items, levels = self.levels(False)
-        interests, coupling = extract(self.model, levels, self.mask, False)
+        interests, coupling, _ = self.model.extractor(levels, self.mask)
         capsule_before, capsule = self.capsules(levels, coupling)
         scores, _ = self.scores(interests)
         pooled = self.model.pool_levels(scores)
@@ -108,7 +108,9 @@ class SignalProbe:
         table = model.item_embedding.embeddings.value
         with tf.GradientTape(persistent=True) as tape:
             items, levels = self.levels(True)
-            interests, coupling = extract(model, levels, self.mask, True)
+            interests, coupling, _ = model.extractor(
+                levels, self.mask, training=True
+            )
             scores, vectors = self.scores(interests)
             loss = SampledSoftmax()(self.labels, scores)
         groups = {
@@ -158,6 +160,7 @@ class SignalProbe:
         terms = [extractor._first_term(folded)]
         if extractor.encoder is not None and extractor.routing_iterations > 1:
             terms.append(extractor._context(terms, mask))
+        coupling = tf.reshape(coupling, (-1, *coupling.shape[2:]))
         before = sum(term.combine(coupling) for term in terms)
         after = extractor.squash_layer(before) if extractor.squash else before
         shape = (-1, count, *before.shape[1:])
@@ -178,8 +181,6 @@ class SignalProbe:
 
     def entropy(self, coupling) -> tf.Tensor:
         """Returns the entropy of couplings over that of uniform ones."""
-        count = self.model.num_layers + 1
-        coupling = tf.reshape(coupling, (-1, count, *coupling.shape[1:]))
         events = tf.reduce_sum(tf.cast(self.mask, "float32"), axis=1)
         bits = -tf.reduce_sum(coupling * tf.math.log(coupling + TINY), axis=-1)
         highest = tf.math.log(tf.maximum(events, 2.0))[:, None, None]
@@ -226,8 +227,8 @@ def _spread(scores, counts):
     total = tf.reduce_sum(weights, -1, keepdims=True)
     mean = tf.reduce_sum(weights * scores, -1, keepdims=True) / total
     variance = tf.reduce_sum(weights * tf.square(scores - mean), -1)
-    highest = tf.reduce_max(tf.where(weights > 0, scores, -3e38), -1)
-    lowest = tf.reduce_min(tf.where(weights > 0, scores, 3e38), -1)
+    highest = tf.reduce_max(tf.where(weights > 0, scores, LOWEST), -1)
+    lowest = tf.reduce_min(tf.where(weights > 0, scores, -LOWEST), -1)
     return {
         "logit_std": tf.reduce_mean(tf.sqrt(variance / total[..., 0]), 0),
         "logit_range": tf.reduce_mean(highest - lowest, 0),

@@ -58,7 +58,9 @@ def common(
 
 
 def command(
-    further: Iterable[inspect.Parameter] = (), resumable: bool = False
+    further: Iterable[inspect.Parameter] = (),
+    resumable: bool = False,
+    hidden: bool = False,
 ) -> Callable:
     """Registers a command that ends in a sentence, not in a traceback.
 
@@ -66,6 +68,8 @@ def command(
         further: parameters besides those that the function names; it gets
             them through its `**` argument.
         resumable: whether the command goes on when it is given again.
+        hidden: whether `--help` leaves the command out; such a command takes
+            any option, as arguments.
     """
     stopped = "Interrupted."
     if resumable:
@@ -90,7 +94,8 @@ def command(
             if parameter.kind is not parameter.VAR_KEYWORD
         ]
         guarded.__signature__ = inspect.Signature([*named, *further])
-        app.command()(guarded)
+        anything = {"ignore_unknown_options": hidden}
+        app.command(hidden=hidden, context_settings=anything)(guarded)
         return function
 
     return register

@@ -171,7 +171,7 @@ def datasets() -> None:
     rows = []
     for name in recipe_names():
         recipe = load_recipe(name)
-        log = "made" if recipe.world else "fetched"
+        log = "synthetic" if recipe.world else "fetched"
         if not recipe.world and not recipe.sources:
             log = "to be brought"
         rows.append((name, recipe.title, log, recipe.licence))
@@ -179,7 +179,7 @@ def datasets() -> None:
 
 
 @command()
-def world(
+def synthesize(
     out: Annotated[
         Path, typer.Option(help="CSV file to make; .gz is compressed.")
     ],
@@ -192,7 +192,7 @@ def world(
     interests: Annotated[int, typer.Option(help="Interests of a user.")] = 4,
     seed: Annotated[int, typer.Option(help="Seed of all draws.")] = 0,
 ) -> None:
-    """Write a made log whose users have several planted interests."""
+    """Write a synthetic log whose users have several planted interests."""
     from mgnm_tf.data.synthetic import write_world
 
     with values_of_the_user():
@@ -204,5 +204,12 @@ def world(
             num_events=events,
             num_interests=interests,
         )
-    made = f"{out}: {events or 50 * users:,} events."
-    console.print(made)
+    console.print(f"{out}: {events or 50 * users:,} events.")
+
+
+@command(hidden=True)
+def world(
+    arguments: Annotated[list[str] | None, typer.Argument()] = None,
+) -> None:
+    """Say what the command is called now."""
+    raise UserError("`mgnm world` is called `mgnm synthesize` now.")

@@ -9,16 +9,12 @@ from mgnm_tf.cli.app import command
 from mgnm_tf.cli.app import console
 from mgnm_tf.cli.app import load_tensorflow
 from mgnm_tf.cli.app import notes
-from mgnm_tf.cli.history_options import ItemColumn
-from mgnm_tf.cli.history_options import Quotes
-from mgnm_tf.cli.history_options import Separator
-from mgnm_tf.cli.history_options import TimeColumn
-from mgnm_tf.cli.history_options import TimeUnit
-from mgnm_tf.cli.history_options import UserColumn
+from mgnm_tf.cli.history_options import history_columns
+from mgnm_tf.cli.history_options import history_parameters
 from mgnm_tf.errors import UserError
 
 
-@command()
+@command(history_parameters())
 def explain(
     export: Annotated[
         Path,
@@ -43,12 +39,7 @@ def explain(
         Path | None,
         typer.Option(help="Names of items: item_id, title."),
     ] = None,
-    user_column: UserColumn = "user_id",
-    item_column: ItemColumn = "item_id",
-    time_column: TimeColumn = None,
-    separator: Separator = None,
-    time_unit: TimeUnit = "auto",
-    quotes: Quotes = True,
+    **options,
 ) -> None:
     """Make a page: which items feed which interest, and what comes of it.
 
@@ -58,18 +49,15 @@ def explain(
     """
     load_tensorflow()
     from mgnm_tf.report.explain import write_explanation
-    from mgnm_tf.serving.history_table import HistoryColumns
     from mgnm_tf.serving.history_table import read_history
     from mgnm_tf.serving.recommender import Recommender
 
-    columns = HistoryColumns(
-        user_column, item_column, time_column, separator, time_unit, quotes
-    )
+    columns = history_columns(options)
     requests = read_history(history, reads_times=False, columns=columns)
     chosen = choose_users(users, list(requests.users), history)
     names = None if titles is None else read_titles(titles)
     recommender = Recommender.load(export)
-    recommender.known_ids.check_file(requests, history, item_column)
+    recommender.known_ids.check_file(requests, history, columns.item)
     recommender.warns_of_unknown = False  # It has, of the whole file.
     if names is not None:
         _say_how_many(names, recommender.item_ids, titles)

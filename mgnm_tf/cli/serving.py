@@ -13,12 +13,8 @@ from mgnm_tf.cli.app import console
 from mgnm_tf.cli.app import load_tensorflow
 from mgnm_tf.cli.app import notes
 from mgnm_tf.cli.app import print_rows
-from mgnm_tf.cli.history_options import ItemColumn
-from mgnm_tf.cli.history_options import Quotes
-from mgnm_tf.cli.history_options import Separator
-from mgnm_tf.cli.history_options import TimeColumn
-from mgnm_tf.cli.history_options import TimeUnit
-from mgnm_tf.cli.history_options import UserColumn
+from mgnm_tf.cli.history_options import history_columns
+from mgnm_tf.cli.history_options import history_parameters
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError
 from mgnm_tf.runs import run_folder
@@ -71,7 +67,7 @@ def export(
     console.print(f"The export is in {out}.")
 
 
-@command()
+@command(history_parameters())
 def recommend(
     model: Annotated[
         Path,
@@ -88,12 +84,6 @@ def recommend(
         Path | None,
         typer.Option(help="With --history: .csv or .parquet file to make."),
     ] = None,
-    user_column: UserColumn = "user_id",
-    item_column: ItemColumn = "item_id",
-    time_column: TimeColumn = None,
-    separator: Separator = None,
-    time_unit: TimeUnit = "auto",
-    quotes: Quotes = True,
     top: Annotated[int, typer.Option(help="Items for each user.")] = 20,
     user: Annotated[
         str | None,
@@ -113,6 +103,7 @@ def recommend(
             help="Weight of the difference between the items of a list."
         ),
     ] = 0.0,
+    **options,
 ) -> None:
     """Recommend items to all users of a file, or to one user."""
     many = history is not None and out is not None
@@ -126,7 +117,6 @@ def recommend(
     if many:
         _check_free(out)
     load_tensorflow()
-    from mgnm_tf.serving.history_table import HistoryColumns
     from mgnm_tf.serving.recommend_file import recommend_file
     from mgnm_tf.serving.recommender import Recommender
 
@@ -135,9 +125,7 @@ def recommend(
         known = set(recommender.item_ids)
         _print_one(recommender, user, read_items(items, known), top, diversity)
         return
-    columns = HistoryColumns(
-        user_column, item_column, time_column, separator, time_unit, quotes
-    )
+    columns = history_columns(options)
     with _progress("Recommending") as advance:
         count = recommend_file(
             recommender, history, out, top, diversity, advance, columns

@@ -91,7 +91,7 @@ def sentences(metadata: dict[str, Any]) -> list[str]:
     if "first_day" in account:
         lines.append(f"Times: {account['first_day']} to {account['last_day']}.")
     else:
-        lines.append("Times: none, only the order of the events of a user.")
+        lines.append("Times: no timestamps, only the order of events.")
     for part, ties in metadata["ties"].items():
         if tied := ties["tied"]:
             records = ties["records"]

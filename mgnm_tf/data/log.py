@@ -36,8 +36,8 @@ class InteractionLog:
         categories: int32 (N,), codes into `category_ids`, -1 for none; or
             `None` if the log has no categories.
         category_ids: code -> raw id.
-        order_only: whether the times are but positions, 0 or 1 and upwards,
-            in the sequence of each user.
+        order_only: whether there are no timestamps: the times are positions,
+            0 or 1 and upwards, in the sequence of each user.
         parts: int8 (N,), a given split (0 train, 1 validation, 2 test), or
             `None`.
         steps: what each filter did, in order: dicts with the name of the

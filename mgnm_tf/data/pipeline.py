@@ -115,7 +115,7 @@ def make_dataset(
 
     Raises:
         DataError: the part has no sample, or the data lack a feature: they
-            have no categories, or their times are but positions.
+            have no categories, or no timestamps.
         UserError: the catalogue is too small for negatives.
         ValueError: an argument is out of its range.
     """
@@ -228,7 +228,7 @@ def _check_features(
             )
         if key.endswith("_time") and not data.has_times:
             raise DataError(
-                f"`{key}` is asked for, but the data know only the order of "
-                "the events of a user; prepare a log whose times are times."
+                f"`{key}` is asked for, but the data have no timestamps, only "
+                "the order of events; prepare a log that has them."
             )
     return tuple(features)

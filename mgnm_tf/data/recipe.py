@@ -121,7 +121,7 @@ class Recipe:
         sources: where the log can be fetched, tried in order. Without one,
             and without a world, the user has to bring the file.
         bring: how to get the file by hand, and what it has to look like.
-        world: arguments of `make_world`, for a made log.
+        world: arguments of `make_world`, for a synthetic log.
         read: columns and separator; arguments of `read_log`.
         rating_above: see `prepare`.
         min_user: see `filter_core`.

@@ -62,8 +62,8 @@ def _item_categories(data: SequenceDataset) -> np.ndarray:
 def _temporal_graph(data: SequenceDataset) -> dict[str, np.ndarray]:
     if not data.has_times:
         raise DataError(
-            "The model reads times, but the data know only the order of the "
-            "events of a user; prepare a log whose times are times."
+            "The model reads times, but the data have no timestamps, only the "
+            "order of events; prepare a log that has them."
         )
     return temporal_graph(data)
 

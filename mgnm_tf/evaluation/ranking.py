@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from mgnm_tf.metrics import count_above
 from mgnm_tf.metrics import positive_ranks
 from mgnm_tf.types import Features
 from mgnm_tf.types import Tensor
@@ -118,14 +119,14 @@ class RankingModel(keras.Model):
                 ops.take_along_axis(scores, (row % size)[:, None], axis=1),
                 positive,
             )
-            above = above + _count_above(scores, positive, items)
+            above = above + count_above(scores, positive, items)
             # What is excluded was counted too.
             column = excluded - first
             inside = ops.logical_and(column >= 0, column < size)
             inside = ops.logical_and(inside, first_time)
             column = ops.where(inside, column, 0)
             scores = ops.take_along_axis(scores, column, axis=1)  # (B, W)
-            return above - _count_above(scores, positive, inside), positive
+            return above - count_above(scores, positive, inside), positive
 
         num_chunks = num_items // size + 1
         zeros = ops.zeros_like(positives, dtype="float32")
@@ -148,21 +149,3 @@ def _first_of_equals(ids: Tensor) -> Tensor:
 def _count_distinct(ids: Tensor) -> Tensor:
     """Counts different ids, but no 0, in ascending rows (B, W), float32."""
     return ops.sum(ops.cast(_first_of_equals(ids), "float32"), axis=1)
-
-
-def _count_above(scores: Tensor, positive: Tensor, counted: Tensor) -> Tensor:
-    """Counts scores (B, C) above `positive` (B, 1), ties by half.
-
-    A comparison with NaN counts as above, as in `positive_ranks`.
-
-    Args:
-        scores: float32 (B, C).
-        positive: float32 (B, 1).
-        counted: bool (B, C) or (C,), the scores that count.
-
-    Returns:
-        float32 (B,).
-    """
-    below = ops.cast(scores < positive, "float32")
-    below = below + ops.cast(scores <= positive, "float32")
-    return ops.sum(ops.where(counted, 1.0 - 0.5 * below, 0.0), axis=-1)

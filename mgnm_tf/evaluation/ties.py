@@ -20,7 +20,7 @@ def is_later(data: SequenceDataset, positions: np.ndarray) -> np.ndarray:
         bool (n,).
 
     Raises:
-        DataError: the data know only the order of the events.
+        DataError: the data have no timestamps.
     """
     _check_times(data, "later_only")
     times = np.asarray(data.times)
@@ -41,7 +41,7 @@ def with_shuffled_ties(
         seed: seed of the permutations.
 
     Raises:
-        DataError: the data know only the order of the events.
+        DataError: the data have no timestamps.
     """
     _check_times(data, "shuffle_ties")
     earlier = np.flatnonzero(np.asarray(data.parts) < PARTS.index(part))
@@ -62,6 +62,6 @@ def with_shuffled_ties(
 def _check_times(data: SequenceDataset, option: str) -> None:
     if not data.has_times:
         raise DataError(
-            f"`{option}` is asked for, but the data know only the order of "
-            "the events of a user; prepare a log whose times are times."
+            f"`{option}` is asked for, but the data have no timestamps, only "
+            "the order of events; prepare a log that has them."
         )

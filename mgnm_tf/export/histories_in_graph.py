@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 
-def squeeze(
+def compact(
     ids: tf.Tensor, max_length: int
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Moves the known items of each row together, at the left.
@@ -27,18 +27,18 @@ def squeeze(
     kept = tf.logical_and(known, place >= 0)
     width = tf.reduce_max(tf.concat([tf.minimum(count, max_length), [[1]]], 0))
     place = tf.where(kept, place, 0)
-    return move(ids, place, kept, width), place, kept
+    return scatter(ids, place, kept, width), place, kept
 
 
-def move(
+def scatter(
     values: tf.Tensor, place: tf.Tensor, kept: tf.Tensor, width: tf.Tensor
 ) -> tf.Tensor:
     """Moves entries of each row to their columns, 0 elsewhere.
 
     Args:
         values: (B, m).
-        place: int32 (B, m), see `squeeze`.
-        kept: bool (B, m), see `squeeze`.
+        place: int32 (B, m), see `compact`.
+        kept: bool (B, m), see `compact`.
         width: int32 (), columns of the result.
 
     Returns:
@@ -51,13 +51,13 @@ def move(
     return tf.scatter_nd(target, tf.boolean_mask(values, kept), shape)
 
 
-def spread(weights: tf.Tensor, place: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
-    """Takes what belongs to squeezed columns back to the given ones.
+def expand(weights: tf.Tensor, place: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
+    """Takes what belongs to compacted columns back to the given ones.
 
     Args:
         weights: (B, n, w).
-        place: int32 (B, m), see `squeeze`.
-        kept: bool (B, m), see `squeeze`.
+        place: int32 (B, m), see `compact`.
+        kept: bool (B, m), see `compact`.
 
     Returns:
         (B, n, m), 0 where nothing was kept.

@@ -38,7 +38,7 @@ class Scorer:
     def rows_at_a_time(self) -> int:
         """How many histories are ranked over the whole catalogue at a time."""
         rows = max(1, min(256, _SCORES // self.model.num_items))
-        return self.model.histories_at_a_time(rows, self.chunk)
+        return self.model.max_batch_size(rows, self.chunk)
 
     @property
     def chunk(self) -> int:

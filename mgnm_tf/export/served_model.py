@@ -6,9 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from mgnm_tf.errors import UserError
-from mgnm_tf.export.histories_in_graph import move
-from mgnm_tf.export.histories_in_graph import spread
-from mgnm_tf.export.histories_in_graph import squeeze
+from mgnm_tf.export.histories_in_graph import compact
+from mgnm_tf.export.histories_in_graph import expand
+from mgnm_tf.export.histories_in_graph import scatter
 from mgnm_tf.export.scorer import Scorer
 from mgnm_tf.export.scorer import cut
 from mgnm_tf.export.scorer import in_blocks
@@ -166,7 +166,7 @@ class ServedModel(tf.Module):
         Returns:
             dict of `features`, a batch without candidates; `seen` int32
             (B, m), the rows of the items, 0 for none; `empty` bool (B,), who
-            has no history; `place` and `kept`, see `squeeze`.
+            has no history; `place` and `kept`, see `compact`.
         """
         seen = self.item_rows.lookup(request["history"])
         same = "`user_id` and `history` must have the same number of rows."
@@ -177,13 +177,13 @@ class ServedModel(tf.Module):
             for x in given
         ]
         with tf.control_dependencies(checks):
-            history, place, kept = squeeze(seen, self._max_length)
+            history, place, kept = compact(seen, self._max_length)
         features = {
             "user": self.user_rows.lookup(request["user_id"]),
             "history": history,
         }
         if "history_time" in self._names:
-            features["history_time"] = move(
+            features["history_time"] = scatter(
                 request["history_time"], place, kept, tf.shape(history)[1]
             )
         if "candidate_time" in self._names:
@@ -303,7 +303,7 @@ class ServedModel(tf.Module):
             **found,
             "level": tf.constant(level, tf.int32),
             "interest": tf.constant(number, tf.int32),
-            "attention": spread(
+            "attention": expand(
                 tf.cast(attention, tf.float32), read["place"], read["kept"]
             ),
         }

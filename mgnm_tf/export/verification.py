@@ -16,7 +16,7 @@ from mgnm_tf.data.batch_plan import BatchPlan
 from mgnm_tf.data.batch_plan import plan_batches
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.times import whole_seconds
-from mgnm_tf.evaluation.evaluate import Evaluation
+from mgnm_tf.evaluation.evaluation import Evaluation
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.models.base import SequentialRecommender
 
@@ -171,7 +171,7 @@ def _batches(
     everything = protocol.negatives == "all"
     compared = data.num_items if everything else 1 + protocol.negatives
     size = max(1, min(256, _PAIRS // compared))
-    size = model.histories_at_a_time(size, compared)
+    size = model.max_batch_size(size, compared)
     features = tuple(model.required_features)
     builder = BatchBuilder(
         data=data,

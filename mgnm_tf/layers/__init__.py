@@ -4,10 +4,15 @@ from mgnm_tf.layers.embedding.item_embedding import ItemEmbedding
 from mgnm_tf.layers.embedding.user_embedding import UserEmbedding
 from mgnm_tf.layers.graph.graph_propagation import GraphPropagation
 from mgnm_tf.layers.graph.user_aware_adjacency import UserAwareAdjacency
+from mgnm_tf.layers.interest.bilstm_extractor import BiLSTMExtractor
+from mgnm_tf.layers.interest.capsule_extractor import CapsuleExtractor
 from mgnm_tf.layers.interest.dynamic_routing import DynamicRouting
+from mgnm_tf.layers.interest.interest_extractor import InterestExtractor
+from mgnm_tf.layers.interest.item_extractor import ItemExtractor
 from mgnm_tf.layers.interest.recency_prior import RecencyPrior
 from mgnm_tf.layers.interest.sequential_capsule import SequentialCapsule
 from mgnm_tf.layers.interest.squash import Squash
+from mgnm_tf.layers.interest.sum_extractor import SumExtractor
 from mgnm_tf.layers.scoring.feed_forward import FeedForward
 from mgnm_tf.layers.scoring.interest_attention import InterestAttention
 from mgnm_tf.layers.scoring.interest_scale import InterestScale
@@ -19,18 +24,23 @@ from mgnm_tf.layers.sequence.sequence_encoder import SequenceEncoder
 
 __all__ = [
     "AttentivePooling",
+    "BiLSTMExtractor",
+    "CapsuleExtractor",
     "DynamicRouting",
     "FeedForward",
     "GraphPropagation",
     "InterestAttention",
+    "InterestExtractor",
     "InterestScale",
     "ItemEmbedding",
+    "ItemExtractor",
     "LevelPooling",
     "MaxInterest",
     "RecencyPrior",
     "SequenceEncoder",
     "SequentialCapsule",
     "Squash",
+    "SumExtractor",
     "TargetAttention",
     "UserAwareAdjacency",
     "UserEmbedding",

@@ -258,7 +258,7 @@ class SequentialRecommender(keras.Model):
 
     # === Shared ===
 
-    def histories_at_a_time(self, batch_size: int, candidates: int) -> int:
+    def max_batch_size(self, batch_size: int, candidates: int) -> int:
         """Returns the batch size whose pairs the model can score at a time.
 
         Args:

@@ -2,27 +2,16 @@
 
 import inspect
 
-import keras
 from keras import ops
 
-from mgnm_tf.layers.embedding.item_embedding import ItemEmbedding
-from mgnm_tf.layers.embedding.user_embedding import UserEmbedding
-from mgnm_tf.layers.graph.graph_propagation import GraphPropagation
-from mgnm_tf.layers.graph.user_aware_adjacency import UserAwareAdjacency
-from mgnm_tf.layers.scoring.interest_attention import InterestAttention
-from mgnm_tf.layers.scoring.interest_scale import InterestScale
-from mgnm_tf.layers.scoring.level_pooling import LevelPooling
 from mgnm_tf.layers.sequence.sequence_encoder import KINDS
-from mgnm_tf.layers.sequence.sequence_encoder import SequenceEncoder
 from mgnm_tf.models.base import SequentialRecommender
-from mgnm_tf.models.mgnm_extraction import EXTRACTORS
-from mgnm_tf.models.mgnm_extraction import create_extractor
-from mgnm_tf.models.mgnm_extraction import extract
+from mgnm_tf.models.mgnm_layers import EXTRACTORS
+from mgnm_tf.models.mgnm_layers import create_layers
 from mgnm_tf.models.mgnm_penalties import penalties
 from mgnm_tf.models.mgnm_penalties import square_sum
 from mgnm_tf.serialization import register
-from mgnm_tf.utils.initializers import get_initializer
-from mgnm_tf.utils.masking import shares
+from mgnm_tf.utils.masking import normalize_rows
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_history_length
@@ -243,74 +232,8 @@ class MGNM(SequentialRecommender):
         self.l2_scope = l2_scope
         self.user_dropout = user_dropout
         self.seed = seed
-        self._create_layers()
+        create_layers(self)
         self.built = True
-
-    def _create_layers(self):
-        """Creates and builds every layer."""
-        policy = {"dtype": self.dtype_policy}
-        items_shape = (None, None, self.embedding_dim)
-        seeds = (None, None)
-        if self.seed is not None:
-            seeds = (2 * self.seed, 2 * self.seed + 1)
-        self.item_embedding = ItemEmbedding(
-            self.num_items,
-            self.embedding_dim,
-            embeddings_initializer=get_initializer(
-                self.embeddings_initializer, seeds[0]
-            ),
-            unit_norm=self.temperature is not None,
-            name="item_embedding",
-            **policy,
-        )
-        self.user_embedding = None
-        if self.user_aware and self.num_layers:
-            self.user_embedding = UserEmbedding(
-                self.num_users,
-                self.embedding_dim,
-                dropout=self.user_dropout,
-                embeddings_initializer=get_initializer(
-                    self.embeddings_initializer, seeds[1]
-                ),
-                seed=self.seed,
-                name="user_embedding",
-                **policy,
-            )
-        self.adjacency = UserAwareAdjacency(
-            user_aware=self.user_aware, name="adjacency", **policy
-        )
-        self.propagation = GraphPropagation(
-            self.num_layers,
-            normalization=self.adjacency_normalization,
-            use_weights=self.graph_weights,
-            use_bias=self.graph_bias,
-            name="propagation",
-            **policy,
-        )
-        self.propagation.build(items_shape)
-        self.history_dropout = keras.layers.Dropout(
-            self.dropout, seed=self.seed, name="history_dropout", **policy
-        )
-        self.extractor = create_extractor(self)
-        if self.extractor is not None:
-            self.extractor.build(items_shape)
-        self.encoder = None
-        if self.history_encoder is not None:
-            self.encoder = SequenceEncoder(
-                self.history_encoder,
-                max_length=self.max_length,
-                name="history_encoder",
-                **policy,
-            )
-            self.encoder.build(items_shape)
-        self.scale = InterestScale(
-            self.temperature, self.interest_bias, name="scale", **policy
-        )
-        self.scale.build((None, None, None, self.embedding_dim))
-        self.attention = InterestAttention(name="attention", **policy)
-        self.pooling = LevelPooling(
-            self.level_pooling, name="pooling", **policy
-        )
 
     # === The contract ===
 
@@ -320,13 +243,11 @@ class MGNM(SequentialRecommender):
         `valid` says which interests exist; it is all true but for
         `interest_extractor="self_attention"`, where K is the history length.
         """
-        interests, _, valid = self._read(features, training)
-        if self.interest_extractor != "self_attention":
-            valid = ops.ones_like(interests[:, 0, :, 0], dtype="bool")
-        return {"interests": self.scale(interests), "valid": valid}
+        interests, _, exist = self._extract(features, training)
+        return {"interests": self.scale(interests), "valid": exist}
 
-    def _read(self, features, training=False):
-        """Returns interests, their weights (B * (L + 1), K, m), and mask."""
+    def _extract(self, features, training=False):
+        """Returns what the `InterestExtractor` says of the histories."""
         history = ops.convert_to_tensor(features["history"])
         check_history_length(history, self.max_length)
         valid_mask = valid_positions(history)
@@ -348,7 +269,7 @@ class MGNM(SequentialRecommender):
                 self.add_loss(loss)
         if self.encoder is None:
             levels = self.history_dropout(levels, training=training)
-        return (*extract(self, levels, valid_mask, training), valid_mask)
+        return self.extractor(levels, valid_mask, training=training)
 
     def score(self, encoded, candidates, training=False):
         candidates = self.item_embedding(
@@ -376,18 +297,17 @@ class MGNM(SequentialRecommender):
 
     def history_attention(self, features):
         """Returns the last couplings as shares, (B, (L + 1) * K, m)."""
-        _, weights, valid_mask = self._read(features)
-        if weights is None:
+        if not self.extractor.gives_weights:
             return super().history_attention(features)
-        shape = (-1, len(self.interest_labels()), ops.shape(valid_mask)[1])
-        return shares(ops.reshape(weights, shape))
+        _, weights, _ = self._extract(features)
+        shape = (-1, len(self.interest_labels()), ops.shape(weights)[-1])
+        return normalize_rows(ops.reshape(weights, shape))
 
     def interest_labels(self):
-        if self.interest_extractor == "self_attention":
+        count = self.extractor.interests_per_level
+        if count is None:
             return super().interest_labels()
-        capsules = self.interest_extractor == "capsule"
-        numbers = range(1, self.num_interests + 1 if capsules else 2)
-        levels = range(self.num_layers + 1)
+        levels, numbers = range(self.num_layers + 1), range(1, count + 1)
         return [(level, number) for level in levels for number in numbers]
 
     def item_vectors(self):
@@ -396,8 +316,8 @@ class MGNM(SequentialRecommender):
     # === Steps ===
 
     def _attend(self, encoded, vectors):
-        attends = self.interest_extractor == "self_attention"
-        mask = encoded["valid"] if attends else None
+        all_exist = self.extractor.interests_per_level is not None
+        mask = None if all_exist else encoded["valid"]
         return self.attention(encoded["interests"], vectors, valid_mask=mask)
 
     def get_config(self):

@@ -9,7 +9,7 @@ from mgnm_tf.layers.scoring.max_interest import MaxInterest
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.types import Features
 from mgnm_tf.types import Tensor
-from mgnm_tf.utils.masking import shares
+from mgnm_tf.utils.masking import normalize_rows
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
 
@@ -17,8 +17,8 @@ from mgnm_tf.utils.validation import check_range
 class MultiInterestRecommender(SequentialRecommender):
     """Scores an item by the nearest of K interests: `max_k v_k . x_j`.
 
-    A subclass writes `read`, and looks the items of a history up with
-    `embed_history`.
+    A subclass writes `extract_interests`, and looks the items of a history
+    up with `embed_history`.
 
     Args:
         num_users: see `SequentialRecommender`.
@@ -82,7 +82,7 @@ class MultiInterestRecommender(SequentialRecommender):
         items = self.item_embedding(history)
         return self.input_dropout(items, training=training)
 
-    def read(
+    def extract_interests(
         self, features: Features, training: bool = False
     ) -> tuple[Tensor, Tensor]:
         """Returns interests (B, K, d) and the weights (B, K, m) behind them.
@@ -95,7 +95,7 @@ class MultiInterestRecommender(SequentialRecommender):
 
     def encode(self, features, training=False):
         """Returns the interests (B, K, d)."""
-        return self.scale(self.read(features, training)[0])
+        return self.scale(self.extract_interests(features, training)[0])
 
     def score(self, encoded, candidates, training=False):
         candidates = ops.convert_to_tensor(candidates)
@@ -110,7 +110,7 @@ class MultiInterestRecommender(SequentialRecommender):
         return self.encode(features)
 
     def history_attention(self, features: Features) -> Tensor:
-        return shares(self.read(features)[1])
+        return normalize_rows(self.extract_interests(features)[1])
 
     def interest_labels(self) -> list[tuple[int, int]]:
         return [(0, number + 1) for number in range(self.num_interests)]

@@ -214,7 +214,11 @@ def read_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
             "The history length is an option of the training, not of "
             f"{name} alone: give `max_length` there."
         )
-    return parse_options(options, declared_options(model_class(name)), name)
+    cls = model_class(name)
+    for option, where in getattr(cls, "former_options", {}).items():
+        if option in options:
+            raise UserError(f"{name} has no option `{option}`: {where}")
+    return parse_options(options, declared_options(cls), name)
 
 
 def create_model(

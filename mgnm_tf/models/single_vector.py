@@ -14,8 +14,8 @@ from mgnm_tf.utils.validation import check_positive_int
 class SingleVectorRecommender(SequentialRecommender):
     """Scores an item by its inner product with the user: `u . x_j`.
 
-    History and candidates share one item table. A subclass writes `read`,
-    which returns the user vectors (B, d), and finds `item_embedding` made.
+    History and candidates share one item table. A subclass writes
+    `user_vector` and finds `item_embedding` made.
 
     Args:
         num_users: see `SequentialRecommender`.
@@ -57,7 +57,7 @@ class SingleVectorRecommender(SequentialRecommender):
         )
         self.scale.build((None, embedding_dim))
 
-    def read(self, features: Features, training: bool = False) -> Tensor:
+    def user_vector(self, features: Features, training: bool = False) -> Tensor:
         """Returns the user vectors (B, d), of any length.
 
         Args:
@@ -68,7 +68,7 @@ class SingleVectorRecommender(SequentialRecommender):
 
     def encode(self, features, training=False):
         """Returns the user vectors (B, d)."""
-        return self.scale(self.read(features, training))
+        return self.scale(self.user_vector(features, training))
 
     def score(self, encoded, candidates, training=False):
         candidates = ops.convert_to_tensor(candidates)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mgnm_tf.errors import UserError
-from mgnm_tf.evaluation.evaluate import Evaluation
+from mgnm_tf.evaluation.evaluation import Evaluation
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.evaluation.significance import compare_seeds
 from mgnm_tf.runs import run_folder

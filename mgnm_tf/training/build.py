@@ -186,7 +186,7 @@ def make_batches(
         data,
         "validation",
         **common,
-        batch_size=model.histories_at_a_time(
+        batch_size=model.max_batch_size(
             config.batch_size, 1 + config.validation_negatives
         ),
         negatives=config.validation_negatives,

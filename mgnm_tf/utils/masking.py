@@ -6,6 +6,12 @@ from mgnm_tf.types import Tensor
 
 PADDING = 0
 """The id of padding in `history` and of "no item" everywhere."""
+LOWEST = -3.0e38
+"""What stands for a float32 logit that must not win, beside any other one."""
+FORBIDDEN = -1e9
+"""What is added to a float32 logit that must not count; beyond float16."""
+TINY = 1e-30
+"""The least that a float32 sum of weights is divided by."""
 
 
 def valid_positions(ids: Tensor) -> Tensor:
@@ -35,14 +41,14 @@ def masked_softmax(logits: Tensor, valid_mask: Tensor, axis: int = -1):
     dtype = logits.dtype
     logits = ops.cast(logits, "float32")
     highest = ops.max(
-        ops.where(valid_mask, logits, -3.0e38), axis=axis, keepdims=True
+        ops.where(valid_mask, logits, LOWEST), axis=axis, keepdims=True
     )
     # Invalid logits are replaced before `exp`: an overflow there would turn
     # the gradient of the `where` behind it into NaN.
     shifted = ops.where(valid_mask, logits - highest, 0.0)
     weights = ops.where(valid_mask, ops.exp(shifted), 0.0)
     total = ops.sum(weights, axis=axis, keepdims=True)
-    return ops.cast(weights / ops.maximum(total, 1e-30), dtype)
+    return ops.cast(weights / ops.maximum(total, TINY), dtype)
 
 
 def history_length(valid_mask: Tensor) -> Tensor:
@@ -65,8 +71,38 @@ def last_valid(values: Tensor, valid_mask: Tensor) -> Tensor:
     return zero_invalid(picked, ops.any(valid_mask, axis=-1))
 
 
+def places_from_newest(valid_mask: Tensor) -> Tensor:
+    """Numbers the positions of each row from the newest one backwards.
+
+    Args:
+        valid_mask: (batch, length), True first, False after (right padding).
+
+    Returns:
+        int32 (batch, length): 0 at the last valid position, 1 at that before
+        it, ...; negative at invalid ones.
+    """
+    newest = history_length(valid_mask)[:, None] - 1
+    return newest - ops.arange(ops.shape(valid_mask)[1], dtype="int32")
+
+
+def never_empty(valid_mask: Tensor) -> Tensor:
+    """Calls the first position of each row valid, too.
+
+    cuDNN's kernels refuse a row without a valid position, and a softmax over
+    nothing is NaN; whoever calls this sets to zero what such a row holds.
+
+    Args:
+        valid_mask: (batch, length), True first, False after (right padding).
+
+    Returns:
+        Like `valid_mask`; different from it in empty rows alone.
+    """
+    first = ops.arange(ops.shape(valid_mask)[1]) == 0
+    return ops.logical_or(valid_mask, ops.expand_dims(first, 0))
+
+
 def newest_first(ids: Tensor) -> Tensor:
-    """Turns each history around; its padding stays at the end.
+    """Reverses each history; its padding stays at the end.
 
     Args:
         ids: int (batch, length), oldest first, padded at the end.
@@ -74,11 +110,11 @@ def newest_first(ids: Tensor) -> Tensor:
     Returns:
         Like `ids`: position j holds the j-th newest id.
     """
-    return turn_around(ids, valid_positions(ids))
+    return reverse_valid(ids, valid_positions(ids))
 
 
-def turn_around(values: Tensor, valid_mask: Tensor) -> Tensor:
-    """Turns the valid part of the last axis around; the rest becomes 0.
+def reverse_valid(values: Tensor, valid_mask: Tensor) -> Tensor:
+    """Reverses the valid part of the last axis; the rest becomes 0.
 
     Args:
         values: (batch, ..., length).
@@ -87,18 +123,19 @@ def turn_around(values: Tensor, valid_mask: Tensor) -> Tensor:
     Returns:
         Like `values`: position j holds what the last valid one but j held.
     """
-    length = history_length(valid_mask)
-    index = length[:, None] - 1 - ops.arange(ops.shape(valid_mask)[1])
+    index = places_from_newest(valid_mask)
     for _ in range(len(values.shape) - 2):
         index = ops.expand_dims(index, 1)
     index = ops.broadcast_to(index, ops.shape(values))
-    turned = ops.take_along_axis(values, ops.maximum(index, 0), axis=-1)
+    flipped = ops.take_along_axis(values, ops.maximum(index, 0), axis=-1)
     return ops.where(
-        ops.greater_equal(index, 0), turned, ops.zeros_like(turned)
+        ops.greater_equal(index, 0),
+        flipped,
+        ops.zeros_like(flipped),
     )
 
 
-def shares(weights: Tensor) -> Tensor:
+def normalize_rows(weights: Tensor) -> Tensor:
     """Divides weights (..., length), none below 0, by their sums, float32.
 
     Returns:
@@ -106,4 +143,4 @@ def shares(weights: Tensor) -> Tensor:
     """
     weights = ops.cast(weights, "float32")
     total = ops.sum(weights, axis=-1, keepdims=True)
-    return weights / ops.maximum(total, 1e-30)
+    return weights / ops.maximum(total, TINY)

@@ -33,6 +33,7 @@ OPTIONS = {
     # The cycle is learned in 60 steps.
     "sasrec": {"embedding_dim": 8, "dropout": 0.0},
     "caser": {"embedding_dim": 8},
+    "deeprec_caser": {"embedding_dim": 8, "num_vertical": 4},
     "a2svd": {"embedding_dim": 8},
     # The events of the world are a day apart, whose logarithm is 0.
     "slirec": {"embedding_dim": 8, "time_scale": 3600},

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from baselines.caser import Caser
-from tests.reference.numpy_blocks import feed_forward
-from tests.reference.numpy_blocks import named_weights
+from mgnm_tf.errors import UserError
+from mgnm_tf.models.loading import load_model
+from mgnm_tf.models.registry import create_model
 from tests.testing import run_model_test
 
 FEATURES = {
@@ -20,12 +21,6 @@ FEATURES = {
         ]
     ),
     "candidates": np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9], [1, 3, 5]]),
-}
-DEEPREC = {
-    "variant": "deeprec",
-    "num_vertical": 3,
-    "num_horizontal": 2,
-    "max_length": 7,
 }
 
 
@@ -116,28 +111,6 @@ def test_equals_numpy(window, use_user, tied):
         )
 
 
-@pytest.mark.parametrize("length", [2, 4, 6, 9])
-def test_deeprec_equals_numpy(length):
-    model = randomized(
-        Caser(2, 9, 5, **{**DEEPREC, "max_length": max(length, 3)})
-    )
-    weights = named_weights(model.head)
-    table = table_of(model.item_embedding)
-    scores = np.asarray(model(FEATURES))
-    for row, history in enumerate(FEATURES["history"]):
-        items = history[history > 0][-model.max_length :]
-        image = np.zeros((model.max_length, 5))
-        image[: len(items)] = table[items]
-        kernel, bias = weights_of(model.vertical)
-        vertical = relu(image.reshape(-1) @ kernel + bias)
-        user = [*vertical, *horizontal(model, image)]
-        expected = [
-            feed_forward(weights, np.concatenate([user, table[item]]))
-            for item in FEATURES["candidates"][row]
-        ]
-        np.testing.assert_allclose(scores[row], expected, rtol=1e-3, atol=1e-3)
-
-
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -146,29 +119,22 @@ def test_deeprec_equals_numpy(length):
         # A second layer over [z ; p_u].
         ({"tied": True}, 6264 + 2 * 16 * 16 + 16),
         ({"tied": True, "use_user": False}, 6264),
-        ({"variant": "deeprec", "max_length": 50}, 174957),
-        (
-            {"variant": "deeprec", "max_length": 50, "embedding_dim": 40},
-            349389,
-        ),
     ],
 )
 def test_parameter_count(options, expected):
     model = Caser(3, 9, **options)
     dim = options.get("embedding_dim", 16)
     tables = 10 * dim
-    if options.get("variant") != "deeprec":
-        if options.get("use_user", True):
-            tables += 4 * dim
-        if not options.get("tied"):
-            tables += 10 * (2 * dim + 1)
+    if options.get("use_user", True):
+        tables += 4 * dim
+    if not options.get("tied"):
+        tables += 10 * (2 * dim + 1)
     counts = [np.prod(weight.shape) for weight in model.trainable_weights]
     assert sum(counts) == expected + tables
 
 
-@pytest.mark.parametrize("options", [{"tied": True}, DEEPREC])
-def test_contract_of_the_options(options):
-    run_model_test(randomized(Caser(2, 9, **options)), FEATURES)
+def test_contract_of_the_options():
+    run_model_test(randomized(Caser(2, 9, tied=True)), FEATURES)
 
 
 def changed(model, position, item=1):
@@ -187,16 +153,8 @@ def test_only_the_window_is_read():
     assert changed(model, -1) > 1e-3
 
 
-def test_deeprec_reads_the_newest_items_of_a_long_history():
-    model = randomized(Caser(2, 9, **{**DEEPREC, "max_length": 4}))
-    assert changed(model, 1) == 0
-    assert changed(model, 2) > 1e-3
-    assert changed(model, -1) > 1e-3
-
-
-@pytest.mark.parametrize("options", [{}, DEEPREC])
-def test_order_matters(options):
-    model = randomized(Caser(2, 9, **options))
+def test_order_matters():
+    model = randomized(Caser(2, 9))
     turned = {**FEATURES, "history": FEATURES["history"].copy()}
     turned["history"][0] = turned["history"][0, ::-1]
     turned["history"][1, :2] = turned["history"][1, 1::-1]
@@ -238,9 +196,8 @@ def test_scores_are_products_of_interests_and_item_vectors(tied):
     np.testing.assert_allclose(model(FEATURES), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{"tied": True}, DEEPREC])
-def test_dropout_acts_in_training_only(options):
-    model = randomized(Caser(2, 9, **options))
+def test_dropout_acts_in_training_only():
+    model = randomized(Caser(2, 9, tied=True))
     quiet = np.asarray(model(FEATURES))
     keras.utils.set_random_seed(3)
     noisy = np.asarray(model(FEATURES, training=True))
@@ -276,17 +233,47 @@ def test_padding_is_not_trained():
         ({"window": 0}, "`window` must be at least 1"),
         ({"num_horizontal": -1}, "`num_horizontal` must be at least 1"),
         ({"dropout": 1.5}, "`dropout` must be between 0"),
-        ({"variant": "deeprek"}, "Did you mean 'deeprec'"),
-        (
-            {"variant": "deeprec", "tied": True},
-            "`tied` is an option of the variant 'paper'",
-        ),
-        (
-            {"variant": "deeprec", "max_length": 2},
-            "`window` must be at most `max_length`",
-        ),
     ],
 )
 def test_wrong_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         Caser(2, 9, **options)
+
+
+def test_the_network_of_deeprec_has_a_name_of_its_own():
+    with pytest.raises(
+        UserError, match="caser has no option `variant`.*deeprec_caser"
+    ):
+        create_model("caser", 2, 9, {"variant": "deeprec"})
+
+
+FORMER = {
+    "window": None,
+    "num_vertical": 3,
+    "num_horizontal": None,
+    "max_length": 100,
+}
+"""What files held of the options when `variant` was one of them."""
+
+
+def saved_before(model, path, **config):
+    """Saves a model as it was when `variant` was an option."""
+    now = model.get_config()
+    model.get_config = lambda: {**now, **FORMER, **config}
+    model.save(path)
+
+
+def test_a_file_with_the_former_options_loads(tmp_path):
+    model = randomized(Caser(2, 9, num_vertical=3))
+    saved_before(model, tmp_path / "model.keras", variant="paper")
+    again = load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again(FEATURES), model(FEATURES))
+    assert again.window == 5
+    assert not {"variant", "max_length"} & set(again.get_config())
+
+
+def test_a_file_of_the_network_of_deeprec_is_refused(tmp_path):
+    path = tmp_path / "model.keras"
+    saved_before(Caser(2, 9, num_vertical=3), path, variant="deeprec")
+    with pytest.raises(UserError, match="model `deeprec_caser`.*anew"):
+        load_model(path)

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.studies import ranks
-from mgnm_tf.evaluation.evaluate import Evaluation
+from mgnm_tf.evaluation.evaluation import Evaluation
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.studies.compare import compare
 from mgnm_tf.studies.summary import summary_of

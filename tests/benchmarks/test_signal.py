@@ -1,4 +1,4 @@
-"""The study of the signal of MGNM, on a tiny made world."""
+"""The study of the signal of MGNM, on a tiny synthetic log."""
 
 import json
 
@@ -11,7 +11,6 @@ from benchmarks.studies import signal
 from benchmarks.studies.signal_probe import SignalProbe
 from mgnm_tf.data.synthetic import write_world
 from mgnm_tf.losses import SampledSoftmax
-from mgnm_tf.models.mgnm_extraction import extract
 from mgnm_tf.models.registry import create_model
 
 # The items of the histories are no candidates.
@@ -37,7 +36,7 @@ def test_the_stages_are_those_of_the_model(recipe, options):
     probe = make_probe(recipe, **options)
     model = probe.model
     _, levels = probe.levels(False)
-    interests, coupling = extract(model, levels, probe.mask, False)
+    interests, coupling, _ = model.extractor(levels, probe.mask)
     _, capsules = probe.capsules(levels, coupling)
     kernel = model.extractor.output_kernel
     if kernel is not None:
@@ -88,7 +87,7 @@ def test_gradients_are_those_of_training(recipe):
 def test_gradient_of_the_interests_by_differences():
     probe = make_probe(num_layers=0, routing_noise=0.0)
     _, levels = probe.levels(False)
-    interests, _ = extract(probe.model, levels, probe.mask, False)
+    interests, _, _ = probe.model.extractor(levels, probe.mask)
 
     def losses(values):
         scores, _ = probe.scores(values)

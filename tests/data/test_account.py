@@ -111,7 +111,7 @@ def test_the_command_says_that_there_are_no_times(tmp_path):
     rows = [("a", item, place, 1) for place, item in enumerate("xyxy")]
     text = said(frame_of(rows), tmp_path)
     assert "Rows: 4 read, 4 kept, dropped none." in text
-    assert "Times: none, only the order of the events of a user." in text
+    assert "Times: no timestamps, only the order of events." in text
 
 
 def test_the_command_takes_marks_and_units(tmp_path):

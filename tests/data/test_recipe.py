@@ -23,7 +23,7 @@ SHA256 = hashlib.sha256(NAMED).hexdigest()
 
 HEAD = """
 title = "Made"
-description = "A made log."
+description = "A synthetic log."
 homepage = "none"
 licence = "none"
 """

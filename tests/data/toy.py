@@ -1,4 +1,4 @@
-"""A made data set with random events, for tests of pipeline and evaluation."""
+"""A synthetic data set with random events, for pipeline and evaluation."""
 
 import numpy as np
 

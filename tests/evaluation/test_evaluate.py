@@ -11,8 +11,8 @@ from mgnm_tf.data.pipeline import make_dataset
 from mgnm_tf.data.splits import split_log
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError
-from mgnm_tf.evaluation.evaluate import Evaluation
 from mgnm_tf.evaluation.evaluate import evaluate
+from mgnm_tf.evaluation.evaluation import Evaluation
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.metrics import MRR
 from mgnm_tf.metrics import NDCG

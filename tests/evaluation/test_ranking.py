@@ -140,7 +140,7 @@ MODELS = [
     ("mgnm", {"interest_extractor": "sum"}),
     ("gru4rec", {}),
     ("gru4rec", {"tied": False}),
-    ("caser", {"max_length": 8, "tied": True}),
+    ("caser", {"tied": True}),
     ("mind", {}),
     ("comirec_sa", {}),
 ]

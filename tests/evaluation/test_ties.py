@@ -131,5 +131,5 @@ def test_the_model_reads_the_drawn_order():
 def test_without_times_there_are_no_ties(option):
     data = dataclasses.replace(toy_data(), metadata={"order_only": True})
     model = SumVector(data.num_users, data.num_items)
-    with pytest.raises(DataError, match="know only the order of the events"):
+    with pytest.raises(DataError, match="the data have no timestamps"):
         evaluate(model, data, Protocol(negatives=5, **option))

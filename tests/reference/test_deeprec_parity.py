@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from baselines.a2svd import A2SVD
-from baselines.caser import Caser
+from baselines.deeprec_caser import DeepRecCaser
 from baselines.slirec.slirec import SLiRec
 
 FIXTURE = dict(np.load(Path(__file__).parent / "deeprec" / "deeprec.npz"))
@@ -128,11 +128,10 @@ def without_category(kernel):
 
 CASES = {
     "caser": (
-        lambda: Caser(
+        lambda: DeepRecCaser(
             0,
             20,
             4,
-            variant="deeprec",
             num_vertical=3,
             num_horizontal=2,
             max_length=7,

@@ -87,8 +87,8 @@ def load(name):
         num_categories=len(table) - 1,
         hidden_dim=units,
         num_slots=slots,
-        util=full,
-        miu=full,
+        memory_utilization=full,
+        memory_induction=full,
     )
     # There, items and categories share one table.
     model.item_embedding.embeddings.assign(table)
@@ -175,7 +175,7 @@ def test_states_agree(name):
 def test_logits_agree(name):
     model, arrays = load(name)
     encoded = model.encode({"history": arrays["history"]})
-    if model.miu:
+    if model.memory_induction:
         # There, all channels but that of the last step are read as zero.
         before = model.encode({"history": arrays["history"][:, :-1]})
         kept = encoded["channels"] != before["channels"]

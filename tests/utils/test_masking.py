@@ -1,8 +1,10 @@
 import numpy as np
 
+from mgnm_tf.utils.masking import never_empty
 from mgnm_tf.utils.masking import newest_first
-from mgnm_tf.utils.masking import shares
-from mgnm_tf.utils.masking import turn_around
+from mgnm_tf.utils.masking import normalize_rows
+from mgnm_tf.utils.masking import places_from_newest
+from mgnm_tf.utils.masking import reverse_valid
 
 
 def test_newest_first_keeps_padding_at_the_end():
@@ -11,20 +13,36 @@ def test_newest_first_keeps_padding_at_the_end():
     np.testing.assert_array_equal(newest_first(ids), expected)
 
 
-def test_turn_around_is_its_own_inverse():
+def test_reverse_valid_is_its_own_inverse():
     mask = np.arange(3) < np.array([[3], [2], [0]])
     values = np.arange(18.0).reshape(3, 2, 3) + 1
-    turned = np.asarray(turn_around(values, mask))
+    reversed_ = np.asarray(reverse_valid(values, mask))
     np.testing.assert_array_equal(
-        turned[:2], [[[3, 2, 1], [6, 5, 4]], [[8, 7, 0], [11, 10, 0]]]
+        reversed_[:2], [[[3, 2, 1], [6, 5, 4]], [[8, 7, 0], [11, 10, 0]]]
     )
-    assert not turned[2].any()
+    assert not reversed_[2].any()
     np.testing.assert_array_equal(
-        turn_around(turned, mask), values * mask[:, None]
+        reverse_valid(reversed_, mask), values * mask[:, None]
     )
 
 
-def test_shares_sum_to_1_or_are_all_0():
+def test_normalized_rows_sum_to_1_or_are_all_0():
     np.testing.assert_allclose(
-        shares(np.array([[1.0, 3.0], [0.0, 0.0]])), [[0.25, 0.75], [0, 0]]
+        normalize_rows(np.array([[1.0, 3.0], [0.0, 0.0]])),
+        [[0.25, 0.75], [0, 0]],
     )
+
+
+def test_places_count_from_the_newest():
+    mask = np.arange(4) < np.array([[4], [2], [0]])
+    places = np.asarray(places_from_newest(mask))
+    assert places.dtype == np.int32
+    np.testing.assert_array_equal(
+        places, [[3, 2, 1, 0], [1, 0, -1, -2], [-1, -2, -3, -4]]
+    )
+
+
+def test_only_an_empty_row_gets_a_position():
+    mask = np.arange(3) < np.array([[3], [1], [0]])
+    expected = np.arange(3) < np.array([[3], [1], [1]])
+    np.testing.assert_array_equal(never_empty(mask), expected)

@@ -5,7 +5,7 @@ from keras import ops
 
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.initializers import get_initializer
-from mgnm_tf.utils.masking import history_length
+from mgnm_tf.utils.masking import places_from_newest
 from mgnm_tf.utils.rows import take_rows
 from mgnm_tf.utils.validation import check_history_length
 from mgnm_tf.utils.validation import check_positive_int
@@ -82,9 +82,8 @@ class RecencyPrior(keras.layers.Layer):
 
     def call(self, valid_mask):
         check_history_length(valid_mask, self.max_length)
-        newest = history_length(valid_mask)[:, None] - 1
-        ages = newest - ops.arange(ops.shape(valid_mask)[1], dtype="int32")
-        logits = take_rows(self.logits, ops.maximum(ages, 0))
+        ages = ops.maximum(places_from_newest(valid_mask), 0)
+        logits = take_rows(self.logits, ages)
         return ops.transpose(logits, (0, 2, 1))
 
     def compute_output_shape(self, valid_mask_shape):

@@ -6,6 +6,8 @@ import keras
 from keras import ops
 
 from mgnm_tf.serialization import register
+from mgnm_tf.utils.masking import LOWEST
+from mgnm_tf.utils.masking import TINY
 
 
 @register
@@ -64,13 +66,13 @@ class InterestAttention(keras.layers.Layer):
         logits = ops.cast(products, "float32")
         if valid_mask is not None:
             valid_mask = valid_mask[:, None, :, None]
-            logits = ops.where(valid_mask, logits, -3.0e38)
+            logits = ops.where(valid_mask, logits, LOWEST)
         highest = ops.stop_gradient(ops.max(logits, axis=2, keepdims=True))
         weights = ops.exp(logits - highest)
         if valid_mask is not None:
             weights = ops.where(valid_mask, weights, 0.0)
             logits = ops.where(valid_mask, logits, 0.0)
-        total = ops.maximum(ops.sum(weights, axis=2), 1e-30)
+        total = ops.maximum(ops.sum(weights, axis=2), TINY)
         scores = ops.sum(weights * logits, axis=2) / total
         return ops.cast(scores, products.dtype)
 

@@ -5,6 +5,7 @@ from keras import ops
 
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.devices import has_accelerator
+from mgnm_tf.utils.masking import never_empty
 from mgnm_tf.utils.masking import zero_invalid
 from mgnm_tf.utils.recurrence import bidirectional_lstm
 from mgnm_tf.utils.validation import check_choice
@@ -123,7 +124,7 @@ class SequenceEncoder(keras.layers.Layer):
             return bidirectional_lstm(self.lstm, items, valid_mask)
         # What cuDNN's kernel asks for: padding at the end, no empty row, the
         # activations of `LSTM` as they are.
-        return self.lstm(items, mask=self._never_empty(valid_mask))
+        return self.lstm(items, mask=never_empty(valid_mask))
 
     def _build_gru(self, shape):
         self.gru = keras.layers.GRU(
@@ -135,7 +136,7 @@ class SequenceEncoder(keras.layers.Layer):
         self.gru.build(shape)
 
     def _read_gru(self, items, valid_mask):
-        return self.gru(items, mask=self._never_empty(valid_mask))
+        return self.gru(items, mask=never_empty(valid_mask))
 
     def _build_transformer(self, shape):
         dim = shape[-1]
@@ -167,19 +168,10 @@ class SequenceEncoder(keras.layers.Layer):
         attended = self.attention(
             items,
             items,
-            attention_mask=self._never_empty(valid_mask)[:, None, :],
+            attention_mask=never_empty(valid_mask)[:, None, :],
         )
         items = self.norms[0](items + attended)
         return self.norms[1](items + self.output_layer(self.hidden(items)))
-
-    def _never_empty(self, valid_mask):
-        """Calls the first position valid in rows that have no valid one.
-
-        cuDNN's kernels refuse an empty row, and a softmax over nothing is
-        NaN; what the row then holds is zeroed afterwards.
-        """
-        first = ops.arange(ops.shape(valid_mask)[1]) == 0
-        return ops.logical_or(valid_mask, ops.expand_dims(first, 0))
 
     def compute_output_shape(self, items_shape, valid_mask_shape=None):
         return items_shape

@@ -41,23 +41,27 @@ def assert_same(ours, expected, **tolerance):
         )
 
 
-@pytest.mark.parametrize("util", [True, False])
-@pytest.mark.parametrize("miu", [True, False])
-def test_equals_numpy(util, miu):
-    cell = make(util=util, miu=miu)
+@pytest.mark.parametrize("memory_utilization", [True, False])
+@pytest.mark.parametrize("memory_induction", [True, False])
+def test_equals_numpy(memory_utilization, memory_induction):
+    cell = make(
+        memory_utilization=memory_utilization, memory_induction=memory_induction
+    )
     weights = oracle.weights_of(cell)
     ours = run(cell, ITEMS, MASK)
-    assert set(ours) == set(NAMES if miu else NAMES[:-1])
+    assert set(ours) == set(NAMES if memory_induction else NAMES[:-1])
     for row, items in enumerate(ITEMS):
         state = oracle.initial_state(weights)
         for x in items[MASK[row]]:
-            state = oracle.step(weights, x, state, util, miu)
+            state = oracle.step(
+                weights, x, state, memory_utilization, memory_induction
+            )
         assert_same({k: v[row] for k, v in ours.items()}, state, **TOLERANCE)
 
 
-@pytest.mark.parametrize("util", [True, False])
-def test_looking_up_equals_numpy_and_takes_no_step(util):
-    cell = make(util=util)
+@pytest.mark.parametrize("memory_utilization", [True, False])
+def test_looking_up_equals_numpy_and_takes_no_step(memory_utilization):
+    cell = make(memory_utilization=memory_utilization)
     weights = oracle.weights_of(cell)
     states = run(cell, ITEMS, MASK)
     kept = {name: value.copy() for name, value in states.items()}
@@ -73,7 +77,12 @@ def test_looking_up_equals_numpy_and_takes_no_step(util):
 def test_configuration():
     check_config(
         MemoryCell,
-        {"item_dim": 4, "hidden_dim": 3, "num_slots": 2, "util": False},
+        {
+            "item_dim": 4,
+            "hidden_dim": 3,
+            "num_slots": 2,
+            "memory_utilization": False,
+        },
     )
 
 
@@ -111,10 +120,10 @@ def test_an_invalid_step_changes_no_bit():
         np.testing.assert_array_equal(old, new)
 
 
-@pytest.mark.parametrize("miu", [True, False])
-def test_items_may_be_as_wide_as_anything(miu):
+@pytest.mark.parametrize("memory_induction", [True, False])
+def test_items_may_be_as_wide_as_anything(memory_induction):
     # As wide as the controller's part of a projection.
-    cell = MemoryCell(10, 3, miu=miu)
+    cell = MemoryCell(10, 3, memory_induction=memory_induction)
     items = RANDOM.normal(size=(2, 3, 10)).astype("float32")
     layer = keras.layers.RNN(cell)
     np.testing.assert_allclose(
@@ -184,9 +193,9 @@ def test_a_memory_of_zeros_is_finite():
     assert_finite(cell)
 
 
-@pytest.mark.parametrize("util", [True, False])
-def test_gradients_reach_what_is_read(util):
-    cell = make(util=util)
+@pytest.mark.parametrize("memory_utilization", [True, False])
+def test_gradients_reach_what_is_read(memory_utilization):
+    cell = make(memory_utilization=memory_utilization)
     layer = keras.layers.RNN(cell, return_state=True)
     with tf.GradientTape() as tape:
         _, *states = layer(cell.project(ITEMS, MASK))
@@ -199,7 +208,7 @@ def test_gradients_reach_what_is_read(util):
         assert np.any(gradient), weight.path
         if weight.path.endswith("head_kernel"):
             columns = np.any(gradient, axis=0)
-            scalars = [True, True, *[util] * 4, *[False] * 6]
+            scalars = [True, True, *[memory_utilization] * 4, *[False] * 6]
             np.testing.assert_array_equal(columns[: 4 * DIM], True)
             np.testing.assert_array_equal(columns[4 * DIM :], scalars)
 

@@ -6,6 +6,8 @@ import pytest
 import tensorflow as tf
 
 from baselines.mimn.mimn import MIMN
+from mgnm_tf.errors import UserError
+from mgnm_tf.models.registry import create_model
 from tests.reference import numpy_mimn as oracle
 
 FEATURES = {
@@ -45,9 +47,13 @@ def gradients(model, features, loss_of):
     "options",
     [
         {},
-        {"util": False},
-        {"miu": False, "hidden_dim": 7},
-        {"util": False, "miu": False, "num_slots": 2},
+        {"memory_utilization": False},
+        {"memory_induction": False, "hidden_dim": 7},
+        {
+            "memory_utilization": False,
+            "memory_induction": False,
+            "num_slots": 2,
+        },
         {"num_categories": 3, "category_dim": 2},
     ],
     ids=lambda options: "-".join(options) or "default",
@@ -65,8 +71,8 @@ def test_equals_numpy(options):
                 weights,
                 table[history[history > 0]],
                 table[candidate],
-                model.util,
-                model.miu,
+                model.memory_utilization,
+                model.memory_induction,
             )
             for candidate in FEATURES["candidates"][row]
         ]
@@ -83,10 +89,10 @@ def test_equals_numpy(options):
             113_422,
         ),
         # Rows of the head's kernel.
-        ({"embedding_dim": 16, "util": False}, 48_190 - 4 * 76),
+        ({"embedding_dim": 16, "memory_utilization": False}, 48_190 - 4 * 76),
         # The GRU of the channels, the network over them, and inputs.
         (
-            {"embedding_dim": 16, "miu": False},
+            {"embedding_dim": 16, "memory_induction": False},
             48_190 - 2_352 - 8_481 - 16 * 202,
         ),
     ],
@@ -172,7 +178,7 @@ def test_gradients_reach_what_is_read():
 
 @pytest.mark.parametrize("num_slots", [2, 4])
 def test_loss_on_the_usage(num_slots):
-    model = randomized(util_weight=0.25, num_slots=num_slots)
+    model = randomized(utilization_weight=0.25, num_slots=num_slots)
     model(FEATURES)
     assert not model.losses
     model(FEATURES, training=True)
@@ -185,7 +191,7 @@ def test_loss_on_the_usage(num_slots):
 
 
 def test_without_utilisation_there_is_no_loss_on_the_usage():
-    model = randomized(util=False)
+    model = randomized(memory_utilization=False)
     model(FEATURES, training=True)
     assert not model.losses
 
@@ -195,7 +201,7 @@ def test_loss_on_the_usage_balances_the_slots():
     labels = np.eye(3, dtype="float32")
     imbalance = []
     for weight in (0.0, 50.0):
-        model = randomized(util_weight=weight)
+        model = randomized(utilization_weight=weight)
         model.compile(keras.optimizers.Adam(0.02))
         model.fit(features, labels, epochs=30, verbose=0)
         usage = np.asarray(model.encode(features)["usage"])
@@ -221,10 +227,37 @@ def test_categories_matter_and_are_saved(tmp_path):
         ({"embedding_dim": 0}, "`embedding_dim` must be at least 1"),
         ({"hidden_dim": 0}, "`hidden_dim` must be at least 1"),
         ({"num_slots": 1}, "`num_slots` must be at least 2"),
-        ({"util_weight": -1.0}, "`util_weight` must be between 0"),
+        (
+            {"utilization_weight": -1.0},
+            "`utilization_weight` must be between 0",
+        ),
         ({"category_dim": 4}, "`category_dim` needs items with categories"),
     ],
 )
 def test_wrong_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         MIMN(2, 9, **options)
+
+
+FORMER = {"util": False, "miu": True, "util_weight": 0.5}
+
+
+def test_a_file_with_the_former_names_loads(tmp_path):
+    model = randomized(memory_utilization=False, utilization_weight=0.5)
+    config = model.get_config()
+    for name in ("memory_utilization", "memory_induction"):
+        del config[name]
+    del config["utilization_weight"]
+    model.get_config = lambda: {**config, **FORMER}
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert not again.memory_utilization
+    assert again.utilization_weight == 0.5
+    np.testing.assert_array_equal(again(FEATURES), model(FEATURES))
+
+
+@pytest.mark.parametrize("option", FORMER)
+def test_a_former_name_is_refused_with_the_new_one(option):
+    message = f"mimn has no option `{option}`: it is called `.*` now."
+    with pytest.raises(UserError, match=message):
+        create_model("mimn", 2, 9, {option: FORMER[option]})

@@ -1,4 +1,4 @@
-"""Writes tgsrec.npz: scores and gradients of DyGRec/TGSRec on a made log.
+"""Writes tgsrec.npz: scores and gradients of DyGRec/TGSRec on a synthetic log.
 
 Runs in the environment of requirements.txt, not in that of this project, with
 the folder of a checkout of the reference as its argument.

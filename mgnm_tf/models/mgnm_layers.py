@@ -1,0 +1,131 @@
+"""The layers of MGNM, made from its options."""
+
+import keras
+
+from mgnm_tf.layers.embedding.item_embedding import ItemEmbedding
+from mgnm_tf.layers.embedding.user_embedding import UserEmbedding
+from mgnm_tf.layers.graph.graph_propagation import GraphPropagation
+from mgnm_tf.layers.graph.user_aware_adjacency import UserAwareAdjacency
+from mgnm_tf.layers.interest.bilstm_extractor import BiLSTMExtractor
+from mgnm_tf.layers.interest.capsule_extractor import CapsuleExtractor
+from mgnm_tf.layers.interest.interest_extractor import InterestExtractor
+from mgnm_tf.layers.interest.item_extractor import ItemExtractor
+from mgnm_tf.layers.interest.sum_extractor import SumExtractor
+from mgnm_tf.layers.scoring.interest_attention import InterestAttention
+from mgnm_tf.layers.scoring.interest_scale import InterestScale
+from mgnm_tf.layers.scoring.level_pooling import LevelPooling
+from mgnm_tf.layers.sequence.sequence_encoder import SequenceEncoder
+from mgnm_tf.utils.initializers import get_initializer
+
+EXTRACTORS = ("capsule", "bilstm", "sum", "self_attention")
+"""The values of `interest_extractor`."""
+
+CAPSULE_OPTIONS = (
+    "num_interests",
+    "routing_iterations",
+    "sequence_encoder",
+    "encoder_initializer",
+    "encoder_input",
+    "encoded_iterations",
+    "routing_softmax",
+    "routing_gradient",
+    "routing_noise",
+    "routing_prior",
+    "squash",
+    "projection_initializer",
+    "max_length",
+    "seed",
+)
+"""The arguments of MGNM that `SequentialCapsule` takes by the same name."""
+
+
+def create_layers(model) -> None:
+    """Creates and builds every layer of a model, as its attributes.
+
+    Saved files know the layers by these names, and the draws of the first
+    weights depend on the order.
+
+    Args:
+        model: an `MGNM` that has its options.
+    """
+    policy = {"dtype": model.dtype_policy}
+    dim, count = model.embedding_dim, model.num_layers + 1
+    items_shape = (None, None, dim)
+    seeds = (None, None)
+    if model.seed is not None:
+        seeds = (2 * model.seed, 2 * model.seed + 1)
+    tables = [
+        get_initializer(model.embeddings_initializer, seed) for seed in seeds
+    ]
+    model.item_embedding = ItemEmbedding(
+        model.num_items,
+        dim,
+        embeddings_initializer=tables[0],
+        unit_norm=model.temperature is not None,
+        name="item_embedding",
+        **policy,
+    )
+    model.user_embedding = None
+    if model.user_aware and model.num_layers:
+        model.user_embedding = UserEmbedding(
+            model.num_users,
+            dim,
+            dropout=model.user_dropout,
+            embeddings_initializer=tables[1],
+            seed=model.seed,
+            name="user_embedding",
+            **policy,
+        )
+    model.adjacency = UserAwareAdjacency(
+        user_aware=model.user_aware, name="adjacency", **policy
+    )
+    model.propagation = GraphPropagation(
+        model.num_layers,
+        normalization=model.adjacency_normalization,
+        use_weights=model.graph_weights,
+        use_bias=model.graph_bias,
+        name="propagation",
+        **policy,
+    )
+    model.propagation.build(items_shape)
+    model.history_dropout = keras.layers.Dropout(
+        model.dropout, seed=model.seed, name="history_dropout", **policy
+    )
+    model.extractor = create_extractor(model)
+    model.extractor.build((None, count, None, dim))
+    model.encoder = None
+    if model.history_encoder is not None:
+        model.encoder = SequenceEncoder(
+            model.history_encoder,
+            max_length=model.max_length,
+            name="history_encoder",
+            **policy,
+        )
+        model.encoder.build(items_shape)
+    model.scale = InterestScale(
+        model.temperature, model.interest_bias, name="scale", **policy
+    )
+    model.scale.build((None, None, None, dim))
+    model.attention = InterestAttention(name="attention", **policy)
+    model.pooling = LevelPooling(model.level_pooling, name="pooling", **policy)
+
+
+def create_extractor(model) -> InterestExtractor:
+    """Returns the layer that reads interests off levels, not built.
+
+    Args:
+        model: an `MGNM`; its `interest_extractor` decides.
+    """
+    common = {"name": "extractor", "dtype": model.dtype_policy}
+    if model.interest_extractor == "capsule":
+        return CapsuleExtractor(
+            projection=model.capsule_projection,
+            activation=model.interest_activation,
+            **{name: getattr(model, name) for name in CAPSULE_OPTIONS},
+            **common,
+        )
+    if model.interest_extractor == "bilstm":
+        return BiLSTMExtractor(max_length=model.max_length, **common)
+    if model.interest_extractor == "sum":
+        return SumExtractor(**common)
+    return ItemExtractor(**common)
