@@ -21,7 +21,7 @@ class ComiRecDR(MultiInterestRecommender):
     ```
     u_ik = x_i W_ik                      x: item vectors of the history
     v = routing of u from logits 0              see `DynamicRouting`
-    score(j) = max_k v_k . x_j
+    score(j) = max_k v_k . x_j                  training: k of the positive
     ```
 
     Each position i and interest k has a matrix of its own, drawn with
@@ -43,6 +43,8 @@ class ComiRecDR(MultiInterestRecommender):
         temperature: see `MultiInterestRecommender`. Defaults to `None`.
         dropout: see `MultiInterestRecommender`. Defaults to `0.0`.
         interest_bias: see `MultiInterestRecommender`. Defaults to `False`.
+        training_interests: `"label"` or `"max"`, see
+            `MultiInterestRecommender`. Defaults to `"label"`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
@@ -74,11 +76,8 @@ class ComiRecDR(MultiInterestRecommender):
     Reference: Cen et al., "Controllable Multi-Interest Framework for
     Recommendation", KDD 2020, https://arxiv.org/abs/2005.09347.
 
-    Differences: in training, the paper and THUDM/ComiRec score the negatives
-    of a sample with the interest that is nearest to the positive; here each
-    candidate has its own nearest interest, see `MaxInterest`. The
-    re-ranking of the paper, which trades accuracy for diversity, is not
-    part of the model.
+    Differences: the re-ranking of the paper, which trades accuracy for
+    diversity, is not part of the model.
     """
 
     def __init__(
@@ -93,6 +92,7 @@ class ComiRecDR(MultiInterestRecommender):
         temperature: float | None = None,
         dropout: float = 0.0,
         interest_bias: bool = False,
+        training_interests: str = "label",
         **kwargs,
     ):
         check_positive_int(routing_iterations, "routing_iterations")
@@ -106,6 +106,7 @@ class ComiRecDR(MultiInterestRecommender):
             temperature,
             dropout,
             interest_bias,
+            training_interests,
             **kwargs,
         )
         self.routing_iterations = routing_iterations

@@ -21,7 +21,7 @@ class ComiRecSA(MultiInterestRecommender):
     ```
     a_k = softmax_i(tanh((x_i + p_i) W + w) . s_k + t_k)
     v_k = sum_i a_ki x_i
-    score(j) = max_k v_k . x_j
+    score(j) = max_k v_k . x_j                  training: k of the positive
     ```
 
     with the item vectors x of the history and, if `positions`, vectors p of
@@ -45,6 +45,8 @@ class ComiRecSA(MultiInterestRecommender):
         temperature: see `MultiInterestRecommender`. Defaults to `None`.
         dropout: see `MultiInterestRecommender`. Defaults to `0.0`.
         interest_bias: see `MultiInterestRecommender`. Defaults to `False`.
+        training_interests: `"label"` or `"max"`, see
+            `MultiInterestRecommender`. Defaults to `"label"`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
@@ -76,11 +78,9 @@ class ComiRecSA(MultiInterestRecommender):
     Reference: Cen et al., "Controllable Multi-Interest Framework for
     Recommendation", KDD 2020, https://arxiv.org/abs/2005.09347.
 
-    Differences: the paper has no biases; they are those of THUDM/ComiRec. In
-    training, paper and code score the negatives of a sample with the
-    interest that is nearest to the positive; here each candidate has its own
-    nearest interest, see `MaxInterest`. The re-ranking of the paper, which
-    trades accuracy for diversity, is not part of the model.
+    Differences: the paper has no biases; they are those of THUDM/ComiRec. The
+    re-ranking of the paper, which trades accuracy for diversity, is not part
+    of the model.
     """
 
     def __init__(
@@ -96,6 +96,7 @@ class ComiRecSA(MultiInterestRecommender):
         temperature: float | None = None,
         dropout: float = 0.0,
         interest_bias: bool = False,
+        training_interests: str = "label",
         **kwargs,
     ):
         if hidden_dim is not None:
@@ -110,6 +111,7 @@ class ComiRecSA(MultiInterestRecommender):
             temperature,
             dropout,
             interest_bias,
+            training_interests,
             **kwargs,
         )
         self.hidden_dim = hidden_dim

@@ -22,7 +22,10 @@ class MIND(MultiInterestRecommender):
     v = routing of u from noise logits b        see `DynamicRouting`
     v_k = ReLU(v_k W + w)                       with `relu_layer`
     score(j) = max_k v_k . x_j
+    training: v . x_j with v = sum_k softmax_k(pow(v_k . x_+, p)) v_k
     ```
+
+    where x_+ is the positive.
 
     All interests see an item alike (one S), so nothing but the noise in the
     first logits tells them apart. Training draws it anew at each step. At
@@ -53,6 +56,12 @@ class MIND(MultiInterestRecommender):
         temperature: see `MultiInterestRecommender`. Defaults to `None`.
         dropout: see `MultiInterestRecommender`. Defaults to `0.0`.
         interest_bias: see `MultiInterestRecommender`. Defaults to `False`.
+        training_interests: `"label"`, the label-aware attention of the
+            paper, or `"max"`, see `MultiInterestRecommender`. Defaults to
+            `"label"`.
+        label_aware_power: the power p of that attention, see
+            `LabelAwareAttention`. Defaults to `None`, infinity: the nearest
+            interest alone, which the paper found best.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
@@ -84,16 +93,13 @@ class MIND(MultiInterestRecommender):
 
     Differences: the paper feeds user profiles to the layers behind the
     routing; the data here have none. As in THUDM/ComiRec that part is one
-    ReLU layer, which its authors leave out on some data. In training, the
-    paper and that code score the negatives with the interest chosen by the
-    positive (label-aware attention); here each candidate has its own nearest
-    interest, see `MaxInterest`. The code's projection has a bias, drawn as
-    large as a weight, that the paper has not; and the code draws noise at
-    test, so that its scores differ from run to run. In the paper the number
-    of interests follows from the length of the history, in the code not
-    (`dynamic_interests`); interests that a user does not have take no part
-    in the routing and return as copies of the first, so that they never win
-    with a score of 0.
+    ReLU layer, which its authors leave out on some data. The code's
+    projection has a bias, drawn as large as a weight, that the paper has not;
+    and the code draws noise at test, so that its scores differ from run to
+    run. In the paper the number of interests follows from the length of the
+    history, in the code not (`dynamic_interests`); interests that a user does
+    not have take no part in the routing and return as copies of the first, so
+    that they never win with a score of 0.
     """
 
     def __init__(
@@ -111,6 +117,8 @@ class MIND(MultiInterestRecommender):
         temperature: float | None = None,
         dropout: float = 0.0,
         interest_bias: bool = False,
+        training_interests: str = "label",
+        label_aware_power: float | None = None,
         **kwargs,
     ):
         check_positive_int(routing_iterations, "routing_iterations")
@@ -123,6 +131,8 @@ class MIND(MultiInterestRecommender):
             temperature,
             dropout,
             interest_bias,
+            training_interests,
+            label_aware_power,
             **kwargs,
         )
         self.routing_iterations = routing_iterations
@@ -130,6 +140,7 @@ class MIND(MultiInterestRecommender):
         self.dynamic_interests = dynamic_interests
         self.fixed_noise = fixed_noise
         self.seed = seed
+        self.label_aware_power = label_aware_power
         self._create_layers()
         self.built = True
 
@@ -216,4 +227,5 @@ class MIND(MultiInterestRecommender):
             "dynamic_interests": self.dynamic_interests,
             "fixed_noise": self.fixed_noise,
             "seed": self.seed,
+            "label_aware_power": self.label_aware_power,
         }

@@ -66,9 +66,8 @@ def flops_of_products(model: SequentialRecommender, batches) -> int | None:
         2 n d M for n interests of width d and M items; `None` for a model
         that scores in another way.
     """
-    features, _ = next(iter(batches))
-    try:
-        _, count, dim = model.interests(features).shape
-    except AttributeError:
+    if "interests" not in model.capabilities:
         return None
+    features, _ = next(iter(batches))
+    _, count, dim = model.interests(features).shape
     return 2 * count * dim * model.num_items

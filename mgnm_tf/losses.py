@@ -91,7 +91,9 @@ class SampledSoftmax(keras.losses.Loss):
     with p the positive and c running over all columns that are not ignored;
     several positives add up. Keras takes the mean over the batch. It is
     computed in float32. A correction for the sampling probability is
-    subtracted from the logits by `SequentialRecommender`, not here.
+    subtracted from the logits by `SequentialRecommender`, not here. On
+    batches of `negatives="all"`, which hold every item once, it is the exact
+    softmax.
 
     Args:
         name: defaults to "sampled_softmax".
@@ -271,8 +273,8 @@ class BayesianPersonalizedRanking(keras.losses.Loss):
 LOSSES = {
     "bce": lambda num_items: SigmoidCrossEntropy(),
     "bpr": lambda num_items: BayesianPersonalizedRanking(),
+    "softmax": lambda num_items: SampledSoftmax(name="softmax"),
     "sampled_softmax": lambda num_items: SampledSoftmax(),
-    "softmax": lambda num_items: SampledSoftmax(),
     "gbce": GeneralizedCrossEntropy,
 }
 

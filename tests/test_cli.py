@@ -253,7 +253,7 @@ def test_train_hands_its_options_on(folder, monkeypatch):
         "epochs": 4,
         "patience": 1,
         "monitor": "val_gauc",
-        "validation_negatives": 10,
+        "validation_negatives": "all",
         "seed": 9,
         "steps_per_execution": 2,
     }

@@ -52,6 +52,12 @@ def gbce_row(labels, logits, calibration=0.75):
     return -total / (len(negatives) + 1)
 
 
+def test_the_softmax_of_all_items_is_the_sampled_one():
+    loss = get_loss("softmax")
+    assert type(loss) is SampledSoftmax
+    assert loss.name == "softmax"
+
+
 ORACLES = [
     (SigmoidCrossEntropy, sigmoid_row),
     (SampledSoftmax, softmax_row),

@@ -202,6 +202,12 @@ def forget_history(self, features, training=False):
     return ops.zeros((len(features["history"]), 4))
 
 
+def guide_always(self, features, training=False):
+    encoded = self.encode(features)
+    encoded = self.guide(encoded, features["candidates"][:, 0])
+    return self.score(encoded, features["candidates"])
+
+
 def return_other_vectors(self):
     return 2.0 * self.table
 
@@ -220,6 +226,7 @@ def test_right_model_passes():
         {"encode": forget_history},
         {"score": compare_candidates},
         {"item_vectors": return_other_vectors},
+        {"call": guide_always},
     ],
     ids=lambda faults: next(iter(faults.values())).__name__,
 )

@@ -7,9 +7,11 @@ time matters, `valid_mask`; `run_model_test` for sequential recommenders.
 import inspect
 import json
 import tempfile
+from unittest import mock
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from keras import ops
 
@@ -211,6 +213,12 @@ def run_model_test(model, features: dict):
         features: NumPy arrays of at least two rows, one of them with padding;
             `candidates` without repeats of id 0.
     """
+    seen = AssertionError("`guide` is for training alone")
+    with mock.patch.object(type(model), "guide", side_effect=seen):
+        _check_inference(model, features)
+
+
+def _check_inference(model, features):
     scores = _array(model(features))
     batch, count = features["candidates"].shape
     assert scores.shape == (batch, count)
@@ -273,11 +281,20 @@ def _check_empty_history(model, features):
 
 def _check_vectors(model, features, scores):
     """Vectors, where a model has them, are of one width and explain it."""
-    try:
-        interests = _array(model.interests(features))
-    except AttributeError as error:
-        assert "has no interest vectors" in str(error)
+    calls = {
+        "interests": lambda: model.interests(features),
+        "item_vectors": model.item_vectors,
+        "attention": lambda: model.history_attention(features),
+    }
+    for capability, call in calls.items():
+        if capability in model.capabilities:
+            call()
+        else:
+            with pytest.raises(AttributeError):
+                call()
+    if "interests" not in model.capabilities:
         return
+    interests = _array(model.interests(features))
     vectors = _array(model.item_vectors())
     assert interests.ndim == 3
     assert vectors.shape == (model.num_items + 1, interests.shape[2])

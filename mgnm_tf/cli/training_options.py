@@ -94,3 +94,13 @@ def training_parameters(*without: str) -> list[inspect.Parameter]:
             )
         )
     return parameters
+
+
+def _number_or_all(text: str) -> int | str:
+    """Reads a number of negatives or "all"."""
+    try:
+        return text if text == "all" else int(text)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"expected a number or 'all'. Received: {text!r}"
+        ) from error

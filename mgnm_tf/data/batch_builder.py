@@ -46,6 +46,7 @@ class BatchBuilder:
         max_length: the longest visible history.
         negatives: negatives of each sample.
         shared: negatives of each batch.
+        everything: whether all items are negatives of each batch instead.
         weights: sampling weights (M + 1,), or `None` for uniform ones.
         logq_correction: whether to add `log_sampling_probability`.
         exclude: what negatives avoid.
@@ -62,6 +63,7 @@ class BatchBuilder:
         max_length: int,
         negatives: int,
         shared: int,
+        everything: bool,
         weights: np.ndarray | None,
         logq_correction: bool,
         exclude: str,
@@ -74,6 +76,8 @@ class BatchBuilder:
         self.max_length = max_length
         self.negatives = negatives
         self.shared = shared
+        self.everything = everything
+        self.num_items = data.num_items
         self.logq_correction = logq_correction
         self.exclude = exclude
         self.features = features
@@ -143,6 +147,10 @@ class BatchBuilder:
             features["shared_negatives"] = shared
             same = tf.equal(shared, positive[:, None])
             labels = tf.concat([labels, tf.where(same, -1.0, 0.0)], axis=1)
+        if self.everything:
+            features["shared_negatives"] = tf.range(1, self.num_items + 1)
+            ignored = positive[:, None] if self.shuffle else excluded
+            labels = tf.concat([labels, self._label_items(ignored)], axis=1)
         if self.logq_correction:
             features["log_sampling_probability"] = self._correction(features)
         if "history_time" in self.features:
@@ -218,6 +226,21 @@ class BatchBuilder:
             keys, self.negatives, excluded, positive
         )
         return tf.concat([positive[:, None], negatives], axis=1)
+
+    def _label_items(self, ignored):
+        """Returns labels (B, M) of all items: -1 for those of a row, or 0.
+
+        Args:
+            ignored: int32 (B, W), ids of each row; 0 is none.
+        """
+        row = tf.range(tf.shape(ignored)[0])[:, None]
+        index = tf.stack([tf.broadcast_to(row, tf.shape(ignored)), ignored], 2)
+        size = (tf.shape(ignored)[0], self.num_items + 1)
+        labels = tf.zeros(size)
+        values = tf.fill(tf.shape(ignored), -1.0)
+        labels = tf.tensor_scatter_nd_update(labels, index, values)
+        # The number of items is known, and has to be for the losses.
+        return tf.ensure_shape(labels[:, 1:], [None, self.num_items])
 
     def _correction(self, features):
         """Returns `log_sampling_probability`, float32 (B, C + S)."""

@@ -13,6 +13,8 @@ from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
 from mgnm_tf.utils.validation import check_choice
+from mgnm_tf.utils.validation import check_negatives
+from mgnm_tf.utils.validation import check_nothing_drawn
 from mgnm_tf.utils.validation import check_positive_int
 
 EXCLUSIONS = ("history", "user", "none")
@@ -32,7 +34,7 @@ def make_dataset(
     *,
     batch_size: int = 256,
     max_length: int = 100,
-    negatives: int = 5,
+    negatives: int | str = 5,
     shared_negatives: int = 0,
     sampling: str = "uniform",
     popularity_exponent: float = 0.75,
@@ -51,13 +53,15 @@ def make_dataset(
     at any step and is the same on every machine.
 
     Letters in shapes: B samples, m history width of the batch (one of
-    the bucket widths), C = 1 + `negatives`, S = `shared_negatives`.
+    the bucket widths), C = 1 + `negatives`, S = `shared_negatives`, M items.
+    With `negatives="all"` C = 1 and S = M.
 
     - `user` (B,) int32: 0 for a user without training events.
     - `history` (B, m) int32: the last events before the positive, whichever
       part they belong to, oldest first, padded with 0 at the end.
     - `candidates` (B, C) int32: the positive, then its negatives.
-    - `shared_negatives` (S,) int32: only if asked for.
+    - `shared_negatives` (S,) int32: only if asked for; with
+      `negatives="all"` the items 1 to M.
     - `log_sampling_probability` (B, C + S) float32: only with
       `logq_correction`; the logarithm of how often the `negatives` + S
       draws are expected to meet the item of each column (the positive's
@@ -66,7 +70,8 @@ def make_dataset(
     - labels (B, C + S) float32: 1 for the positive, 0 for a negative, -1
       (ignore) for a shared negative that is the positive of the row, and in
       validation and test for the negatives of a sample whose exclusions
-      leave no item.
+      leave no item. With `negatives="all"` -1 stands in validation and test
+      at all items that `exclude` names; training excludes but the positive.
 
     Training: the targets are permuted inside each bucket and the batches
     among themselves. Negatives of a sample depend on `seed`, epoch and
@@ -83,7 +88,9 @@ def make_dataset(
         part: "train", "validation" or "test". Defaults to `"train"`.
         batch_size: number of samples B. Defaults to 256.
         max_length: the longest visible history. Defaults to 100.
-        negatives: negatives of each sample. Defaults to 5.
+        negatives: negatives of each sample, or "all": every item of the
+            catalogue is scored for every sample. Nothing is drawn then, and
+            `SampledSoftmax` is the exact softmax. Defaults to 5.
         shared_negatives: negatives of each batch. Defaults to 0.
         sampling: "uniform" over the items, or "popularity": in proportion to
             the number of training events of an item, raised to
@@ -129,14 +136,18 @@ def make_dataset(
                 "`first_step` is for training; other parts have one order. "
                 f"Received: first_step={first_step} with part={part!r}"
             )
-    check_positive_int(negatives, "negatives", 0)
+    check_negatives(negatives, "negatives")
     check_positive_int(shared_negatives, "shared_negatives", 0)
+    everything = negatives == "all"
+    if everything:
+        check_nothing_drawn(shared_negatives, sampling, logq_correction)
+        negatives = 0
     if logq_correction and not negatives + shared_negatives:
         raise ValueError(
             "`logq_correction` needs negatives. Received: negatives=0 and "
             "shared_negatives=0"
         )
-    if negatives and data.num_items < 2:
+    if (negatives or everything) and data.num_items < 2:
         raise UserError(
             "The data have a single item, so no negative can be drawn; at "
             "least 2 items are needed."
@@ -149,6 +160,7 @@ def make_dataset(
         max_length=max_length,
         negatives=negatives,
         shared=shared_negatives,
+        everything=everything,
         weights=_weights(data, sampling, popularity_exponent),
         logq_correction=logq_correction,
         exclude=check_choice(exclude, "exclude", EXCLUSIONS),

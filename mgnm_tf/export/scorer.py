@@ -198,12 +198,9 @@ def _item_table(model: SequentialRecommender) -> tf.Variable | None:
 
     It is the variable of the model where there is one with these values.
     """
-    if type(model).score_vectors is SequentialRecommender.score_vectors:
+    if not {"score_vectors", "item_vectors"} <= model.capabilities:
         return None
-    try:
-        vectors = ops.convert_to_numpy(model.item_vectors())
-    except AttributeError:
-        return None
+    vectors = ops.convert_to_numpy(model.item_vectors())
     for variable in model.variables:
         same = variable.shape == vectors.shape
         if same and np.array_equal(variable.numpy()[1:], vectors[1:]):

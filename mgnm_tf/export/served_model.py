@@ -140,7 +140,7 @@ class ServedModel(tf.Module):
             found["score_vectors"] = _function(
                 self._score_vectors, request, vectors=vectors
             )
-        if has(scorer.model, "interests"):
+        if "interests" in scorer.model.capabilities:
             found["interests"] = _function(self._interests, request)
         return found
 
@@ -295,7 +295,7 @@ class ServedModel(tf.Module):
         scorer, features = self._scorer.value, read["features"]
         interests = scorer.run(scorer.model.interests, features)
         found = {"interests": tf.cast(interests, tf.float32)}
-        if not has(scorer.model, "history_attention"):
+        if "attention" not in scorer.model.capabilities:
             return found
         attention = scorer.run(scorer.model.history_attention, features)
         level, number = zip(*scorer.model.interest_labels(), strict=True)
@@ -314,28 +314,6 @@ class _Hidden:
 
     def __init__(self, value):
         self.value = value
-
-
-def has(model: SequentialRecommender, method: str) -> bool:
-    """Whether a model has interests, or another part that not all have.
-
-    Args:
-        model: the model.
-        method: the method that raises `AttributeError` where it has not.
-    """
-    features = {
-        name: tf.zeros([1, 1], spec.dtype)
-        for name, spec in model.input_signature().items()
-        if name != "candidates"
-    }
-    features["user"] = tf.zeros([1], tf.int32)
-    try:
-        getattr(model, method)(features)
-    except AttributeError as error:
-        if " has no " not in str(error):
-            raise
-        return False
-    return True
 
 
 def _check(model: SequentialRecommender, vocabularies: Vocabularies) -> None:

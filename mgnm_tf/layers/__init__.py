@@ -9,6 +9,7 @@ from mgnm_tf.layers.interest.capsule_extractor import CapsuleExtractor
 from mgnm_tf.layers.interest.dynamic_routing import DynamicRouting
 from mgnm_tf.layers.interest.interest_extractor import InterestExtractor
 from mgnm_tf.layers.interest.item_extractor import ItemExtractor
+from mgnm_tf.layers.interest.label_aware_attention import LabelAwareAttention
 from mgnm_tf.layers.interest.recency_prior import RecencyPrior
 from mgnm_tf.layers.interest.sequential_capsule import SequentialCapsule
 from mgnm_tf.layers.interest.squash import Squash
@@ -34,6 +35,7 @@ __all__ = [
     "InterestScale",
     "ItemEmbedding",
     "ItemExtractor",
+    "LabelAwareAttention",
     "LevelPooling",
     "MaxInterest",
     "RecencyPrior",

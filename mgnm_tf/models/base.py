@@ -27,6 +27,15 @@ OPTIONAL_FEATURES = {
     "candidate_category": ((None, None), "int32"),
 }
 
+CAPABILITIES = {
+    "interests": "interests",
+    "item_vectors": "item_vectors",
+    "score_vectors": "score_vectors",
+    "attention": "history_attention",
+    "levels": "pool_levels",
+}
+"""What not every model can do, and the method that does it."""
+
 
 class SequentialRecommender(keras.Model):
     """Scores candidate items for a user from the history of the user.
@@ -35,7 +44,8 @@ class SequentialRecommender(keras.Model):
     the constructor (so that a new object already has its weights, and saved
     files load without a batch), and returns its own arguments from
     `get_config`. Everything else is inherited: `call`, default `compile`,
-    `fit`, `evaluate`, `.keras` saving, mixed precision, `export`.
+    `fit`, `evaluate`, `.keras` saving, mixed precision, `export`. In
+    training, and there alone, `guide` may look at the positive.
 
     Letters in shapes: B histories in a batch, m history length, C candidates,
     M items (ids 1 to M, 0 is padding), d width.
@@ -47,8 +57,9 @@ class SequentialRecommender(keras.Model):
 
     Call arguments:
         features: dict with `user` (B,) int32, `history` (B, m) int32, oldest
-            first, padded with 0 at the end, `candidates` (B, C) int32, and
-            the keys in `required_features`. In training it may hold
+            first, padded with 0 at the end, `candidates` (B, C) int32, in
+            training the positive first, and the keys in
+            `required_features`. In training it may hold
             `shared_negatives` (S,) int32: negatives of the whole batch, whose
             scores stand behind those of the candidates; and
             `log_sampling_probability` (B, C + S) or (C + S,) float32, which
@@ -159,6 +170,21 @@ class SequentialRecommender(keras.Model):
                 **arguments,
             )
 
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """The keys of `CAPABILITIES` that the model has.
+
+        Code asks here before it calls one of those methods. A model has what
+        it writes; one whose options take something away says so:
+        `return super().capabilities - {"attention"}`.
+        """
+        return frozenset(
+            name
+            for name, method in CAPABILITIES.items()
+            if getattr(type(self), method)
+            is not getattr(SequentialRecommender, method)
+        )
+
     # === To be written by each model ===
 
     def encode(self, features: Features, training: bool = False):
@@ -173,11 +199,30 @@ class SequentialRecommender(keras.Model):
         """
         raise NotImplementedError
 
+    def guide(self, encoded, positive: Tensor):
+        """Fits what was read off the histories to the positives.
+
+        The only place that sees the positive. `call` calls it once in each
+        training step; evaluation, `export` and serving never do, so that a
+        score depends on its own candidate alone. All candidates of the step
+        and the shared negatives are scored with the result. A model may
+        narrow what it has read (the interest nearest to the positive) and
+        may `add_loss`. By default nothing changes.
+
+        Args:
+            encoded: the result of `encode` for B histories.
+            positive: int32 ids (B,), column 0 of `candidates`.
+
+        Returns:
+            What `score` takes as `encoded`.
+        """
+        return encoded
+
     def score(self, encoded, candidates: Tensor, training: bool = False):
         """Scores candidates.
 
         Args:
-            encoded: the result of `encode` for B histories.
+            encoded: the result of `encode`, or of `guide`, for B histories.
             candidates: int32 ids, (B, C), or (C,) for a list that all B
                 histories share.
             training: whether the step trains.
@@ -206,15 +251,16 @@ class SequentialRecommender(keras.Model):
     def interests(self, features: Features) -> Tensor:
         """Returns the (B, n, d) interest vectors of the histories.
 
-        Only for models whose scores are made of inner products of interests
-        and `item_vectors()`.
+        Only for models with the capability "interests": their scores are
+        made of inner products of interests and `item_vectors()`.
         """
         raise AttributeError(f"{type(self).__name__} has no interest vectors.")
 
     def history_attention(self, features: Features) -> Tensor:
         """Returns how much each history item feeds each interest.
 
-        Only for models with several interests.
+        Only for models with the capability "attention", which have several
+        interests.
 
         Returns:
             (B, n, m) float32, interests in the order of `interests`. Rows
@@ -225,21 +271,25 @@ class SequentialRecommender(keras.Model):
     def interest_labels(self) -> list[tuple[int, int]]:
         """Returns level and number of each of the n interests, in order.
 
-        Only for models with several interests. Levels run from 0 to L, and
-        are 0 where a model has none; the interests of a level from 1 to K.
+        Only for models with the capability "attention". Levels run from 0 to
+        L, and are 0 where a model has none; the interests of a level run from
+        1 to K.
         """
         raise AttributeError(f"{type(self).__name__} has no interest labels.")
 
     def item_vectors(self) -> Tensor:
-        """Returns the (M + 1, d) vectors of the items; row 0 is padding."""
+        """Returns the (M + 1, d) vectors of the items; row 0 is padding.
+
+        Only for models with the capability "item_vectors".
+        """
         raise AttributeError(f"{type(self).__name__} has no item vectors.")
 
     def score_vectors(self, encoded, vectors: Tensor) -> Tensor:
         """Scores items that are given by their vectors.
 
-        Only for models that score an item by its row of `item_vectors()`
-        alone. What serves a model scores a large catalogue by it, and items
-        that were not there in training.
+        Only for models with the capability "score_vectors": they score an
+        item by its row of `item_vectors()` alone. What serves a model scores
+        a large catalogue by it, and items that were not there in training.
 
         Args:
             encoded: the result of `encode` for B histories.
@@ -253,7 +303,10 @@ class SequentialRecommender(keras.Model):
         )
 
     def pool_levels(self, scores: Tensor) -> Tensor:
-        """Turns (B, levels, C) training scores into final scores (B, C)."""
+        """Turns (B, levels, C) training scores into final scores (B, C).
+
+        Only for models with the capability "levels".
+        """
         raise AttributeError(f"{type(self).__name__} has no levels.")
 
     # === Shared ===
@@ -333,6 +386,8 @@ class SequentialRecommender(keras.Model):
     def call(self, features, training=False):
         encoded = self.encode(features, training=training)
         candidates = ops.convert_to_tensor(features["candidates"])
+        if training:
+            encoded = self.guide(encoded, candidates[:, 0])
         if "shared_negatives" not in features:
             return self.score(encoded, candidates, training=training)
         shared = ops.convert_to_tensor(features["shared_negatives"])

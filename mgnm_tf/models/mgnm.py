@@ -7,6 +7,7 @@ from keras import ops
 from mgnm_tf.layers.sequence.sequence_encoder import KINDS
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.mgnm_layers import EXTRACTORS
+from mgnm_tf.models.mgnm_layers import WITHOUT_ATTENTION
 from mgnm_tf.models.mgnm_layers import create_layers
 from mgnm_tf.models.mgnm_penalties import penalties
 from mgnm_tf.models.mgnm_penalties import square_sum
@@ -236,6 +237,13 @@ class MGNM(SequentialRecommender):
         self.built = True
 
     # === The contract ===
+
+    @property
+    def capabilities(self):
+        capabilities = super().capabilities
+        if self.interest_extractor in WITHOUT_ATTENTION:
+            capabilities -= {"attention"}
+        return capabilities
 
     def encode(self, features, training=False):
         """Returns `interests` (B, L + 1, K, d) and `valid` (B, K).

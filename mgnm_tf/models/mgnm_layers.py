@@ -20,6 +20,9 @@ from mgnm_tf.utils.initializers import get_initializer
 EXTRACTORS = ("capsule", "bilstm", "sum", "self_attention")
 """The values of `interest_extractor`."""
 
+WITHOUT_ATTENTION = ("bilstm", "self_attention")
+"""Those whose interests are no weighted sums of the items."""
+
 CAPSULE_OPTIONS = (
     "num_interests",
     "routing_iterations",

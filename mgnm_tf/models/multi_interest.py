@@ -4,12 +4,14 @@ import keras
 from keras import ops
 
 from mgnm_tf.layers.embedding.item_embedding import ItemEmbedding
+from mgnm_tf.layers.interest.label_aware_attention import LabelAwareAttention
 from mgnm_tf.layers.scoring.interest_scale import InterestScale
 from mgnm_tf.layers.scoring.max_interest import MaxInterest
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.types import Features
 from mgnm_tf.types import Tensor
 from mgnm_tf.utils.masking import normalize_rows
+from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
 
@@ -19,6 +21,12 @@ class MultiInterestRecommender(SequentialRecommender):
 
     A subclass writes `extract_interests`, and looks the items of a history
     up with `embed_history`.
+
+    With `training_interests="label"` a training step scores the positive and
+    all negatives of a sample with one interest, the one that is nearest to
+    the positive (see `LabelAwareAttention`), as the papers do; with "max"
+    each candidate has its own nearest interest in training as later, so that
+    what is trained is what is served. Inference is the same for both.
 
     Args:
         num_users: see `SequentialRecommender`.
@@ -32,10 +40,13 @@ class MultiInterestRecommender(SequentialRecommender):
             training sets to zero. Defaults to `0.0`.
         interest_bias: whether one learned vector is added to all interests,
             see `InterestScale`. Defaults to `False`.
+        training_interests: `"label"` or `"max"`. Defaults to `"label"`.
+        label_aware_power: see `LabelAwareAttention`. Defaults to `None`, the
+            nearest interest alone.
         **kwargs: arguments of `keras.Model`.
 
     Raises:
-        ValueError: a size is out of its range.
+        ValueError: a size is out of its range, or an option is unknown.
     """
 
     def __init__(
@@ -48,8 +59,11 @@ class MultiInterestRecommender(SequentialRecommender):
         temperature: float | None = None,
         dropout: float = 0.0,
         interest_bias: bool = False,
+        training_interests: str = "label",
+        label_aware_power: float | None = None,
         **kwargs,
     ):
+        check_choice(training_interests, "training_interests", ("label", "max"))
         check_positive_int(embedding_dim, "embedding_dim")
         check_positive_int(num_interests, "num_interests")
         check_positive_int(max_length, "max_length")
@@ -61,6 +75,7 @@ class MultiInterestRecommender(SequentialRecommender):
         self.temperature = temperature
         self.dropout = dropout
         self.interest_bias = interest_bias
+        self.training_interests = training_interests
         self.item_embedding = ItemEmbedding(
             num_items,
             embedding_dim,
@@ -75,6 +90,9 @@ class MultiInterestRecommender(SequentialRecommender):
             temperature, interest_bias, name="scale", dtype=self.dtype_policy
         )
         self.scale.build((None, num_interests, embedding_dim))
+        self.label_attention = LabelAwareAttention(
+            label_aware_power, name="label_attention", dtype=self.dtype_policy
+        )
         self.readout = MaxInterest(name="readout", dtype=self.dtype_policy)
 
     def embed_history(self, history: Tensor, training: bool) -> Tensor:
@@ -96,6 +114,13 @@ class MultiInterestRecommender(SequentialRecommender):
     def encode(self, features, training=False):
         """Returns the interests (B, K, d)."""
         return self.scale(self.extract_interests(features, training)[0])
+
+    def guide(self, encoded, positive):
+        """Returns the interest (B, 1, d) that the positive trains."""
+        if self.training_interests == "max":
+            return encoded
+        vectors = self.item_embedding(positive, training=True)
+        return self.label_attention(encoded, vectors)
 
     def score(self, encoded, candidates, training=False):
         candidates = ops.convert_to_tensor(candidates)
@@ -127,4 +152,11 @@ class MultiInterestRecommender(SequentialRecommender):
             "temperature": self.temperature,
             "dropout": self.dropout,
             "interest_bias": self.interest_bias,
+            "training_interests": self.training_interests,
         }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        # Files without the entry are of models that were trained so.
+        config = {"training_interests": "max", **config}
+        return super().from_config(config, custom_objects)

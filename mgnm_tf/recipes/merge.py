@@ -125,8 +125,8 @@ def _check_contradictions(parts: Sequence[Layer]) -> None:
 def merge(layers: Sequence[Layer], model: str) -> Merged:
     """Lays recipes over each other; the later one wins.
 
-    A layer that changes the objective draws as that objective does, unless
-    it says more: the draws of the layers below belong to another one.
+    A layer that changes the objective, or takes all items for negatives, draws
+    as it says alone: the draws of the layers below belong to another objective.
 
     Args:
         layers: the layers, the lowest first.
@@ -140,7 +140,8 @@ def merge(layers: Sequence[Layer], model: str) -> Merged:
     for layer in layers:
         _check_model(layer, model)
         objective = layer.values.get("training.objective")
-        if objective not in (None, values.get("training.objective")):
+        changes = objective not in (None, values.get("training.objective"))
+        if changes or layer.values.get("training.negatives") == "all":
             for name in _DRAWS:
                 values.pop(f"training.{name}", None)
                 origins.pop(f"training.{name}", None)

@@ -11,6 +11,7 @@ from pydantic import ConfigDict
 from pydantic import Field
 from pydantic import model_validator
 
+from mgnm_tf.utils.validation import check_nothing_drawn
 from mgnm_tf.utils.validation import unknown_name
 
 
@@ -34,6 +35,19 @@ OBJECTIVES: dict[str, dict[str, int | str]] = {
     "gbce": {"negatives": 0, "shared_negatives": 1000},
 }
 """The negatives that an objective draws when nothing else is asked for."""
+
+
+def default_draws(
+    objective: str, negatives: int | str | None = None
+) -> dict[str, int | str]:
+    """Returns what is drawn where nothing else is asked for.
+
+    Args:
+        objective: a key of `OBJECTIVES`.
+        negatives: what is asked for; beside `"all"` nothing is drawn.
+    """
+    return OBJECTIVES["softmax" if negatives == "all" else objective]
+
 
 OLD_NAMES = {
     "objective": {"paper": "bce"},
@@ -149,11 +163,8 @@ class Training(_Part):
                 "`negatives` must be 'all' and `shared_negatives` 0. For drawn "
                 "negatives take 'sampled_softmax'."
             )
-        if negatives == "all" and shared:
-            raise ValueError(
-                "`negatives` is 'all', which leaves nothing to draw: "
-                f"`shared_negatives` must be 0. Received: {shared}"
-            )
+        if negatives == "all":
+            check_nothing_drawn(shared, self.sampling, self.logq_correction)
         if not negatives and not shared:
             raise ValueError(
                 "Training needs something to tell the positive from: "
@@ -163,7 +174,7 @@ class Training(_Part):
 
     def drawn(self) -> tuple[int | str, int]:
         """Returns `negatives` and `shared_negatives` with defaults filled."""
-        default = OBJECTIVES[self.objective]
+        default = default_draws(self.objective, self.negatives)
         pair = (self.negatives, self.shared_negatives)
         filled = [
             default[name] if value is None else value

@@ -21,6 +21,7 @@ from mgnm_tf.recipes.recipe import Count
 from mgnm_tf.recipes.recipe import Positive
 from mgnm_tf.recipes.recipe import Recipe
 from mgnm_tf.recipes.recipe import Training
+from mgnm_tf.recipes.recipe import default_draws
 from mgnm_tf.recipes.sentences import validated
 from mgnm_tf.utils.validation import unknown_name
 
@@ -73,7 +74,10 @@ class TrainConfig(Training):
     def _fill_negatives(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        drawn = OBJECTIVES.get(values.get("objective", "bce"), {})
+        objective = values.get("objective", "bce")
+        if objective not in OBJECTIVES:
+            return values
+        drawn = default_draws(objective, values.get("negatives"))
         given = {key: one for key, one in values.items() if one is not None}
         return {**drawn, **given}
 

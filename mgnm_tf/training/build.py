@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from mgnm_tf.data.dataset import SequenceDataset
@@ -21,6 +22,9 @@ from mgnm_tf.models.registry import refusals_of
 from mgnm_tf.optimizers import LazyAdam
 from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.runs.config import configure
+
+_MOST_SCORES = 1 << 26
+"""Products of interests and items that a batch may have: 256 MiB of them."""
 
 
 def make_model(
@@ -73,9 +77,11 @@ def compile_model(
             `None`.
 
     Raises:
-        UserError: a batch has more pairs than the model can hold.
+        UserError: a batch has more pairs than the model can hold, or all
+            items more scores than the memory.
     """
-    _check_pairs(model, config)
+    _check_pairs(model, data, config)
+    _check_scores(model, data, config)
     batches = num_batches(data, "train", batch_size=config.batch_size)
     execution, steps = steps_of(batches, config.steps_per_execution)
     if steps_per_execution is None:
@@ -92,15 +98,57 @@ def compile_model(
     )
 
 
-def _check_pairs(model: SequentialRecommender, config: TrainConfig) -> None:
+def _candidates(negatives: int | str, data: SequenceDataset) -> int:
+    """Returns how many candidates a row has, the positive included."""
+    return 1 + (data.num_items if negatives == "all" else negatives)
+
+
+def _check_scores(
+    model: SequentialRecommender, data: SequenceDataset, config: TrainConfig
+) -> None:
+    """Refuses scores of all items that fill the memory."""
+    candidates = _candidates(config.negatives, data)
+    largest = _most_rows(model, candidates)
+    if config.negatives != "all" or config.batch_size <= largest:
+        return
+    raise UserError(
+        f"The softmax over all {data.num_items:,} items does not fit into "
+        f"memory with a batch_size of {config.batch_size:,}; give "
+        + (f"a batch_size of at most {largest:,}, or " if largest else "")
+        + "objective=sampled_softmax."
+    )
+
+
+def _most_rows(model: SequentialRecommender, candidates: int) -> int:
+    """Returns for how many histories all items are scored at a time."""
+    count = 1
+    if "interests" in model.capabilities:
+        length = getattr(model, "max_length", 1)
+        features = {
+            name: np.zeros([1, length][: len(spec.shape)], spec.dtype)
+            for name, spec in model.input_signature().items()
+        }
+        count = model.interests(features).shape[1]
+    return _MOST_SCORES // (candidates * count)
+
+
+def _check_pairs(
+    model: SequentialRecommender, data: SequenceDataset, config: TrainConfig
+) -> None:
     """Refuses batches of more pairs than the model can score at a time."""
-    candidates = 1 + config.negatives + config.shared_negatives
+    candidates = _candidates(config.negatives, data) + config.shared_negatives
     pairs = config.batch_size * candidates
     if model.max_pairs is None or pairs <= model.max_pairs:
         return
     remedies = []
     negatives = config.negatives
-    if config.shared_negatives:
+    if negatives == "all":
+        negatives = 10
+        remedies.append(
+            "drawn negatives instead of all items, for example "
+            "objective=sampled_softmax, shared_negatives=0 and negatives=10"
+        )
+    elif config.shared_negatives:
         negatives = 10
         remedies.append(
             "negatives of its own instead of shared ones, for example "
@@ -180,15 +228,17 @@ def make_batches(
         seed=config.seed,
         first_step=first_step,
     )
+    candidates = _candidates(config.validation_negatives, data)
+    batch_size = config.batch_size
+    if config.validation_negatives == "all":
+        batch_size = max(1, min(batch_size, _most_rows(model, candidates)))
     # The seed of the lists is that of `Protocol()`, not of the run, so that
     # runs with different seeds are measured alike.
     validation = make_dataset(
         data,
         "validation",
         **common,
-        batch_size=model.max_batch_size(
-            config.batch_size, 1 + config.validation_negatives
-        ),
+        batch_size=model.max_batch_size(batch_size, candidates),
         negatives=config.validation_negatives,
     )
     return training, validation

@@ -22,6 +22,46 @@ def check_positive_int(value: int, name: str, minimum: int = 1) -> int:
     return int(value)
 
 
+def check_negatives(value: int | str, name: str, minimum: int = 0):
+    """Returns `value` if it is a number of negatives, or "all".
+
+    Raises:
+        ValueError: it is not.
+    """
+    if value == "all":
+        return value
+    if isinstance(value, str):
+        raise ValueError(
+            f"`{name}` must be a number or 'all'. Received: {name}={value!r}"
+        )
+    return check_positive_int(value, name, minimum)
+
+
+def check_nothing_drawn(
+    shared_negatives: int, sampling: str, logq_correction: bool
+) -> None:
+    """Refuses what draws negatives where all items are negatives.
+
+    Args:
+        shared_negatives: how many are to be drawn for a batch.
+        sampling: how they are to be drawn.
+        logq_correction: whether the loss is to correct for that.
+
+    Raises:
+        ValueError: one of them is not what it is without drawing.
+    """
+    for name, value, nothing in (
+        ("shared_negatives", shared_negatives, 0),
+        ("sampling", sampling, "uniform"),
+        ("logq_correction", logq_correction, False),
+    ):
+        if value != nothing:
+            raise ValueError(
+                "`negatives='all'` draws nothing, so it needs "
+                f"{name}={nothing!r}. Received: {name}={value!r}"
+            )
+
+
 def check_range(
     value: float, name: str, low: float = 0.0, high: float = float("inf")
 ) -> float:

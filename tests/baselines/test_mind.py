@@ -141,7 +141,8 @@ def test_training_draws_noise():
     noisy = [np.asarray(model(FEATURES, training=True)) for _ in range(2)]
     assert not np.allclose(noisy[0], noisy[1])
     np.testing.assert_array_equal(quiet, np.asarray(model(FEATURES)))
-    fixed = randomized(MIND(2, 9, fixed_noise=True))
+    options = {"fixed_noise": True, "training_interests": "max"}
+    fixed = randomized(MIND(2, 9, **options))
     np.testing.assert_array_equal(
         fixed(FEATURES, training=True), fixed(FEATURES)
     )
@@ -154,7 +155,8 @@ def test_training_draws_for_each_row_and_item(monkeypatch):
         assert tuple(shape) == drawn.shape
         return drawn.astype("float32")
 
-    model = randomized(MIND(2, 9, embedding_dim=5, num_interests=3))
+    sizes = {"embedding_dim": 5, "num_interests": 3}
+    model = randomized(MIND(2, 9, **sizes, training_interests="max"))
     monkeypatch.setattr(keras.random, "truncated_normal", draw)
     scores = np.asarray(model(FEATURES, training=True))
     for row in ROWS:

@@ -477,3 +477,68 @@ def test_what_is_drawn_for_a_user_of_everything_is_no_negative(part):
     everything = np.asarray(features["user"]) == 1
     expected = everything if part != "train" else np.zeros_like(everything)
     np.testing.assert_array_equal(ignored, expected)
+
+
+def avoided(data, features, row, part, exclude):
+    """Returns what a sample excludes, the positive among it, as a set."""
+    positive = int(features["candidates"][row, 0])
+    if exclude == "none" or part == "train":
+        return {positive}
+    if exclude == "history":
+        return {positive, *features["history"][row].tolist()} - {0}
+    user = features["user"][row]
+    start, end = data.offsets[user], data.offsets[user + 1]
+    known = data.parts[start:end] <= ("train", "validation", "test").index(part)
+    return set(data.items[start:end][known].tolist())
+
+
+@pytest.mark.parametrize("exclude", ["history", "user", "none"])
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_all_items_are_candidates_once(part, exclude):
+    data = toy_data()
+    options = {"max_length": 10, "batch_size": 16, "exclude": exclude}
+    dataset = make_dataset(data, part, negatives="all", **options)
+    batches = collect(dataset)
+    assert samples(batches) == expected_samples(data, part, 10)
+    for x, y in batches:
+        rows_of_batch = len(y)
+        assert x["candidates"].shape == (rows_of_batch, 1)
+        assert x["shared_negatives"].tolist() == list(range(1, 61))
+        assert x["shared_negatives"].dtype == "int32"
+        assert y.shape == (rows_of_batch, 61) and y.dtype == "float32"
+        np.testing.assert_array_equal(y[:, 0], 1.0)
+        for row in range(rows_of_batch):
+            ignored = set((np.flatnonzero(y[row, 1:] == -1) + 1).tolist())
+            assert ignored == avoided(data, x, row, part, exclude)
+        assert set(np.unique(y[:, 1:])) == {-1.0, 0.0}
+    assert dataset.element_spec[1].shape[1] == 61
+
+
+def test_order_and_histories_are_those_of_drawn_negatives():
+    data = toy_data()
+    drawn = collect(make_dataset(data, first_step=0, batch_size=50), 20)
+    every = make_dataset(data, first_step=0, batch_size=50, negatives="all")
+    for (x, _), (z, _) in zip(drawn, collect(every, 20)):
+        for key in ("user", "history"):
+            np.testing.assert_array_equal(x[key], z[key])
+        np.testing.assert_array_equal(x["candidates"][:, :1], z["candidates"])
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"shared_negatives": 3}, "needs shared_negatives=0. Received: .*=3"),
+        ({"sampling": "popularity"}, "needs sampling='uniform'"),
+        ({"correct_sampling": True}, "needs correct_sampling=False"),
+    ],
+)
+def test_nothing_is_drawn_where_all_are_candidates(options, message):
+    with pytest.raises(ValueError, match=f"draws nothing, so it {message}"):
+        make_dataset(toy_data(), negatives="all", **options)
+
+
+def test_negatives_are_a_number_or_all():
+    with pytest.raises(ValueError, match="must be a number or 'all'"):
+        make_dataset(toy_data(), negatives="every")
+    with pytest.raises(UserError, match="single item"):
+        make_dataset(toy_data(num_items=1), negatives="all")

@@ -66,6 +66,9 @@ def test_given_negatives_win():
         ({"monitor": "val_ndcg@0"}, "Unknown monitor"),
         ({"epochs": 0}, "`epochs` must be at least 1. Received: epochs=0"),
         ({"epochs": True}, "`epochs` must be a number. Received: True"),
+        ({"validation_negatives": 0}, "`validation_negatives` must be at le"),
+        ({"validation_negatives": "x"}, "must be an integer or 'all'"),
+        ({"negatives": "all", "sampling": "popularity"}, "draws nothing"),
         ({"batch_size": 2.5}, "`batch_size` must be an integer"),
         ({"seed": -1}, "`seed` must be at least 0"),
         ({"learning_rate": float("nan")}, "`learning_rate` must be at least"),
@@ -74,7 +77,7 @@ def test_given_negatives_win():
         ({"steps_per_execution": 0}, "`steps_per_execution` must be"),
         ({"negatives": 0}, "both 0"),
         ({"negatives": "some"}, "`negatives` must be an integer or 'all'"),
-        ({"negatives": "all", "shared_negatives": 3}, "leaves nothing to draw"),
+        ({"negatives": "all", "shared_negatives": 3}, "draws nothing"),
         ({"objective": "softmax", "negatives": 3}, "over the whole catalogue"),
         ({"k": 0}, "`k` must be at least 1"),
         ({"k": (5, 0)}, "`k` must be at least 1"),
@@ -84,6 +87,15 @@ def test_given_negatives_win():
 def test_bad_values_are_refused(change, message):
     with pytest.raises(UserError, match=message):
         configure("mgnm:paper", **change)
+
+
+@pytest.mark.parametrize("objective", ["bce", "gbce", "sampled_softmax"])
+def test_every_objective_can_have_all_items(objective):
+    config = TrainConfig(model="m", objective=objective, negatives="all")
+    assert config.shared_negatives == 0
+    over = configure("sasrec", objective=objective, negatives="all")
+    assert (over.negatives, over.shared_negatives) == ("all", 0)
+    assert TrainConfig.from_dict(config.to_dict()) == config
 
 
 def test_mode_tells_what_is_better():

@@ -9,6 +9,8 @@ from mgnm_tf.data.log import read_log
 from mgnm_tf.data.splits import split_log
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
+from mgnm_tf.evaluation.evaluate import evaluate
+from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.models.mgnm import MGNM
 from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.runs.config import configure
@@ -201,6 +203,88 @@ def test_gbce_learns_with_the_catalogue_of_the_data(data):
         batches, steps_per_epoch=10, epochs=3, shuffle=False, verbose=0
     )
     assert losses.history["loss"][-1] < losses.history["loss"][0]
+
+
+@pytest.mark.parametrize("name", ["youtube_dnn", "comirec_sa", "mgnm"])
+def test_the_softmax_is_over_all_items(data, name):
+    config = TrainConfig(model=name, objective="softmax", batch_size=16)
+    model = build.make_model(data, config)
+    build.compile_model(model, data, config)
+    assert model.loss.name == "softmax"
+    features, labels = next(iter(build.make_batches(model, data, config)[0]))
+    every = np.tile(np.arange(1, data.num_items + 1), (16, 1))
+    positive = features["candidates"][:, 0].numpy()
+    # With the positive in front, for those that look at it.
+    candidates = np.concatenate([positive[:, None], every], axis=1)
+    alone = {key: features[key] for key in ("user", "history")}
+    keras.utils.set_random_seed(3)
+    scores = model({**alone, "candidates": candidates}, training=True)
+    logits = np.asarray(scores, "float64")[..., 1:]
+    logits = logits.reshape(16, -1, data.num_items)
+    total = np.log(np.exp(logits).sum(axis=-1))
+    own = np.take_along_axis(logits, positive[:, None, None] - 1, axis=-1)
+    expected = (total - own[..., 0]).sum(axis=1).mean()
+    keras.utils.set_random_seed(3)
+    found = model.loss(labels, model(features, training=True))
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_the_softmax_learns(data):
+    config = TrainConfig(model="youtube_dnn", objective="softmax")
+    model = build.make_model(data, config)
+    build.compile_model(model, data, config)
+    batches = build.make_batches(model, data, config)[0]
+    losses = model.fit(
+        batches, steps_per_epoch=10, epochs=3, shuffle=False, verbose=0
+    ).history["loss"]
+    np.testing.assert_allclose(losses[0], np.log(data.num_items), rtol=0.1)
+    assert losses[-1] < losses[0]
+
+
+def test_all_items_for_a_model_of_pairs_are_refused(data):
+    config = TrainConfig(model="surge", objective="softmax")
+    model = build.make_model(data, config)
+    message = (
+        "with 120 candidates.*objective=sampled_softmax, shared_negatives=0"
+    )
+    with pytest.raises(UserError, match=message):
+        build.compile_model(model, data, config)
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        (4 * 120 * 99, "give a batch_size of at most 99, or objective=sampled"),
+        (4 * 119, "batch_size of 256; give objective=sampled_softmax"),
+    ],
+)
+def test_all_items_that_fill_the_memory_are_refused(
+    data, limit, message, monkeypatch
+):
+    monkeypatch.setattr(build, "_MOST_SCORES", limit)
+    config = TrainConfig(model="comirec_sa", objective="softmax")
+    model = build.make_model(data, config)
+    assert model.num_interests == 4
+    with pytest.raises(UserError, match=message):
+        build.compile_model(model, data, config)
+    sampled = TrainConfig(model="comirec_sa", objective="sampled_softmax")
+    build.compile_model(model, data, sampled)
+
+
+@pytest.mark.parametrize("name", ["gru4rec", "mgnm", "surge"])
+def test_validation_can_rank_the_whole_catalogue(data, name, monkeypatch):
+    monkeypatch.setattr(build, "_MOST_SCORES", 4 * 4 * 120 * 20)
+    config = TrainConfig(model=name, validation_negatives="all", max_length=8)
+    model = build.make_model(data, config)
+    build.compile_model(model, data, config)
+    _, validation = build.make_batches(model, data, config)
+    if name == "mgnm":
+        assert [len(labels) for _, labels in validation] == [20, 20, 20]
+    found = model.evaluate(validation, verbose=0, return_dict=True)
+    protocol = Protocol(part="validation", negatives="all", max_length=8)
+    expected = evaluate(model, data, protocol).metrics()
+    for metric in ("ndcg@5", "hit@5", "mrr@5", "gauc"):
+        np.testing.assert_allclose(found[metric], expected[metric], rtol=1e-3)
 
 
 def test_learned_numbers_are_counted_without_tables(data):

@@ -39,10 +39,9 @@ class MaxInterest(keras.layers.Layer):
     Reference: Cen et al., "Controllable Multi-Interest Framework for
     Recommendation", KDD 2020, aggregation module.
 
-    Differences: in training, published code scores the negatives of a sample
-    with the interest that is nearest to the positive. Here every candidate
-    has its own nearest interest, in training as later, so that what is
-    trained is what is served.
+    Differences: in training, the paper scores the negatives of a sample with
+    the interest that is nearest to the positive, see `LabelAwareAttention`;
+    a layer that is given this interest alone does so.
     """
 
     def __init__(self, **kwargs):

@@ -1,0 +1,73 @@
+"""What models say that they can do, and whether they can."""
+
+import numpy as np
+import pytest
+
+from mgnm_tf import MGNM
+from mgnm_tf.models.base import CAPABILITIES
+from mgnm_tf.models.registry import model_class
+from mgnm_tf.models.registry import model_names
+from tests.evaluation.models import SumVector
+
+FEATURES = {
+    "user": np.array([1, 2], "int32"),
+    "history": np.array([[3, 4, 5, 6], [7, 0, 0, 0]], "int32"),
+    "candidates": np.array([[1, 2, 8], [9, 3, 7]], "int32"),
+}
+PRODUCTS = {"interests", "item_vectors", "score_vectors"}
+EXPECTED = {
+    "mgnm": {*PRODUCTS, "attention", "levels"},
+    "mind": {*PRODUCTS, "attention"},
+    "comirec_dr": {*PRODUCTS, "attention"},
+    "comirec_sa": {*PRODUCTS, "attention"},
+    "youtube_dnn": PRODUCTS,
+    "gru4rec": PRODUCTS,
+    "sasrec": PRODUCTS,
+    "caser": PRODUCTS,
+}
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_every_model(name):
+    options = {}
+    if name == "tgsrec":
+        options = {"num_events": 5}
+    model = model_class(name)(4, 9, **options)
+    assert model.capabilities == EXPECTED.get(name, set())
+
+
+@pytest.mark.parametrize(
+    "extractor, attends",
+    [
+        ("capsule", True),
+        ("sum", True),
+        ("bilstm", False),
+        ("self_attention", False),
+    ],
+)
+def test_mgnm_by_its_extractor(extractor, attends):
+    model = MGNM(4, 9, interest_extractor=extractor)
+    assert ("attention" in model.capabilities) == attends
+    assert model.capabilities | {"attention"} == EXPECTED["mgnm"]
+    if attends:
+        model.history_attention(FEATURES)
+    else:
+        with pytest.raises(AttributeError, match="has no history attention"):
+            model.history_attention(FEATURES)
+
+
+def test_caser_by_its_variant():
+    model = model_class("caser")(4, 9, variant="deeprec")
+    assert model.capabilities == frozenset()
+    with pytest.raises(AttributeError, match="has no interest vectors"):
+        model.interests(FEATURES)
+
+
+def test_a_model_has_what_it_writes():
+    class Vectors(SumVector):
+        def item_vectors(self):
+            return self.table.embeddings
+
+    assert SumVector(4, 9).capabilities == frozenset()
+    assert Vectors(4, 9).capabilities == {"item_vectors"}
+    assert EXPECTED["mgnm"] == set(CAPABILITIES)
