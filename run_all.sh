@@ -6,10 +6,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # === Settings: each is an environment variable and, in small letters, a flag
 
 DATA=${DATA:-movielens-100k}  # a recipe of datasets/ or a prepared folder
-MODELS=${MODELS:-popularity,item_knn:whole_history,item_knn,gru4rec,sasrec,caser,mind,comirec_dr,comirec_sa,surge,mgnm}
+MODELS=${MODELS:-}            # default: those of the README's table, below
+MAIN_MODELS=popularity,item_knn:whole_history,item_knn,gru4rec,sasrec,caser,mind,comirec_dr,comirec_sa,surge:short,mgnm
+SMOKE_MODELS=popularity,item_knn,gru4rec,mgnm
 SEEDS=${SEEDS:-0}
 EPOCHS=${EPOCHS:-}            # at most, of every model; default: its recipe's
 OUT=${OUT:-}                  # default: runs/<name of the data>
+JOBS=${JOBS:-}                # runs at a time; default: one a core, at most 4
 PYTHON=${PYTHON:-}            # default: the first of python3, python3.13, ...
 VENV=${VENV:-.venv}
 
@@ -20,7 +23,8 @@ Usage: bash run_all.sh [command] [flags]
 Commands:
   (none)   set up, get the data, train and compare the models, write the report
   setup    make the virtual environment and install the package, nothing else
-  smoke    the main job on a small made data set, in some minutes
+  smoke    the main job on a small synthetic data set with four models and one
+           epoch: in two minutes
   test     set up with the tools for tests and run them;
            what follows goes to pytest: bash run_all.sh test -k metrics
   bench    set up and measure speed and memory; what follows goes to
@@ -38,6 +42,8 @@ Flags (or environment variables in capitals: DATA=... bash run_all.sh):
                    item-kNN, MGNM and seven of those it is compared with]
   --seeds 0,1      one run of each model for every seed [0]
   --epochs N       most epochs of each training [those of its recipe]
+  --jobs N         runs at a time, each on its share of the cores [one a
+                   core, at most 4]
   --out FOLDER     where the runs go [runs/NAME]
   --python PROGRAM Python 3.10 to 3.13 that makes the environment
   --venv FOLDER    the virtual environment [.venv]
@@ -157,10 +163,11 @@ compare_on() {
     fi
   fi
   OUT=${OUT:-runs/$(basename "$name")}
+  [[ -n $JOBS ]] || JOBS=$(($(nproc) < 4 ? $(nproc) : 4))
   [[ -z $EPOCHS ]] || options+=(--epochs "$EPOCHS")
   say "Comparing $MODELS on $data"
   run "$VENV/bin/mgnm" compare --data "$data" --models "$MODELS" \
-    --seeds "$SEEDS" --out "$OUT" "${options[@]}"
+    --seeds "$SEEDS" --jobs "$JOBS" --out "$OUT" "${options[@]}"
   say "Everything is in $OUT; open $OUT/report.html"
 }
 
@@ -177,7 +184,7 @@ esac
 while [[ $# -gt 0 && ! $command =~ ^(test|bench|gpu)$ ]]; do
   case $1 in
     --help) usage; exit ;;
-    --data | --models | --seeds | --epochs | --out | --python | --venv)
+    --data | --models | --seeds | --epochs | --jobs | --out | --python | --venv)
       [[ $# -gt 1 ]] || misuse "$1 needs a value."
       setting=${1#--}
       printf -v "${setting^^}" '%s' "$2"
@@ -193,11 +200,13 @@ case $command in
   constraints) remake_constraints ;;
   main)
     install
+    MODELS=${MODELS:-$MAIN_MODELS}
     compare_on "$DATA"
     ;;
   smoke)
     install
-    EPOCHS=1
+    EPOCHS=${EPOCHS:-1}
+    MODELS=${MODELS:-$SMOKE_MODELS}
     compare_on planted
     ;;
   test)

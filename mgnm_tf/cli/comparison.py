@@ -67,6 +67,13 @@ def compare(
     aggregate: Annotated[str, AGGREGATE] = "samples",
     later_only: Annotated[bool, LATER_ONLY] = False,
     shuffle_ties: Annotated[int | None, SHUFFLE_TIES] = None,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Runs at a time, each on its share of the cores.",
+        ),
+    ] = 1,
     **settings,
 ) -> None:
     """Train and evaluate models alike, write a table and a report.
@@ -110,6 +117,7 @@ def compare(
         options=options,
         recipes=None if recipes is None else read_recipes(recipes),
         protocol=protocol,
+        jobs=jobs,
         console=notes,
     )
     table = terminal_table(summary, console.width)

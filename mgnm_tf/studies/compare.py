@@ -4,7 +4,6 @@ import gc
 import json
 import logging
 import os
-import time
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import replace
@@ -33,6 +32,7 @@ from mgnm_tf.studies.progress import EpochProgress
 from mgnm_tf.studies.progress import duration
 from mgnm_tf.studies.progress import make_progress
 from mgnm_tf.studies.summary import summarise
+from mgnm_tf.studies.workers import in_workers
 from mgnm_tf.training.evaluate_run import evaluate_run
 from mgnm_tf.training.fit import train
 from mgnm_tf.utils.files import read_json
@@ -54,6 +54,7 @@ def compare(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     recipes: Mapping[str, Recipe] | None = None,
     protocol: Protocol | None = None,
+    jobs: int = 1,
     console: Console | None = None,
 ) -> dict[str, Any]:
     """Trains and evaluates models on the same data and candidates.
@@ -79,6 +80,8 @@ def compare(
             see `mgnm_tf.recipes.toml.read_recipes`.
         protocol: how to evaluate. `None` is `Protocol()` with the history
             length and the cut-offs of the runs.
+        jobs: how many runs are made at a time, each in a process of its own
+            with its share of the cores. Defaults to 1.
         console: where progress is shown. `None` is standard error.
 
     Returns:
@@ -103,7 +106,13 @@ def compare(
     check_models(runs, dataset)
     _open(out, shared)
     console = console or Console(stderr=True, markup=False, emoji=False)
-    failed = _run_all(runs, dataset, data, out, protocol, console)
+    missing = [run for run in runs if not (out / run.folder).exists()]
+    failed = []
+    if jobs > 1 and missing:
+        failed = _run_side_by_side(missing, data, out, protocol, jobs, console)
+    lost = [(entry["model"], entry["seed"]) for entry in failed]
+    left = [run for run in runs if (run.label, run.config.seed) not in lost]
+    failed += _run_all(left, dataset, data, out, protocol, console)
     summary = summarise(out, runs, failed, protocol)
     write_report(out, summary, protocol.describe())
     return summary
@@ -189,6 +198,37 @@ def _open(out: Path, shared: dict[str, Any]) -> None:
     write_json(out / SETTINGS, shared)
 
 
+def _run_side_by_side(
+    runs: Sequence[PlannedRun],
+    data: str | os.PathLike,
+    out: Path,
+    protocol: Protocol,
+    jobs: int,
+    console: Console,
+) -> list[dict[str, Any]]:
+    """Makes several runs at a time; returns those that failed."""
+    failed = []
+    jobs = min(jobs, len(runs))
+    logger.info("Device: %s, %d runs at a time", device_name(), jobs)
+    tasks = {
+        run.folder: (run, data, out / run.folder, protocol) for run in runs
+    }
+    with make_progress(console) as progress:
+        progress.add_task(f"{len(runs)} runs", total=len(runs))
+        function = f"{__name__}:make_run"
+        for task, error in in_workers(list(tasks.values()), function, jobs):
+            run = task[0]
+            progress.advance(progress.task_ids[0])
+            if error is None:
+                _tell(run, out / run.folder, protocol)
+                continue
+            message, trace = error
+            logger.error("%s: %s", run.folder, message)
+            logger.debug("%s", trace)
+            failed.append(_failure(run, message))
+    return failed
+
+
 def _run_all(
     runs: Sequence[PlannedRun],
     dataset: SequenceDataset,
@@ -199,8 +239,9 @@ def _run_all(
 ) -> list[dict[str, Any]]:
     """Makes the runs that are not finished; returns those that failed."""
     failed = []
-    logger.info("Device: %s", device_name())
     missing = [run for run in runs if not (out / run.folder).exists()]
+    if missing:
+        logger.info("Device: %s", device_name())
     with make_progress(console) as progress:
         progress.add_task("Starting", total=None)
         estimates = _estimate(missing, dataset, progress)
@@ -215,17 +256,20 @@ def _run_all(
                     sum(estimates[one.label].seconds for one in missing),
                 )
             try:
-                _run(run, data, out / run.folder, protocol, bar)
+                if bar is None:
+                    _evaluate_anew(out / run.folder, data, protocol)
+                    continue
+                make_run(run, data, out / run.folder, protocol, [bar])
+                _tell(run, out / run.folder, protocol)
             except UserError as error:
                 logger.error("%s: %s", run.folder, error)
-                failed.append(_failure(run, error))
+                failed.append(_failure(run, str(error)))
             except Exception as error:
                 # One model that fails must not cost the others. It is told
                 # in the table and by the status of the command.
                 logger.exception("%s failed.", run.folder)
-                failed.append(_failure(run, error))
-            keras.backend.clear_session()
-            gc.collect()
+                text = str(error) or type(error).__name__
+                failed.append(_failure(run, text))
     return failed
 
 
@@ -266,40 +310,48 @@ def _estimate(
     return estimates
 
 
-def _failure(run: PlannedRun, error: Exception) -> dict[str, Any]:
-    return {
-        "model": run.label,
-        "seed": run.config.seed,
-        "error": str(error) or type(error).__name__,
-    }
+def _failure(run: PlannedRun, error: str) -> dict[str, Any]:
+    return {"model": run.label, "seed": run.config.seed, "error": error}
 
 
-def _run(
+def make_run(
     run: PlannedRun,
     data: str | os.PathLike,
     folder: Path,
     protocol: Protocol,
-    bar: EpochProgress | None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> None:
-    """Makes one run, or evaluates a finished one by the protocol."""
-    if not folder.exists():
-        begin = time.perf_counter()
+    """Makes one run that is not there, and leaves nothing in the memory."""
+    try:
         train(
             data,
             run.config,
             folder,
             protocol=protocol,
             verbose=0,
-            callbacks=[bar],
+            callbacks=callbacks,
         )
-        values = read_json(folder / run_folder.METRICS)[protocol.part]
-        logger.info(
-            "%s: %s (%.0f s)",
-            run.folder,
-            ", ".join(f"{name} {value:.4f}" for name, value in values.items()),
-            time.perf_counter() - begin,
-        )
-        return
+    finally:
+        keras.backend.clear_session()
+        gc.collect()
+
+
+def _tell(run: PlannedRun, folder: Path, protocol: Protocol) -> None:
+    """Says in a line what a new run is worth."""
+    values = read_json(folder / run_folder.METRICS)[protocol.part]
+    seconds = read_json(folder / run_folder.TIMING)["seconds"]
+    logger.info(
+        "%s: %s (%.0f s of training)",
+        run.folder,
+        ", ".join(f"{name} {value:.4f}" for name, value in values.items()),
+        seconds,
+    )
+
+
+def _evaluate_anew(
+    folder: Path, data: str | os.PathLike, protocol: Protocol
+) -> None:
+    """Evaluates a finished run, if it was not by this protocol."""
     stored = read_json(folder / run_folder.METRICS)
     if Protocol.from_dict(stored["protocol"]) != protocol:
         evaluate_run(folder, data, protocol, verbose=0, replace=True)
