@@ -80,7 +80,9 @@ def test_it_parses():
 def test_help_names_every_command_and_flag(arguments):
     result = run_all(ROOT, *arguments)
     assert result.returncode == 0
-    for word in "setup smoke test --data --models --seeds --epochs --jobs".split():
+    for (
+        word
+    ) in "setup smoke test --data --models --seeds --epochs --jobs".split():
         assert word in result.stdout
     assert result.stderr == ""
 

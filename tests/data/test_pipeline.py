@@ -529,7 +529,7 @@ def test_order_and_histories_are_those_of_drawn_negatives():
     [
         ({"shared_negatives": 3}, "needs shared_negatives=0. Received: .*=3"),
         ({"sampling": "popularity"}, "needs sampling='uniform'"),
-        ({"correct_sampling": True}, "needs correct_sampling=False"),
+        ({"logq_correction": True}, "needs logq_correction=False"),
     ],
 )
 def test_nothing_is_drawn_where_all_are_candidates(options, message):

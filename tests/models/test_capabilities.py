@@ -56,8 +56,8 @@ def test_mgnm_by_its_extractor(extractor, attends):
             model.history_attention(FEATURES)
 
 
-def test_caser_by_its_variant():
-    model = model_class("caser")(4, 9, variant="deeprec")
+def test_deeprec_caser_scores_by_a_network():
+    model = model_class("deeprec_caser")(4, 9)
     assert model.capabilities == frozenset()
     with pytest.raises(AttributeError, match="has no interest vectors"):
         model.interests(FEATURES)

@@ -23,6 +23,7 @@ OURS = [
     "item_knn",
     "youtube_dnn",
     "caser",
+    "deeprec_caser",
     "a2svd",
     "gru4rec",
     "sasrec",

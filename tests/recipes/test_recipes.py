@@ -49,13 +49,14 @@ def test_every_recipe_fits_its_model(name):
         options = read_options(name, recipe.model)
         assert set(options) <= set(declared_options(model_class(name)))
         assert set(recipe.model) == set(options)
-    assert not recipes or recipes["recommended"].about.part is False
+    if "recommended" in recipes:
+        assert not recipes["recommended"].about.part
 
 
 def test_the_bare_name_is_what_is_recommended():
     for name in model_names():
         bare = resolve_recipe(name)[1].recipe
-        if recipes_of(name):
+        if "recommended" in recipes_of(name):
             assert bare == resolve_recipe(f"{name}:recommended")[1].recipe
     _, merged = resolve_recipe("mgnm")
     assert merged.recipe.training.objective == "sampled_softmax"
@@ -198,8 +199,7 @@ def test_every_model_without_a_search_says_so():
     untuned = {
         name
         for name in model_names()
-        if not recipes_of(name)
-        or not recipes_of(name)["recommended"].about.tuned
+        if not recipes_of(name).get("recommended", Recipe()).about.tuned
     }
-    assert {"slirec", "mimn", "surge", "tgsrec"} <= untuned
+    assert {"slirec", "mimn", "surge", "tgsrec", "deeprec_caser"} <= untuned
     assert "mgnm" not in untuned

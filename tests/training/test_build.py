@@ -121,14 +121,16 @@ def test_categories_are_asked_of_data_without(order):
 def test_slirec_does_without_times_and_says_so(order, data, caplog):
     with caplog.at_level(logging.WARNING):
         model = build.make_model(order, TrainConfig(model="slirec"))
-    assert "only the order of events: it is trained without" in caplog.text
+    assert "have no timestamps: it is trained without" in caplog.text
     assert not model.use_time
     assert model.required_features == ()
     assert build.make_model(data, TrainConfig(model="slirec")).use_time
 
 
 def test_tgsrec_needs_times(order):
-    with pytest.raises(DataError, match="know only the order of the events"):
+    with pytest.raises(
+        DataError, match="the data have no timestamps, only the"
+    ):
         build.make_model(order, TrainConfig(model="tgsrec"))
 
 
