@@ -105,8 +105,10 @@ setup(
         "retrieval": ["faiss-cpu>=1.8"],
         "dev": [
             "faiss-cpu>=1.8",
+            "hypothesis>=6.100",
             "ir-measures>=0.4",
             "jax",
+            "mypy>=1.15",
             "pytest>=8",
             "pytest-xdist>=3",
             "ruff>=0.9",

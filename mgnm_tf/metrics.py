@@ -5,6 +5,8 @@ half. The four formulas take ranks, so that metrics inside `fit` and
 `mgnm_tf.evaluation` share them.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -102,7 +104,8 @@ class RankingMetric(keras.metrics.Mean):
             check_positive_int(k, "k")
         default = self.prefix if k is None else f"{self.prefix}@{k}"
         super().__init__(name=name or default, dtype=dtype)
-        self.k = k
+        # Of those that take `None`, none hands it to a formula.
+        self.k: Any = k
 
     def get_config(self):
         return {**super().get_config(), "k": self.k}

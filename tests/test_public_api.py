@@ -7,13 +7,20 @@ the change of the file is then part of what is reviewed.
 import importlib
 import inspect
 import re
+import sys
 from pathlib import Path
 
 import mgnm_tf
 from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.registry import model_names
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 STORED = Path(__file__).with_name("public_api.txt")
+PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 
 def signature(value):
@@ -54,6 +61,15 @@ def public_api():
             continue
         lines += describe(f"{cls.__module__}.{cls.__name__}", cls)
     return sorted(lines)
+
+
+def test_the_types_of_all_public_names_are_checked():
+    homes = {"mgnm_tf/__init__.py"}
+    homes |= {
+        name.replace(".", "/") + ".py" for name in mgnm_tf._HOMES.values()
+    }
+    settings = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))
+    assert settings["tool"]["mypy"]["files"] == sorted(homes)
 
 
 def test_public_names_and_signatures_are_the_stored_ones():

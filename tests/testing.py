@@ -18,6 +18,9 @@ from keras import ops
 POLICIES = ("float32", "mixed_float16", "mixed_bfloat16")
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}
 
+_compiled = set()
+"""The layers that were exported and compiled by XLA in this process."""
+
 
 # === Layers ===
 
@@ -38,6 +41,10 @@ def run_layer_test(
 ):
     """Checks all that style and Keras ask of a layer.
 
+    A graph takes a hundred times as long to make as to run, so everything
+    runs eagerly but export and XLA, which only the first case of a class
+    meets.
+
     Args:
         cls: the class.
         init_kwargs: its arguments.
@@ -52,7 +59,7 @@ def run_layer_test(
         expected_output_dtype: `None` for the compute dtype of the policy.
         time_axes: axes of the output that are time.
         inert_weights: parts of paths of weights that may lack a gradient.
-        jit_compile: whether to compare with XLA.
+        jit_compile: whether to compare the first case with XLA.
     """
     layer = check_config(cls, init_kwargs)
     if not layer.built:
@@ -68,12 +75,13 @@ def run_layer_test(
     check_same_alone_and_again(layer, inputs)
     if "valid_mask" in inputs:
         check_masking(layer, inputs, time_axes)
-    check_saving(layer, inputs)
+    model = check_saving(layer, inputs)
+    if cls in _compiled:
+        return
+    check_export(model, inputs)
     if jit_compile:
-        compiled = tf.function(lambda x: layer(**x), jit_compile=True)
-        np.testing.assert_allclose(
-            compiled(_tensors(inputs)), layer(**inputs), **TOLERANCE
-        )
+        check_xla(layer, inputs)
+    _compiled.add(cls)
 
 
 def check_config(cls, init_kwargs):
@@ -181,7 +189,7 @@ def check_masking(layer, inputs, time_axes):
 
 
 def check_saving(layer, inputs):
-    """A saved and an exported model with the layer give the same outputs."""
+    """A saved model with the layer gives the same outputs; returns it."""
     symbolic = {
         name: keras.Input(value.shape[1:], dtype=str(value.dtype), name=name)
         for name, value in inputs.items()
@@ -195,11 +203,27 @@ def check_saving(layer, inputs):
         np.testing.assert_allclose(
             _array(restored(inputs)), expected, **TOLERANCE
         )
+    return model
+
+
+def check_export(model, inputs):
+    """An exported model gives the same outputs."""
+    with tempfile.TemporaryDirectory() as folder:
         model.export(f"{folder}/served", verbose=False)
         served = tf.saved_model.load(f"{folder}/served")
         np.testing.assert_allclose(
-            _array(served.serve(_tensors(inputs))), expected, **TOLERANCE
+            _array(served.serve(_tensors(inputs))),
+            _array(model(inputs)),
+            **TOLERANCE,
         )
+
+
+def check_xla(layer, inputs):
+    """Compiled by XLA, the layer gives the same outputs."""
+    compiled = tf.function(lambda x: layer(**x), jit_compile=True)
+    np.testing.assert_allclose(
+        compiled(_tensors(inputs)), layer(**inputs), **TOLERANCE
+    )
 
 
 # === Models ===
@@ -391,17 +415,14 @@ def _gradients(layer, inputs):
     if "training" in inspect.signature(layer.call).parameters:
         arguments["training"] = True
 
-    @tf.function
-    def step():
-        with tf.GradientTape() as tape:
-            tape.watch(floats)
-            output = layer(**tensors, **arguments)
-            factors = np.random.default_rng(0).normal(size=output.shape)
-            loss = tf.reduce_sum(tf.cast(output, "float32") * factors)
-        weights = [weight.value for weight in layer.trainable_weights]
-        return tape.gradient(loss, (weights, list(floats.values())))
-
+    with tf.GradientTape() as tape:
+        tape.watch(floats)
+        output = layer(**tensors, **arguments)
+        factors = np.random.default_rng(0).normal(size=output.shape)
+        loss = tf.reduce_sum(tf.cast(output, "float32") * factors)
+    weights = [weight.value for weight in layer.trainable_weights]
+    groups = tape.gradient(loss, (weights, list(floats.values())))
     return [
         [None if x is None else ops.convert_to_numpy(x) for x in group]
-        for group in step()
+        for group in groups
     ]

@@ -209,13 +209,13 @@ class SequenceDataset:
         names = [*_ARRAYS]
         if "item_categories.npy" in header["sha256"]:
             names.append("item_categories")
-        arrays = {
+        arrays: dict[str, Any] = {
             name: np.load(
                 path / f"{name}.npy", mmap_mode="r", allow_pickle=False
             )
             for name in names
         }
-        lists = {
+        lists: dict[str, Any] = {
             name: _read_lines(path / file)
             for name, file in _VOCABULARIES.items()
         }

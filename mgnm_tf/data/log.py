@@ -145,10 +145,10 @@ def read_log(
         DataError: the source cannot be used; the message names the file and
             the row or column, and says what was expected.
     """
-    ids = [user_column, item_column, category_column, split_column]
-    ids = list(dict.fromkeys(name for name in ids if name))
-    numbers = [time_column, rating_column]
-    numbers = [name for name in numbers if name and name not in ids]
+    named = [user_column, item_column, category_column, split_column]
+    ids = list(dict.fromkeys(name for name in named if name))
+    measured = (time_column, rating_column)
+    numbers = [name for name in measured if name and name not in ids]
     if isinstance(source, pd.DataFrame):
         where = "the table"
         table = table_of_frame(source, [*ids, *numbers])
@@ -164,10 +164,11 @@ def read_log(
     times, unit = encode_times(
         table[time_column], time_column, where, time_unit
     )
-    ratings, categories, category_ids, parts = None, None, [], None
+    ratings, categories, parts = None, None, None
+    category_ids: list[str] = []
     if rating_column:
-        numbers = finite_numbers(table[rating_column], rating_column, where)
-        ratings = numbers.astype(np.float32)
+        found = finite_numbers(table[rating_column], rating_column, where)
+        ratings = found.astype(np.float32)
     if category_column:
         categories, category_ids = encode_ids(
             table[category_column], category_column, where, optional=True

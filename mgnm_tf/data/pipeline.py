@@ -139,15 +139,15 @@ def make_dataset(
     check_negatives(negatives, "negatives")
     check_positive_int(shared_negatives, "shared_negatives", 0)
     everything = negatives == "all"
+    drawn = 0 if isinstance(negatives, str) else negatives
     if everything:
         check_nothing_drawn(shared_negatives, sampling, logq_correction)
-        negatives = 0
-    if logq_correction and not negatives + shared_negatives:
+    if logq_correction and not drawn + shared_negatives:
         raise ValueError(
             "`logq_correction` needs negatives. Received: negatives=0 and "
             "shared_negatives=0"
         )
-    if (negatives or everything) and data.num_items < 2:
+    if (drawn or everything) and data.num_items < 2:
         raise UserError(
             "The data have a single item, so no negative can be drawn; at "
             "least 2 items are needed."
@@ -158,7 +158,7 @@ def make_dataset(
         plan=plan_batches(data, part, max_length, bucket_widths),
         batch_size=batch_size,
         max_length=max_length,
-        negatives=negatives,
+        negatives=drawn,
         shared=shared_negatives,
         everything=everything,
         weights=_weights(data, sampling, popularity_exponent),

@@ -145,7 +145,7 @@ class Evaluation:
         ranks = ops.convert_to_tensor(ranks, "float64")
         negatives = ops.convert_to_tensor(num_negatives, "float64")
         values = [metrics.sample_auc(ranks, negatives)]
-        for k in self.protocol.k:
+        for k in self.protocol.places:
             values += [
                 metrics.ndcg_at_k(ranks, k),
                 metrics.hit_at_k(ranks, k),

@@ -100,17 +100,26 @@ class Protocol:
         check_choice(self.aggregate, "aggregate", _AGGREGATE)
 
     @property
+    def places(self) -> tuple[int, ...]:
+        """The numbers of places of `k`, in its order."""
+        return _places(self.k)
+
+    @property
     def metric_names(self) -> tuple[str, ...]:
         """The names of the metrics, in the order in which they are shown."""
         return (
             "gauc",
-            *(f"{name}@{k}" for k in self.k for name in ("ndcg", "hit", "mrr")),
+            *(
+                f"{name}@{k}"
+                for k in self.places
+                for name in ("ndcg", "hit", "mrr")
+            ),
         )
 
     @property
     def main_metric(self) -> str:
         """The metric by which the best model is chosen."""
-        return f"ndcg@{self.k[0]}"
+        return f"ndcg@{self.places[0]}"
 
     @property
     def name(self) -> str:
@@ -145,7 +154,7 @@ class Protocol:
         Args:
             num_items: number of items of the data.
         """
-        if self.negatives == "all" or self.negatives < num_items - 1:
+        if isinstance(self.negatives, str) or self.negatives < num_items - 1:
             return self
         return dataclasses.replace(self, negatives="all")
 
@@ -166,7 +175,7 @@ class Protocol:
                 " (earlier parts' events of one time in an order drawn with "
                 f"seed {self.shuffle_ties})"
             )
-        *most, last = map(str, self.k)
+        *most, last = map(str, self.places)
         places = f"{', '.join(most)} and {last}" if most else last
         return (
             f"Each {event} is ranked among {candidates}, "
@@ -188,7 +197,8 @@ class Protocol:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields as JSON values."""
-        k = self.k[0] if len(self.k) == 1 else list(self.k)
+        first, *more = self.places
+        k = [first, *more] if more else first
         return {**dataclasses.asdict(self), "k": k}
 
     @classmethod

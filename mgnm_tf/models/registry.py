@@ -29,6 +29,9 @@ from mgnm_tf.recipes.toml import read_recipes
 from mgnm_tf.utils.options import parse_options
 from mgnm_tf.utils.validation import unknown_name
 
+if typing.TYPE_CHECKING:
+    from mgnm_tf.models.base import SequentialRecommender
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -46,7 +49,7 @@ def model_names() -> list[str]:
     return list(_entry_points())
 
 
-def model_class(name: str) -> type:
+def model_class(name: str) -> "type[SequentialRecommender]":
     """Returns the class of a model and imports no other one.
 
     Args:
@@ -183,7 +186,7 @@ def _own_recipe(recipe: os.PathLike | str | Recipe) -> tuple[Label, list]:
     return Label(model, None, ()), layers
 
 
-def declared_options(cls: type) -> dict[str, Any]:
+def declared_options(cls: "type[SequentialRecommender]") -> dict[str, Any]:
     """Returns constructor argument -> declared type, sizes left out.
 
     Args:

@@ -139,9 +139,9 @@ class Training(_Part):
             if old in values:
                 raise ValueError(f"`{old}` is called `{new}` now.")
         objective = values.get("objective")
-        if new := OLD_NAMES["objective"].get(str(objective)):
+        if (now := OLD_NAMES["objective"].get(str(objective))) is not None:
             raise ValueError(
-                f"The objective {objective!r} is called {new!r} now."
+                f"The objective {objective!r} is called {now!r} now."
             )
         return values
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Annotated
 from typing import Any
+from typing import Literal
 
 from pydantic import BeforeValidator
 from pydantic import Field
@@ -57,6 +58,9 @@ class TrainConfig(Training):
             unknown; `configure` and `from_dict` turn it into a `UserError`.
     """
 
+    # With the values of the objective in the place of `None`.
+    negatives: Count | Literal["all"] = 5
+    shared_negatives: Count = 0
     model: str
     recipe: str = ""
     options: dict[str, Any] = Field(default_factory=dict)

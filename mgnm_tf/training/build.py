@@ -1,6 +1,7 @@
 """What a run is built from: the model, the objective, the batches."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -100,7 +101,8 @@ def compile_model(
 
 def _candidates(negatives: int | str, data: SequenceDataset) -> int:
     """Returns how many candidates a row has, the positive included."""
-    return 1 + (data.num_items if negatives == "all" else negatives)
+    count = data.num_items if isinstance(negatives, str) else negatives
+    return 1 + count
 
 
 def _check_scores(
@@ -212,7 +214,7 @@ def make_batches(
     Returns:
         Training and validation batches.
     """
-    common = {
+    common: dict[str, Any] = {
         "max_length": config.max_length,
         "features": tuple(model.required_features),
     }
