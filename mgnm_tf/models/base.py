@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from mgnm_tf.errors import UserError
 from mgnm_tf.losses import SigmoidCrossEntropy
+from mgnm_tf.models.checked_model import CheckedModel
 from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.registry import read_options
 from mgnm_tf.models.registry import refusals_of
@@ -17,7 +17,6 @@ from mgnm_tf.models.registry import resolve_recipe
 from mgnm_tf.optimizers import LazyAdam
 from mgnm_tf.types import Features
 from mgnm_tf.types import Tensor
-from mgnm_tf.utils.features import check_features
 from mgnm_tf.utils.validation import check_positive_int
 
 OPTIONAL_FEATURES = {
@@ -37,7 +36,7 @@ CAPABILITIES = {
 """What not every model can do, and the method that does it."""
 
 
-class SequentialRecommender(keras.Model):
+class SequentialRecommender(CheckedModel):
     """Scores candidate items for a user from the history of the user.
 
     A subclass writes `encode` and `score`, creates and builds its layers in
@@ -322,30 +321,6 @@ class SequentialRecommender(keras.Model):
             return batch_size
         return max(1, min(batch_size, self.max_pairs // candidates))
 
-    def __call__(self, features, *args, **kwargs):
-        self._check(features)
-        return super().__call__(features, *args, **kwargs)
-
-    def predict(self, x, *args, **kwargs):
-        self._check(x)
-        return super().predict(x, *args, **kwargs)
-
-    def predict_on_batch(self, x):
-        self._check(x)
-        return super().predict_on_batch(x)
-
-    def evaluate(self, x=None, *args, **kwargs):
-        self._check(x)
-        return super().evaluate(x, *args, **kwargs)
-
-    def test_on_batch(self, x, *args, **kwargs):
-        self._check(x)
-        return super().test_on_batch(x, *args, **kwargs)
-
-    def train_on_batch(self, x, *args, **kwargs):
-        self._check(x)
-        return super().train_on_batch(x, *args, **kwargs)
-
     def fit(self, x=None, *args, **kwargs):
         """Trains as `keras.Model.fit` does.
 
@@ -353,7 +328,6 @@ class SequentialRecommender(keras.Model):
             ValueError: the model has not got its tables yet, or see the
                 class.
         """
-        self._check(x)
         if not self.has_tables():
             raise ValueError(
                 f"{type(self).__name__} reads tables of the data; before "
@@ -368,20 +342,6 @@ class SequentialRecommender(keras.Model):
         self.data_fingerprint = getattr(
             batches, "data_fingerprint", self.data_fingerprint
         )
-
-    def _check(self, features):
-        """Checks the ids and the padding of a batch of NumPy arrays.
-
-        Inside a compiled step values are not known; there the input pipeline
-        vouches for them.
-        """
-        if isinstance(features, dict):
-            given = {
-                key: value
-                for key, value in features.items()
-                if isinstance(value, np.ndarray)
-            }
-            check_features(given, self.num_users, self.num_items)
 
     def call(self, features, training=False):
         encoded = self.encode(features, training=training)

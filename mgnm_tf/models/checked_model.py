@@ -1,0 +1,59 @@
+"""A Keras model that looks at what it is given."""
+
+import keras
+import numpy as np
+
+from mgnm_tf.utils.features import check_features
+
+
+class CheckedModel(keras.Model):
+    """Checks NumPy batches at every door that Keras has.
+
+    A subclass has `num_users` and `num_items`.
+
+    Raises:
+        ValueError: a batch of NumPy arrays holds an id out of its range, or a
+            history with padding before an item.
+    """
+
+    def __call__(self, features, *args, **kwargs):
+        self._check(features)
+        return super().__call__(features, *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        self._check(x)
+        return super().predict(x, *args, **kwargs)
+
+    def predict_on_batch(self, x):
+        self._check(x)
+        return super().predict_on_batch(x)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        self._check(x)
+        return super().evaluate(x, *args, **kwargs)
+
+    def test_on_batch(self, x, *args, **kwargs):
+        self._check(x)
+        return super().test_on_batch(x, *args, **kwargs)
+
+    def train_on_batch(self, x, *args, **kwargs):
+        self._check(x)
+        return super().train_on_batch(x, *args, **kwargs)
+
+    def fit(self, x=None, *args, **kwargs):
+        self._check(x)
+        return super().fit(x, *args, **kwargs)
+
+    def _check(self, features):
+        """Checks the ids and the padding of a batch of NumPy arrays.
+
+        Inside a compiled step values are not known; there the input pipeline
+        vouches for them.
+        """
+        if isinstance(features, dict):
+            given = {
+                key: value
+                for key, value in features.items()
+                if isinstance(value, np.ndarray)
+            }
+            check_features(given, self.num_users, self.num_items)
