@@ -40,6 +40,7 @@ _HOMES = {
     "Evaluation": "mgnm_tf.evaluation.evaluation",
     "evaluate": "mgnm_tf.evaluation.evaluate",
     "Recipe": "mgnm_tf.recipes.recipe",
+    "Run": "mgnm_tf.runs.run",
     "TrainConfig": "mgnm_tf.runs.config",
     "configure": "mgnm_tf.runs.config",
     "train": "mgnm_tf.training.fit",

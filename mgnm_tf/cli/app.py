@@ -22,6 +22,7 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.highlighter import NullHighlighter
+from rich.table import Column
 from rich.table import Table
 
 from mgnm_tf.errors import UserError
@@ -205,7 +206,9 @@ def read_negatives(text: str, option: str) -> int | str:
 
 def print_rows(headings: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
     """Prints a table to standard output."""
-    table = Table(*headings, box=box.SIMPLE)
+    # A name that is folded cannot be copied.
+    first, *others = headings
+    table = Table(Column(first, no_wrap=True), *others, box=box.SIMPLE)
     for row in rows:
         table.add_row(*map(str, row))
     console.print(table, soft_wrap=False)

@@ -24,7 +24,6 @@ from mgnm_tf.cli.training_options import K
 from mgnm_tf.cli.training_options import training_parameters
 from mgnm_tf.runs import run_folder
 from mgnm_tf.runs.config import configure
-from mgnm_tf.utils.files import read_json
 
 
 @command(training_parameters(), resumable=True)
@@ -63,6 +62,7 @@ def train(
     training goes on when the same command is given again.
     """
     load_tensorflow()
+    from mgnm_tf.runs.run import Run
     from mgnm_tf.training import fit
 
     config = configure(
@@ -73,7 +73,7 @@ def train(
     )
     verbose = 1 if sys.stdout.isatty() else 2
     run = fit.train(data, config, out, verbose=verbose)
-    _print_metrics(read_json(run / run_folder.METRICS))
+    _print_metrics(Run(run).metrics)
     console.print(f"The run is in {run}.")
 
 

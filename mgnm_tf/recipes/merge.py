@@ -15,6 +15,13 @@ from mgnm_tf.utils.validation import unknown_name
 
 _DRAWS = ("negatives", "shared_negatives", "sampling", "logq_correction")
 
+RENAMED = {
+    "dense_log": "+long_history",
+    "recent": "recommended, the name of the model alone,",
+    "default": "mgnm_paper",
+}
+"""Recipes that had another name, and the one that they have."""
+
 SHORT = {
     "optimizer": "name",
     "learning_rate": "learning_rate",
@@ -83,6 +90,10 @@ def _layer(
     label: Label, name: str, known: Mapping[str, Recipe], part: bool
 ) -> Layer:
     if name not in known:
+        if name in RENAMED:
+            raise UserError(
+                f"{name!r} of {label.model} is called {RENAMED[name]} now."
+            )
         names = [key for key in known if known[key].about.part is part]
         kind = "part" if part else "recipe"
         if not names:

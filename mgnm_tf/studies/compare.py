@@ -23,6 +23,7 @@ from mgnm_tf.report.html import write_report
 from mgnm_tf.runs import run_folder
 from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.runs.environment import device_name
+from mgnm_tf.runs.run import Run
 from mgnm_tf.studies.estimate import Estimate
 from mgnm_tf.studies.estimate import estimate_run
 from mgnm_tf.studies.plan import PlannedRun
@@ -338,8 +339,8 @@ def make_run(
 
 def _tell(run: PlannedRun, folder: Path, protocol: Protocol) -> None:
     """Says in a line what a new run is worth."""
-    values = read_json(folder / run_folder.METRICS)[protocol.part]
-    seconds = read_json(folder / run_folder.TIMING)["seconds"]
+    made = Run(folder)
+    values, seconds = made.metrics[protocol.part], made.timing["seconds"]
     logger.info(
         "%s: %s (%.0f s of training)",
         run.folder,
@@ -352,6 +353,6 @@ def _evaluate_anew(
     folder: Path, data: str | os.PathLike, protocol: Protocol
 ) -> None:
     """Evaluates a finished run, if it was not by this protocol."""
-    stored = read_json(folder / run_folder.METRICS)
-    if Protocol.from_dict(stored["protocol"]) != protocol:
+    stored = Run(folder).metrics["protocol"]
+    if Protocol.from_dict(stored) != protocol:
         evaluate_run(folder, data, protocol, verbose=0, replace=True)

@@ -12,11 +12,9 @@ from mgnm_tf.evaluation.evaluation import Evaluation
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.evaluation.significance import compare_seeds
 from mgnm_tf.runs import run_folder
-from mgnm_tf.runs.history import best_epoch
-from mgnm_tf.runs.history import read_history
+from mgnm_tf.runs.run import Run
 from mgnm_tf.studies.plan import PlannedRun
 from mgnm_tf.utils.files import atomic_write
-from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import write_json
 
 RESULTS = "results.csv"
@@ -72,7 +70,7 @@ def summarise(
             rows.append({**lost[key], "status": "failed"})
             continue
         rows.append(_row(run, out / run.folder))
-        evaluation = Evaluation.load(out / run.folder / run_folder.RANKS)
+        evaluation = Evaluation.load(Run(out / run.folder).ranks)
         _check_protocol(out / run.folder, evaluation.protocol, protocol)
         evaluations.setdefault(run.label, []).append(evaluation)
     table = pd.DataFrame(rows)
@@ -84,9 +82,7 @@ def summarise(
 
 def _check_protocol(folder: Path, ranks: Protocol, wanted: Protocol) -> None:
     """Refuses a run whose ranks or metrics are those of another protocol."""
-    stored = Protocol.from_dict(
-        read_json(folder / run_folder.METRICS)["protocol"]
-    )
+    stored = Protocol.from_dict(Run(folder).metrics["protocol"])
     for found in (ranks, stored):
         if difference := wanted.difference(found):
             raise UserError(
@@ -98,25 +94,21 @@ def _check_protocol(folder: Path, ranks: Protocol, wanted: Protocol) -> None:
 
 def _row(run: PlannedRun, folder: Path) -> dict[str, Any]:
     """Returns the row of `results.csv` of a finished run."""
-    metrics = read_json(folder / run_folder.METRICS)
-    timing = read_json(folder / run_folder.TIMING)
-    environment = read_json(folder / run_folder.ENVIRONMENT)
-    history = read_history(folder / run_folder.HISTORY)
-    values = [row[run.config.monitor] for row in history]
-    best = best_epoch(values, run.config.mode) + 1 if values else None
+    made = Run(folder)
+    metrics, timing = made.metrics, made.timing
     return {
         "model": run.label,
         "seed": run.config.seed,
         "status": "finished",
         **metrics[metrics["protocol"]["part"]],
         "epochs": len(timing["epochs"]),
-        "best_epoch": best,
+        "best_epoch": made.best_epoch,
         "seconds": timing["seconds"],
         "seconds_per_epoch": timing["seconds_per_epoch"],
         "positives_per_second": timing["positives_per_second"],
         "peak_memory": timing["peak_memory"],
-        "parameters": environment["parameters"],
-        "device": environment["device"],
+        "parameters": made.environment["parameters"],
+        "device": made.environment["device"],
         "folder": run.folder,
     }
 

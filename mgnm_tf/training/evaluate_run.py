@@ -10,8 +10,8 @@ from mgnm_tf.evaluation.evaluate import evaluate
 from mgnm_tf.evaluation.evaluate import followed
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.models.base import SequentialRecommender
-from mgnm_tf.models.loading import load_model
 from mgnm_tf.runs import run_folder
+from mgnm_tf.runs.run import Run
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import write_json
 
@@ -48,12 +48,13 @@ def evaluate_run(
             is another data set, or no sample has a negative.
     """
     run = Path(run)
-    config, environment = run_folder.read_run(run)
-    data = same_data(run, data, environment["data"])
+    made = Run(run)
+    config = made.config
+    data = same_data(run, data, made.environment["data"])
     if protocol is None:
         protocol = Protocol(max_length=config.max_length, k=config.k)
     protocol = followed(protocol, data)
-    model = load_model(run / run_folder.MODEL)
+    model = made.load_model()
     folder = run if replace else evaluation_folder(run, protocol)
     return write_evaluation(folder, model, data, protocol, verbose == 1)
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from mgnm_tf.errors import UserError
 from mgnm_tf.models.base import SequentialRecommender
-from mgnm_tf.models.loading import load_model
 from mgnm_tf.runs import run_folder
 from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.runs.config import configure
+from mgnm_tf.runs.run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -75,11 +75,7 @@ def start_from(model: SequentialRecommender, run: Path) -> None:
     Raises:
         UserError: `run` is none, or not one weight fits.
     """
-    run_folder.read_run(run)
-    found = {
-        weight.path: weight
-        for weight in load_model(run / run_folder.MODEL).weights
-    }
+    found = {weight.path: weight for weight in Run(run).load_model().weights}
     taken = [
         weight
         for weight in model.weights

@@ -143,6 +143,19 @@ def test_a_part_is_no_recipe_and_the_other_way_round():
         resolve_recipe("gru4rec+x")
 
 
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("mgnm:recommended+dense_log", "is called .long_history now"),
+        ("item_knn:recent", "is called recommended, the name of the model"),
+        ("gru4rec:default", "'default' of gru4rec is called mgnm_paper now"),
+    ],
+)
+def test_an_old_name_names_the_new_one(label, name):
+    with pytest.raises(UserError, match=name):
+        resolve_recipe(label)
+
+
 def test_a_recipe_survives_its_file(tmp_path):
     before = recipe(
         about={"model": "mgnm", "source": "here"},
