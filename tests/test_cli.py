@@ -35,7 +35,7 @@ COMMANDS = {
     "compare": ["--data", "--models", "--recipes", "--seeds", "--set"],
     "models": [],
     "datasets": [],
-    "world": ["--out", "--users", "--items", "--seed"],
+    "synthesize": ["--out", "--users", "--items", "--seed"],
 }
 
 
@@ -66,7 +66,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
     log = folder / "log.csv"
     world = ["--users", 40, "--items", 480, "--events", 800]
-    mgnm("world", "--out", log, *world, "--seed", 1)
+    mgnm("synthesize", "--out", log, *world, "--seed", 1)
     mgnm("prepare", log, "--out", folder / "data")
     return folder
 
@@ -196,7 +196,7 @@ def test_prepare_refuses(arguments, message, folder, tmp_path):
 )
 def test_names_are_printed_as_they_were_given(name, folder, tmp_path):
     log = tmp_path / f"{name}.csv"
-    stdout, _ = mgnm("world", "--out", log, "--users", 40, "--items", 480)
+    stdout, _ = mgnm("synthesize", "--out", log, "--users", 40, "--items", 480)
     assert f"{name}.csv: 2,000 events." in stdout
     out = tmp_path / name
     stdout, stderr = mgnm("prepare", log, "--out", out)
@@ -218,7 +218,7 @@ def test_cells_of_tables_are_printed_as_they_are(capsys):
 
 
 def test_world_refuses_impossible_worlds(tmp_path):
-    line = refused("world", "--out", tmp_path / "w.csv", "--users", 0)
+    line = refused("synthesize", "--out", tmp_path / "w.csv", "--users", 0)
     assert "num_users" in line
     assert list(tmp_path.iterdir()) == []
 
@@ -341,7 +341,9 @@ def test_evaluate_refuses(trained, tmp_path, folder):
     assert "--k must be numbers" in refused("evaluate", run, "--k", "5,a")
     line = refused("evaluate", run, "--aggregate", "pool")
     assert "Did you mean 'user_pool'" in line
-    mgnm("world", "--out", tmp_path / "w.csv", "--users", 30, "--items", 480)
+    mgnm(
+        "synthesize", "--out", tmp_path / "w.csv", "--users", 30, "--items", 480
+    )
     mgnm("prepare", tmp_path / "w.csv", "--out", tmp_path / "other")
     line = refused("evaluate", run, "--data", tmp_path / "other")
     assert "is not the data set that" in line

@@ -29,6 +29,13 @@ EVENTS = {
     "x,y": ["milk"],
 }
 PLACE = Path("h.csv")
+SMALL = {
+    "embedding_dim": 6,
+    "num_interests": 2,
+    "num_layers": 1,
+    "sequence_encoder": None,
+}
+"""An MGNM whose graphs are soon made."""
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +43,7 @@ def folder(tmp_path_factory):
     """A folder with exports, and histories with the latest event first."""
     folder = tmp_path_factory.mktemp("explain")
     words = Vocabularies(["ann", "x,y"], ITEMS, list(range(15)))
-    options = {"embedding_dim": 6, "num_interests": 2, "num_layers": 1}
-    model = MGNM(2, 15, embeddings_initializer=1.0, **options)
+    model = MGNM(2, 15, embeddings_initializer=1.0, **SMALL)
     export(model, words, folder / "mgnm")
     export(create_model("gru4rec", 2, 15), words, folder / "gru4rec")
     lines = ["user_id,item_id,timestamp"]
@@ -156,7 +162,7 @@ def test_columns_of_other_names(folder, tmp_path):
 
 def test_titles_of_ids_that_are_numbers(tmp_path):
     words = Vocabularies(["ann"], [str(i) for i in range(15)], [1] * 15)
-    model = MGNM(1, 15, embedding_dim=6, num_interests=2, num_layers=1)
+    model = MGNM(1, 15, **SMALL)
     export(model, words, tmp_path / "mgnm")
     (tmp_path / "h.csv").write_text("user_id,item_id\nann,3\nann,4\n")
     ids = np.arange(3, 12)

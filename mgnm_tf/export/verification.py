@@ -181,6 +181,7 @@ def _batches(
         max_length=protocol.max_length,
         negatives=0 if everything else protocol.negatives,
         shared=0,
+        everything=False,
         weights=None,
         logq_correction=False,
         exclude=protocol.exclude,

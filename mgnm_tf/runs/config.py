@@ -35,6 +35,8 @@ def _as_places(value: Any) -> Any:
 class TrainConfig(Training):
     """One training run: a merged recipe, a seed, and how it is computed.
 
+    What else it holds is that of `Training`.
+
     Two runs with equal configurations on the same data are the same run: on
     a CPU they end with the same weights. `configure` makes one from a recipe.
 
@@ -51,7 +53,6 @@ class TrainConfig(Training):
             chooses by the length of an epoch.
         mixed_precision: whether to compute in float16 with float32 weights.
         jit_compile: whether XLA compiles the step.
-        others: see `Training`.
 
     Raises:
         pydantic.ValidationError: a value is outside its range, or a name is

@@ -31,6 +31,7 @@ def report(tmp_path_factory):
     return json.loads(out.read_text())
 
 
+@pytest.mark.large
 def test_every_phase_has_figures(report):
     assert list(report["results"]) == [
         "pipeline",
@@ -45,6 +46,7 @@ def test_every_phase_has_figures(report):
     assert report["results"]["pipeline"]["train"]["rows_per_second"]["median"]
 
 
+@pytest.mark.large
 def test_what_is_told_of_training(report):
     found = report["results"]["train"]["mgnm:paper"]
     assert found["retraces"] == 0
@@ -55,6 +57,7 @@ def test_what_is_told_of_training(report):
     assert 0 < share <= found["share_with_padding_percent"]["median"] < 100
 
 
+@pytest.mark.large
 def test_where_it_ran_is_told(report):
     machine = report["machine"]
     assert machine["backend"] == "tensorflow"
@@ -141,6 +144,7 @@ runpy.run_module("benchmarks", run_name="__main__")
 """
 
 
+@pytest.mark.large
 def test_the_gpu_run_needs_no_tensorflow(tmp_path):
     pytest.importorskip("jax", reason="the extra [dev] brings jax")
     out = tmp_path / "gpu.json"

@@ -164,6 +164,7 @@ def log(tmp_path_factory):
     return path
 
 
+@pytest.mark.large
 def test_the_command_writes_figures_and_plots(log, tmp_path, monkeypatch):
     recipes = {
         "recommended": ("recommended", {}),

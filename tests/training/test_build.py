@@ -312,6 +312,7 @@ def test_a_model_without_its_tables_does_not_train(data):
     model = build.make_model(data, config)
     bare = type(model).from_config(model.get_config())
     build.compile_model(bare, data, config)
+    bare.run_eagerly = True
     training, _ = build.make_batches(bare, data, config)
     with pytest.raises(ValueError, match="SURGE reads tables of the data"):
         bare.fit(training, steps_per_epoch=1, shuffle=False, verbose=0)

@@ -22,14 +22,15 @@ from mgnm_tf.training import fit
 from tests.training.worlds import small_data
 
 CONFIG = TrainConfig(
-    model="gru4rec",
-    options={"embedding_dim": 8, "dropout": "0.3"},
+    # Its graph is soon made, and there are many runs here.
+    model="youtube_dnn",
+    options={"embedding_dim": 8, "dropout": "0.3", "projection": "True"},
     batch_size=64,
     epochs=6,
     patience=2,
     validation_negatives=50,
     steps_per_execution=3,
-    optimizer={"learning_rate": 0.02},
+    optimizer={"learning_rate": 0.18},
 )
 
 # An interrupted `fit` leaves the file of `CSVLogger` open, as a kill does.
