@@ -483,6 +483,7 @@ def test_compare_fails_after_all_if_a_model_failed(
         (["--test-negatives", "0"], "`negatives` must be at least 1"),
         (["--models", "mgnm:papr"], "Did you mean 'paper'"),
         (["--k", "5,0"], "`k` must be at least 1"),
+        (["--jobs", "0"], "`jobs` must be at least 1"),
     ],
 )
 def test_compare_refuses(arguments, message, folder, tmp_path):

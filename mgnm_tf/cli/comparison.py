@@ -69,10 +69,7 @@ def compare(
     shuffle_ties: Annotated[int | None, SHUFFLE_TIES] = None,
     jobs: Annotated[
         int,
-        typer.Option(
-            min=1,
-            help="Runs at a time, each on its share of the cores.",
-        ),
+        typer.Option(help="Runs at a time, each on its share of the cores."),
     ] = 1,
     **settings,
 ) -> None:

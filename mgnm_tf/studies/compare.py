@@ -92,6 +92,8 @@ def compare(
         UserError: a name is unknown, a value is refused, or `out` holds a
             comparison with other settings or something else.
     """
+    if jobs < 1:
+        raise UserError(f"`jobs` must be at least 1. Received: jobs={jobs}")
     settings, options = dict(settings or {}), dict(options or {})
     runs = plan_runs(models, seeds, settings, options, recipes)
     length = runs[0].config.max_length
