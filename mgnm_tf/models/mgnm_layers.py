@@ -57,13 +57,12 @@ def create_layers(model) -> None:
     seeds = (None, None)
     if model.seed is not None:
         seeds = (2 * model.seed, 2 * model.seed + 1)
-    tables = [
-        get_initializer(model.embeddings_initializer, seed) for seed in seeds
-    ]
     model.item_embedding = ItemEmbedding(
         model.num_items,
         dim,
-        embeddings_initializer=tables[0],
+        embeddings_initializer=get_initializer(
+            model.embeddings_initializer, seeds[0]
+        ),
         unit_norm=model.temperature is not None,
         name="item_embedding",
         **policy,
@@ -74,7 +73,9 @@ def create_layers(model) -> None:
             model.num_users,
             dim,
             dropout=model.user_dropout,
-            embeddings_initializer=tables[1],
+            embeddings_initializer=get_initializer(
+                model.embeddings_initializer, seeds[1]
+            ),
             seed=model.seed,
             name="user_embedding",
             **policy,
