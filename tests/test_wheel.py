@@ -41,7 +41,12 @@ for name in [name for name in sys.modules if name.startswith("__editable__")]:
 
 def all_models():
     """MGNM and every module and folder of `baselines`."""
-    return sorted(["mgnm", *(p.stem for p in ROOT.glob("baselines/[!_]*"))])
+    homes = [
+        path
+        for path in ROOT.glob("baselines/[!_]*")
+        if path.is_dir() or path.suffix == ".py"
+    ]
+    return sorted(["mgnm", *(path.stem for path in homes)])
 
 
 def look(home, search_path):
@@ -120,6 +125,12 @@ def test_wheel_holds_the_packages_and_the_recipes_alone(wheel):
     expected = {path.relative_to(ROOT).as_posix() for path in templates}
     assert expected
     assert expected | {"mgnm_tf/models/models.toml"} <= set(names)
+    of_models = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("mgnm_tf/models", "baselines")
+        for path in ROOT.glob(f"{folder}/**/*.toml")
+    }
+    assert "baselines/sasrec/sasrec.toml" in of_models <= set(names)
     assert any(name.endswith("LICENSE") for name in names)
 
 

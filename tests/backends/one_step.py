@@ -79,6 +79,19 @@ def layer_cases():
         layers.SequentialCapsule(2, routing_noise=0.0),
         {"items": items, "valid_mask": MASK},
     )
+    levels = {"levels": np.stack([items, 2 * items], 1), "valid_mask": MASK}
+    for name, extractor in (
+        ("CapsuleExtractor", layers.CapsuleExtractor(2, routing_noise=0.0)),
+        ("BiLSTMExtractor", layers.BiLSTMExtractor()),
+        ("SumExtractor", layers.SumExtractor()),
+        ("ItemExtractor", layers.ItemExtractor()),
+    ):
+        yield name, extractor, levels
+    yield (
+        "LabelAwareAttention",
+        layers.LabelAwareAttention(power=2.0),
+        {"interests": numbers(3, 2, 6), "positive": numbers(3, 6)},
+    )
     yield "RecencyPrior", layers.RecencyPrior(2, 4), {"valid_mask": MASK}
     # A sum behind it: the length of the result alone has no gradient.
     scale = keras.Sequential(
@@ -280,13 +293,20 @@ class Harness(keras.Model):
             values["training"] = training
         if keras.backend.is_float_dtype(values[self.first].dtype):
             values[self.first] = values[self.first] * self.scale
-            return self.layer(**values)
-        outputs = self.layer(**values)
-        if isinstance(outputs, tuple):
-            outputs = keras.ops.concatenate(
-                [keras.ops.cast(x, "float32") for x in outputs], axis=-1
-            )
-        return outputs * self.scale
+            return joined(self.layer(**values))
+        return joined(self.layer(**values)) * self.scale
+
+
+def joined(outputs):
+    """Returns the outputs of a layer as one tensor."""
+    if not isinstance(outputs, tuple):
+        return outputs
+    parts = [
+        keras.ops.cast(keras.ops.reshape(x, (x.shape[0], -1)), "float32")
+        for x in outputs
+        if x is not None
+    ]
+    return keras.ops.concatenate(parts, axis=-1)
 
 
 def run_model(model, features, loss, labels=None):

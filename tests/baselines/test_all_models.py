@@ -27,6 +27,9 @@ from tests.testing import run_model_test
 
 USERS, ITEMS = 4, 12
 
+# With the label a few steps raise the interests that the positives leave alone.
+MAX = {"training_interests": "max"}
+
 OPTIONS = {
     "mgnm": {"embedding_dim": 8, "num_interests": 2, "num_layers": 1},
     "youtube_dnn": {"embedding_dim": 8},
@@ -34,13 +37,13 @@ OPTIONS = {
     # The cycle is learned in 60 steps.
     "sasrec": {"embedding_dim": 8, "dropout": 0.0},
     "caser": {"embedding_dim": 8},
-    "deeprec_caser": {"embedding_dim": 8, "num_vertical": 4},
+    "deeprec_caser": {"embedding_dim": 8, "num_vertical": 4, "dropout": 0.0},
     "a2svd": {"embedding_dim": 8},
     # The events of the world are a day apart, whose logarithm is 0.
     "slirec": {"embedding_dim": 8, "time_scale": 3600},
-    "mind": {"embedding_dim": 8},
-    "comirec_dr": {"embedding_dim": 8},
-    "comirec_sa": {"embedding_dim": 8},
+    "mind": {"embedding_dim": 8, **MAX},
+    "comirec_dr": {"embedding_dim": 8, **MAX},
+    "comirec_sa": {"embedding_dim": 8, **MAX},
     "surge": {"embedding_dim": 8, "max_length": 5},
     "mimn": {"embedding_dim": 8},
     "tgsrec": {"embedding_dim": 8, "time_dim": 8, "num_neighbors": 4},

@@ -79,9 +79,8 @@ def test_data_are_the_same_for_both(log, tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_models_of_the_pairs_can_be_made(name):
     pair = make_pair(name, width=8, length=6)
-    model = create_model(
-        pair.ours, None, 10, 20, pair.options, {"max_length": 6}
-    )
+    label = f"{pair.ours}:mgnm_paper"
+    model = create_model(label, 10, 20, pair.options, max_length=6)
     assert model.embedding_dim == 8
     assert pair.ours == name
 
@@ -95,7 +94,10 @@ def test_batch_of_recbole_counts_a_row_for_each_negative():
 def test_both_take_turns(log, stand_in):
     data = compare.write_data(str(log), stand_in)
     config = TrainConfig(
-        "gru4rec", options={"embedding_dim": 4}, negatives=2, max_length=5
+        model="gru4rec",
+        options={"embedding_dim": 4},
+        negatives=2,
+        max_length=5,
     )
     with open_stand_in(stand_in) as peer:
         result = compare.compare(data, config, peer, rounds=2)

@@ -105,9 +105,8 @@ def test_gradient_of_the_interests_by_differences():
 
 
 def test_figures_where_nothing_is_told_apart():
-    probe = make_probe(
-        "plain_capsules", embeddings_initializer=0.0, sequence_encoder=None
-    )
+    options = {**signal.PLAIN, "embeddings_initializer": 0.0}
+    probe = make_probe("paper", sequence_encoder=None, **options)
     found = probe.measure()
     assert found["items"] == found["interest"] == [0.0] * 4
     assert found["zeros"] == found["entropy"] == [1.0] * 4

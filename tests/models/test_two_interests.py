@@ -19,7 +19,7 @@ import tensorflow as tf
 from baselines.gru4rec import GRU4Rec
 from baselines.youtube_dnn import YouTubeDNN
 from mgnm_tf.losses import SampledSoftmax
-from mgnm_tf.models.mgnm import MGNM
+from mgnm_tf.models.registry import create_model
 from mgnm_tf.optimizers import LazyAdam
 
 GROUPS, SIZE, LENGTH, WIDTH = 8, 2, 6, 3
@@ -40,15 +40,12 @@ MODELS = {
 
 def mgnm(num_interests):
     """Returns the recommended MGNM of the width of the others."""
-    return MGNM.from_preset(
-        "recommended",
-        1,
-        ITEMS,
-        embedding_dim=WIDTH,
-        num_interests=num_interests,
-        max_length=LENGTH,
-        dropout=0.0,
-    )
+    options = {
+        "embedding_dim": WIDTH,
+        "num_interests": num_interests,
+        "dropout": 0.0,
+    }
+    return create_model("mgnm", 1, ITEMS, options, max_length=LENGTH)
 
 
 def world(per_pair, seed):

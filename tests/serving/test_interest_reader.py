@@ -19,7 +19,7 @@ NAMES = [f"item-{number}" for number in range(60)]
 def served(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reader") / "export"
     words = Vocabularies(["ann"], NAMES, np.arange(60))
-    model = create_model("comirec_sa", 1, 60)
+    model = create_model("comirec_sa", 1, 60, max_length=50)
     export(model, words, folder, max_length=50)
     return tf.saved_model.load(folder / "1"), read_header(folder)
 

@@ -18,7 +18,7 @@ pytest.importorskip("faiss", reason="needs the extra [retrieval]")
 
 from mgnm_tf.index.make_index import make_index
 
-ITEMS, WIDTH = 2500, 16
+ITEMS, WIDTH = 2500, 64
 NAMES = [f"item {number}, é" for number in range(ITEMS)]
 COUNTS = np.arange(ITEMS)[::-1] + 1
 HISTORIES = [
@@ -188,7 +188,7 @@ def test_what_cannot_be_added_or_removed(changeable):
         (lambda: found.add_items(["a", "a"], [*one, *one]), "different"),
         (lambda: found.add_items([""], one), "`ids` must be text"),
         (lambda: found.add_items(["a\nb"], one), "no line break"),
-        (lambda: found.add_items(["a"], one[:, :3]), r"shape \(items, 16\)"),
+        (lambda: found.add_items(["a"], one[:, :3]), r"shape \(items, 64\)"),
         (lambda: found.add_items(["a", "b"], one), "`ids` must be 1 integers"),
         (lambda: found.remove_items([NAMES[1], "x"]), "There is no item 'x'"),
     ):
