@@ -7,9 +7,6 @@ help comes up at once.
 import functools
 import inspect
 import logging
-import os
-import sys
-import tempfile
 import warnings
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -26,6 +23,7 @@ from rich.table import Column
 from rich.table import Table
 
 from mgnm_tf.errors import UserError
+from mgnm_tf.utils.quiet import load_tensorflow as load_tensorflow
 from mgnm_tf.version import __version__
 
 app = typer.Typer(
@@ -125,29 +123,6 @@ def _messages() -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
-
-
-def load_tensorflow() -> None:
-    """Imports TensorFlow without what it says of CPU features and CUDA.
-
-    It writes to the file descriptor, before any setting of it is read.
-    """
-    if "tensorflow" in sys.modules:
-        return
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            import tensorflow
-        except BaseException:
-            held.seek(0)
-            os.write(terminal, held.read())
-            raise
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
-    tensorflow.get_logger().setLevel(logging.ERROR)
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures import as_completed
 from typing import Any
 
+from mgnm_tf.utils.quiet import load_tensorflow
+
 
 def share_cores(jobs: int) -> list[set[int]]:
     """Returns a share of the cores of this process for each job.
@@ -59,6 +61,7 @@ def _take_cores(shares) -> None:
     """Keeps a new worker to its share; libraries size their threads by it."""
     os.sched_setaffinity(0, shares.get())
     logging.getLogger("mgnm_tf").setLevel(logging.ERROR)
+    load_tensorflow()
 
 
 def _call(function: str, task: Sequence[Any]) -> tuple[str, str] | None:
