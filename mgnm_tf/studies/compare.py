@@ -219,7 +219,9 @@ def _run_side_by_side(
     with make_progress(console) as progress:
         progress.add_task(f"{len(runs)} runs", total=len(runs))
         function = f"{__name__}:make_run"
-        for task, error in in_workers(list(tasks.values()), function, jobs):
+        # Those that are named last mostly take longest: they begin.
+        queue = list(tasks.values())[::-1]
+        for task, error in in_workers(queue, function, jobs):
             run = task[0]
             progress.advance(progress.task_ids[0])
             if error is None:
