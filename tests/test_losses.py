@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mgnm_tf.losses import BayesianPersonalizedRanking
 from mgnm_tf.losses import GeneralizedCrossEntropy
 from mgnm_tf.losses import SampledSoftmax
 from mgnm_tf.losses import SigmoidCrossEntropy
@@ -52,6 +53,14 @@ def gbce_row(labels, logits, calibration=0.75):
     return -total / (len(negatives) + 1)
 
 
+def bpr_row(labels, logits):
+    """The mean over negatives of -log sigmoid(positive - negative)."""
+    (positive,) = (x for x, y in zip(logits, labels) if y == 1)
+    negatives = [x for x, y in zip(logits, labels) if y == 0]
+    gaps = np.asarray([positive - x for x in negatives], np.float64)
+    return np.log1p(np.exp(-gaps)).sum() / max(len(negatives), 1)
+
+
 def test_the_softmax_of_all_items_is_the_sampled_one():
     loss = get_loss("softmax")
     assert type(loss) is SampledSoftmax
@@ -62,6 +71,7 @@ ORACLES = [
     (SigmoidCrossEntropy, sigmoid_row),
     (SampledSoftmax, softmax_row),
     (gbce, gbce_row),
+    (BayesianPersonalizedRanking, bpr_row),
 ]
 
 
@@ -189,6 +199,7 @@ def test_config_round_trip(loss):
     ("name", "loss"),
     [
         ("bce", SigmoidCrossEntropy),
+        ("bpr", BayesianPersonalizedRanking),
         ("sampled_softmax", SampledSoftmax),
         ("gbce", GeneralizedCrossEntropy),
     ],

@@ -156,6 +156,8 @@ class SLiRec(CategoryRecommender):
         )
         self.network.build([pair, pair])
 
+    options_of_the_data = ("num_categories", "use_time")
+
     @classmethod
     def data_arguments(cls, data):
         """Reads times where the data have them, and says so where not."""

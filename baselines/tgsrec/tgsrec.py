@@ -223,6 +223,8 @@ class TGSRec(SequentialRecommender):
         layer.build((None, dim))
         return layer
 
+    options_of_the_data = ("num_events",)
+
     @classmethod
     def data_arguments(cls, data):
         return {

@@ -52,6 +52,8 @@ class CategoryRecommender(SequentialRecommender):
             dtype=self.dtype_policy,
         )
 
+    options_of_the_data = ("num_categories",)
+
     @classmethod
     def data_arguments(cls, data):
         return {

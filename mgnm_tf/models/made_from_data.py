@@ -13,6 +13,9 @@ from mgnm_tf.models.registry import resolve_recipe
 class MadeFromData:
     """Asks data for what the constructor of a model needs of them."""
 
+    options_of_the_data: tuple[str, ...] = ()
+    """Arguments that `data_arguments` adds: they belong to no recipe."""
+
     @classmethod
     def data_arguments(cls, data) -> dict[str, Any]:
         """Returns the constructor arguments that follow from data.

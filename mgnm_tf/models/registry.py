@@ -146,7 +146,7 @@ def complete_recipe(
     layer = {
         f"model.{name}": parameters[name].default
         for name in declared_options(cls)
-        if name != "max_length"
+        if name not in ("max_length", *cls.options_of_the_data)
     }
     origins = dict.fromkeys(layer, "constructor")
     training = flat(Recipe(training=_all_set(Training())))

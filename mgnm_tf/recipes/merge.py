@@ -60,16 +60,12 @@ class Merged:
     origins: dict[str, str]
 
 
-def layers_of(
-    label: Label, known: Mapping[str, Recipe], has_recipe: bool = False
-) -> list[Layer]:
+def layers_of(label: Label, known: Mapping[str, Recipe]) -> list[Layer]:
     """Returns the layers that a label names.
 
     Args:
         label: the label.
         known: the recipes and parts of its model.
-        has_recipe: whether a recipe stands below already, so that a label
-            without one adds none.
 
     Raises:
         UserError: a name is unknown, a part stands for a recipe or the
@@ -77,7 +73,7 @@ def layers_of(
     """
     layers = []
     name = label.recipe
-    if name is None and not has_recipe and RECOMMENDED in known:
+    if name is None and RECOMMENDED in known:
         name = RECOMMENDED
     if name is not None:
         layers.append(_layer(label, name, known, part=False))

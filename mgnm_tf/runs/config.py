@@ -13,6 +13,7 @@ from pydantic import model_validator
 from mgnm_tf.errors import UserError
 from mgnm_tf.models.registry import read_options
 from mgnm_tf.models.registry import resolve_recipe
+from mgnm_tf.recipes.label import Label
 from mgnm_tf.recipes.label import read_label
 from mgnm_tf.recipes.merge import SHORT
 from mgnm_tf.recipes.recipe import OBJECTIVES
@@ -145,7 +146,7 @@ def configure(
     Args:
         recipe: `"mgnm"`, the recipe that is recommended, `"mgnm:paper"`,
             `"mgnm:paper+without_graph"`, the path of a TOML file, a `Recipe`,
-            or a configuration, which then takes only `settings`.
+            or a configuration, which comes back as it is and alone.
         options: constructor arguments of the model that win over the recipe;
             text is read by their declared type.
         further: recipes and parts besides those that stand with the model.
@@ -176,12 +177,21 @@ def configure(
         **training,
         **of_the_run,
         "model": label.model,
-        "recipe": str(label) if isinstance(recipe, str) else str(label.model),
+        "recipe": _name_of(recipe, label),
         "options": read_options(label.model, merged.recipe.model),
     }
     if after := training["after"]:
         values["after"] = stage_label(label.model, after)
     return validated(TrainConfig, values)
+
+
+def _name_of(recipe: "str | os.PathLike | Recipe", label: Label) -> str:
+    """Returns how a recipe was named: a label, or what stands for one."""
+    if isinstance(recipe, Recipe):
+        return f"{label.model}, a recipe of its own"
+    if str(recipe).endswith(".toml") or not isinstance(recipe, str):
+        return f"{label.model}, {recipe}"
+    return str(label)
 
 
 def stage_label(model: str, after: str) -> str:

@@ -9,6 +9,7 @@ import keras
 
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.errors import UserError
+from mgnm_tf.models.registry import declared_options
 from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.registry import refusals_of
 from mgnm_tf.recipes.merge import SHORT
@@ -117,6 +118,8 @@ def check_models(runs: Sequence[PlannedRun], data: SequenceDataset) -> None:
     for config in {run.label: run.config for run in runs}.values():
         cls = model_class(config.model)
         arguments = {**cls.data_arguments(data), **config.options}
+        if "max_length" in declared_options(cls):
+            arguments["max_length"] = config.max_length
         with refusals_of(config.model):
             cls(**{**arguments, "num_users": 1, "num_items": 2})
     keras.backend.clear_session()

@@ -8,9 +8,15 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from mgnm_tf.utils.quiet import load_tensorflow
+
+_ENDED = (
+    "A process of these runs was ended from outside, perhaps for lack of "
+    "memory; the same command goes on, with fewer jobs if need be."
+)
 
 
 def share_cores(jobs: int) -> list[set[int]]:
@@ -51,7 +57,11 @@ def in_workers(
             executor.submit(_call, function, task): task for task in tasks
         }
         for future in as_completed(futures):
-            yield futures[future], future.result()
+            try:
+                error = future.result()
+            except BrokenProcessPool as broken:
+                error = (_ENDED, str(broken))
+            yield futures[future], error
     finally:
         # What runs has had the same signal; its folder goes on later.
         executor.shutdown(wait=False, cancel_futures=True)

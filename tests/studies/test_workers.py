@@ -43,3 +43,8 @@ def test_an_error_in_a_worker_is_told(tmp_path):
     ((task, error),) = in_workers([(str(tmp_path),)], "os:remove", 1)
     assert task == (str(tmp_path),)
     assert "directory" in error[0] and "Traceback" in error[1]
+
+
+def test_a_worker_that_is_killed_costs_a_sentence(tmp_path):
+    ((_, error),) = in_workers([(9,)], "os:_exit", 1)
+    assert "perhaps for lack of memory" in error[0]

@@ -12,6 +12,9 @@ from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.evaluate import evaluate
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.models.mgnm import MGNM
+from mgnm_tf.models.registry import complete_recipe
+from mgnm_tf.models.registry import model_names
+from mgnm_tf.recipes.toml import format_values
 from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.runs.config import configure
 from mgnm_tf.training import build
@@ -61,6 +64,18 @@ def test_a_model_gets_what_follows_from_data_and_run(data):
     assert surge.num_categories == data.num_categories > 0
     tgsrec = build.make_model(data, "tgsrec")
     assert tgsrec.num_events == int((data.parts == 0).sum())
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_a_printed_recipe_makes_the_same_model(data, name, tmp_path):
+    path = tmp_path / "printed.toml"
+    path.write_text(format_values(*complete_recipe(name)))
+    config = configure(path)
+    assert config.recipe == f"{name}, {path}"
+    made = build.make_model(data, config).get_config()
+    expected = build.make_model(data, name).get_config()
+    del made["name"], expected["name"]
+    assert made == expected
 
 
 def test_a_recipe_makes_a_model_of_its_own_class_alone(data):
