@@ -288,6 +288,8 @@ def test_train_hands_its_options_on(folder, monkeypatch):
         (["mgnm:realeased"], "Did you mean 'released'"),
         (["mgnm", "--k", "0"], "`k` must be at least 1"),
         (["mgnm", "--objective", "paper"], "is called 'bce' now"),
+        (["mgnm", "--preset", "paper"], "name the recipe with the model"),
+        (["mgnm", "--correct-sampling"], "is called `logq_correction` now"),
         ([], "Name a model, see `mgnm models`, or a recipe: --recipe FILE"),
         (["mgnm", "--monitor", "val_ndcg"], "Did you mean 'val_ndcg@5'"),
         (["mgnm", "--objective", "bc"], "Did you mean 'bce'"),
@@ -484,6 +486,7 @@ def test_compare_fails_after_all_if_a_model_failed(
         (["--models", "mgnm:papr"], "Did you mean 'paper'"),
         (["--k", "5,0"], "`k` must be at least 1"),
         (["--jobs", "0"], "`jobs` must be at least 1"),
+        (["--preset", "recent"], "name the recipe with the model"),
     ],
 )
 def test_compare_refuses(arguments, message, folder, tmp_path):

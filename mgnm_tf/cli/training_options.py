@@ -93,6 +93,17 @@ def training_parameters(*without: str) -> list[inspect.Parameter]:
                 annotation=Annotated[kind | None, option],
             )
         )
+    # The names of before are taken, to say what they are called now.
+    for name, kind in (("preset", str), ("correct_sampling", bool)):
+        option = typer.Option(f"--{name.replace('_', '-')}", hidden=True)
+        parameters.append(
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None,
+                annotation=Annotated[kind | None, option],
+            )
+        )
     return parameters
 
 

@@ -51,9 +51,14 @@ def default_draws(
 
 OLD_NAMES = {
     "objective": {"paper": "bce"},
-    "key": {"correct_sampling": "logq_correction", "preset": "recipe"},
+    "key": {
+        "correct_sampling": "`correct_sampling` is called `logq_correction` "
+        "now.",
+        "preset": "There is no `preset` any more: name the recipe with the "
+        "model, as in `mgnm:paper`.",
+    },
 }
-"""What was renamed, to the name that it has now."""
+"""What was renamed: an objective to its name, a key to what is said of it."""
 
 _MONITOR = re.compile(r"val_(ndcg|hit|mrr)@([1-9]\d*)")
 _OTHER_MONITORS = {"val_gauc": "max", "val_loss": "min", "loss": "min"}
@@ -135,9 +140,9 @@ class Training(_Part):
     def _refuse_old_names(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        for old, new in OLD_NAMES["key"].items():
+        for old, sentence in OLD_NAMES["key"].items():
             if old in values:
-                raise ValueError(f"`{old}` is called `{new}` now.")
+                raise ValueError(sentence)
         objective = values.get("objective")
         if (now := OLD_NAMES["objective"].get(str(objective))) is not None:
             raise ValueError(
