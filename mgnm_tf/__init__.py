@@ -40,10 +40,10 @@ _HOMES = {
     "Evaluation": "mgnm_tf.evaluation.evaluation",
     "evaluate": "mgnm_tf.evaluation.evaluate",
     "Recipe": "mgnm_tf.recipes.recipe",
-    "Run": "mgnm_tf.runs.run",
+    "Run": "mgnm_tf.front_door",
     "TrainConfig": "mgnm_tf.runs.config",
     "configure": "mgnm_tf.runs.config",
-    "train": "mgnm_tf.training.fit",
+    "train": "mgnm_tf.front_door",
     "compare": "mgnm_tf.studies.compare",
 }
 """The public names and the modules that they live in."""

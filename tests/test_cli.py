@@ -451,15 +451,15 @@ def test_a_recipe_is_printed_whole_with_its_origins():
 def test_compare_fails_after_all_if_a_model_failed(
     folder, tmp_path, monkeypatch
 ):
-    from mgnm_tf.studies import compare
+    from mgnm_tf.studies import runner
 
     def train(data, config, *args, **kwargs):
         if config.model == "popularity":
             raise RuntimeError("broken")
         return original(data, config, *args, **kwargs)
 
-    original = compare.train
-    monkeypatch.setattr(compare, "train", train)
+    original = runner.train
+    monkeypatch.setattr(runner, "train", train)
     arguments = ["--models", "popularity,item_knn", "--test-negatives", 50]
     stdout, stderr = mgnm(
         "compare",

@@ -95,23 +95,23 @@ def export(
     return Path(path)
 
 
-def write_saved_model(
-    folder: Path,
+def make_served(
     model: SequentialRecommender,
     vocabularies: Vocabularies,
     max_length: int | None,
-) -> dict[str, Any]:
-    """Writes SavedModel and vocabularies; returns what is known of them.
+) -> tuple[ServedModel, dict[str, Any], dict[str, Any]]:
+    """Makes what an export serves, and says what is known of it.
 
     Args:
-        folder: the folder of the export, which is there.
         model: the trained model.
         vocabularies: its raw ids.
         max_length: see `export`.
 
+    Returns:
+        The served model, its signatures by name, and the metadata.
+
     Raises:
         UserError: model and vocabularies do not fit together.
-        OSError: a file cannot be written.
     """
     if not isinstance(model, SequentialRecommender):
         raise UserError(
@@ -121,8 +121,6 @@ def write_saved_model(
     max_length = _max_length(model, max_length)
     served = ServedModel(model, vocabularies, max_length)
     signatures = served.signatures()
-    _save(served, folder / export_folder.SAVED_MODEL, signatures)
-    export_folder.write_vocabularies(folder, vocabularies)
     interests = {}
     if "interests" in signatures:
         outputs = signatures["interests"].structured_outputs
@@ -130,7 +128,7 @@ def write_saved_model(
         interests = {"count": count, "dim": width}
         if "level" in outputs:
             interests["labels"] = model.interest_labels()
-    return {
+    metadata = {
         "model": type(model).__name__,
         "num_users": model.num_users,
         "num_items": model.num_items,
@@ -150,6 +148,31 @@ def write_saved_model(
             "python": platform.python_version(),
         },
     }
+    return served, signatures, metadata
+
+
+def write_saved_model(
+    folder: Path,
+    model: SequentialRecommender,
+    vocabularies: Vocabularies,
+    max_length: int | None,
+) -> dict[str, Any]:
+    """Writes SavedModel and vocabularies; returns what is known of them.
+
+    Args:
+        folder: the folder of the export, which is there.
+        model: the trained model.
+        vocabularies: its raw ids.
+        max_length: see `export`.
+
+    Raises:
+        UserError: model and vocabularies do not fit together.
+        OSError: a file cannot be written.
+    """
+    served, signatures, metadata = make_served(model, vocabularies, max_length)
+    _save(served, folder / export_folder.SAVED_MODEL, signatures)
+    export_folder.write_vocabularies(folder, vocabularies)
+    return metadata
 
 
 def _save(served: Any, path: Path, signatures: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """The table of a comparison, for the terminal and for the report."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,15 +27,22 @@ class Cell:
 
     Args:
         text: what stands in it.
-        mark: `"best"`, `"second"` or `""`.
+        mark: `"best"`, `"second"`, `"published"`, `"words"` for a text that
+            may be broken, or `""`.
     """
 
     text: str
     mark: str = ""
 
 
+Published = Mapping[str, Mapping[str, float]]
+"""Label of a model -> metric -> the published value."""
+
+
 def comparison_cells(
-    summary: dict[str, Any], deviations: bool = True
+    summary: dict[str, Any],
+    deviations: bool = True,
+    published: Published | None = None,
 ) -> tuple[list[str], list[list[Cell]]]:
     """Lays out `metrics.json` of a comparison.
 
@@ -42,12 +50,18 @@ def comparison_cells(
         summary: its content, see `mgnm_tf.studies.summary`.
         deviations: whether the standard deviation over several seeds stands
             beside the mean. Defaults to `True`.
+        published: what others report, in a column to the right of each
+            metric that they report. Defaults to `None`.
 
     Returns:
         The headings, and the cells of each row.
     """
     metrics = list(summary["best"])
-    headings = ["Model", *(name.upper() for name in metrics)]
+    published = published or {}
+    reported = {name for one in published.values() for name in one}
+    headings = ["Model"]
+    for name in metrics:
+        headings += [name.upper(), *["published"][: name in reported]]
     headings += ["positives/s", "s/epoch", "MiB", "parameters"]
     lost: dict[str, list[str]] = {}
     for run in summary["failed"]:
@@ -56,9 +70,12 @@ def comparison_cells(
     for label, entry in summary["models"].items():
         seeds = ", ".join(lost.pop(label, ()))
         row = [Cell(f"{label} (failed: seed {seeds})" if seeds else label)]
-        row += [
-            _metric_cell(summary, label, name, deviations) for name in metrics
-        ]
+        for name in metrics:
+            row.append(_metric_cell(summary, label, name, deviations))
+            if name in reported:
+                value = published.get(label, {}).get(name)
+                text = "-" if value is None else f"{value:.4f}"
+                row.append(Cell(text, "published"))
         row += [
             Cell(f"{entry['positives_per_second']:,.0f}"),
             Cell(f"{entry['seconds_per_epoch']:,.1f}"),

@@ -51,6 +51,7 @@ class Recommender:
         vocabularies: the ids of the model.
         retrieval: finds candidates in a large catalogue. Defaults to `None`:
             the whole catalogue is scored.
+        signatures: name -> function. Defaults to `None`: those of `served`.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Recommender:
         metadata: Mapping[str, Any],
         vocabularies: Vocabularies,
         retrieval: Retrieval | None = None,
+        signatures: Mapping[str, Any] | None = None,
     ):
         self.served = served
         self.metadata = metadata
@@ -67,9 +69,9 @@ class Recommender:
         self._retrieval = retrieval
         self.known_ids = KnownIds(vocabularies)
         self.warns_of_unknown = True
-        self._signatures = served.signatures
+        self._signatures = signatures or served.signatures
         self._ranked = None
-        if CompiledRanking.pays(metadata):
+        if signatures is None and CompiledRanking.pays(metadata):
             self._ranked = CompiledRanking(served, metadata)
 
     @classmethod

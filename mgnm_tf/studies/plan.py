@@ -41,7 +41,8 @@ class PlannedRun:
     @property
     def folder(self) -> str:
         """Where the run stands in the folder of the comparison."""
-        return f"{self.label.replace(':', '-')}/seed-{self.config.seed}"
+        words = self.label.replace(":", "-").replace(" ", "_")
+        return f"{words.replace('=', '-')}/seed-{self.config.seed}"
 
 
 def plan_runs(
@@ -50,6 +51,7 @@ def plan_runs(
     settings: Mapping[str, Any],
     options: Mapping[str, Mapping[str, Any]],
     further: Mapping[str, Recipe] | None = None,
+    axis: Mapping[str, Sequence[Any]] | None = None,
 ) -> list[PlannedRun]:
     """Lists the runs, all models of a seed before the next seed.
 
@@ -61,6 +63,8 @@ def plan_runs(
             the runs of that label; text is read by the declared type.
         further: recipes and parts besides those that stand with the models;
             each goes to the model that its `about` names.
+        axis: a setting or constructor argument -> its values: every model is
+            run with each, as `"<label> <name>=<value>"`. Defaults to `None`.
 
     Raises:
         UserError: a name is unknown or stands twice, a value is refused, or
@@ -78,15 +82,35 @@ def plan_runs(
         if label not in models:
             raise UserError(unknown_name("model of an option", label, models))
     configs = {
-        label: _config(label, settings, options.get(label, {}), further or {})
+        label_of(label, point): _config(
+            label, settings, {**options.get(label, {}), **point}, further or {}
+        )
         for label in models
+        for point in points_of(axis)
     }
     _check_same_length(configs)
     return [
-        PlannedRun(label, configs[label].model_copy(update={"seed": seed}))
+        PlannedRun(label, config.model_copy(update={"seed": seed}))
         for seed in seeds
-        for label in models
+        for label, config in configs.items()
     ]
+
+
+def points_of(axis: Mapping[str, Sequence[Any]] | None) -> list[dict[str, Any]]:
+    """Returns what each point of an axis sets; one that sets nothing of none.
+
+    Args:
+        axis: see `plan_runs`.
+    """
+    if not axis:
+        return [{}]
+    ((name, values),) = axis.items()
+    return [{name: value} for value in values]
+
+
+def label_of(model: str, point: Mapping[str, Any]) -> str:
+    """Returns the label of a model at a point of an axis."""
+    return " ".join([model, *(f"{key}={one}" for key, one in point.items())])
 
 
 def _check_same_length(configs: Mapping[str, TrainConfig]) -> None:

@@ -69,7 +69,7 @@ def summarise(
         if key in lost:
             rows.append({**lost[key], "status": "failed"})
             continue
-        rows.append(_row(run, out / run.folder))
+        rows.append(row_of(run, out / run.folder))
         evaluation = Evaluation.load(Run(out / run.folder).ranks)
         _check_protocol(out / run.folder, evaluation.protocol, protocol)
         evaluations.setdefault(run.label, []).append(evaluation)
@@ -92,7 +92,7 @@ def _check_protocol(folder: Path, ranks: Protocol, wanted: Protocol) -> None:
             )
 
 
-def _row(run: PlannedRun, folder: Path) -> dict[str, Any]:
+def row_of(run: PlannedRun, folder: Path) -> dict[str, Any]:
     """Returns the row of `results.csv` of a finished run."""
     made = Run(folder)
     metrics, timing = made.metrics, made.timing

@@ -7,9 +7,10 @@ import pytest
 from mgnm_tf.report.html import write_report
 from tests.report.test_tables import SUMMARY
 
-RESULTS = """model,seed,status,gauc,ndcg@5,best_epoch,device,error,folder
-mgnm,0,finished,0.6,0.03,2.0,CPU,,mgnm/seed-0
-popularity,0,finished,0.5,0.0123,,CPU,,popularity/seed-0
+RESULTS = """model,seed,status,gauc,ndcg@5,best_epoch,seconds,error,folder
+mgnm,0,finished,0.6,0.03,2.0,60,,mgnm/seed-0
+popularity,0,finished,0.5,0.0123,,0.2,,popularity/seed-0
+item_knn,0,finished,0.7,0.02,,0.3,,item_knn/seed-0
 gru4rec,0,failed,,,,,no <memory>,
 """
 HISTORY = "epoch,loss,val_gauc,val_ndcg@5\n0,1.5,0.5,0.1\n1,1.2,0.6,0.2\n"
@@ -32,7 +33,7 @@ def page(tmp_path):
             "filters": [{"min_user": 5}, {"min_item": 1}],
         },
     }
-    for name in ("mgnm", "popularity"):
+    for name in ("mgnm", "popularity", "item_knn"):
         folder = tmp_path / name / "seed-0"
         folder.mkdir(parents=True)
         (folder / "environment.json").write_text(json.dumps(environment))
@@ -44,8 +45,11 @@ def page(tmp_path):
 
 
 def test_the_page_needs_nothing_else(page):
-    sources = re.findall(r'(?:src|href)="([^"]*)"', page)
+    sources = re.findall(r'src(?:set)?="([^"]*)"', page)
     assert sources and all(link.startswith("data:") for link in sources)
+    links = re.findall(r'href="([^"]*)"', page)
+    assert links and all(link.startswith("#") for link in links)
+    assert "http" not in page
     assert "<script" not in page and "@import" not in page
 
 
@@ -67,12 +71,31 @@ def test_the_page_says_what_was_compared(page):
     assert page.count("CPU (2 cores)") == 1
 
 
-def test_the_curves_are_inside(page):
-    (source,) = re.findall(r'src="data:image/svg\+xml;base64,([^"]*)"', page)
-    svg = base64.b64decode(source).decode()
-    for title in ("validation NDCG@5", "validation GAUC", "training loss"):
-        assert title in svg
-    assert ">mgnm<" in svg and ">popularity<" not in svg
+def figures(page):
+    """Returns description -> SVG of the figures of a page."""
+    found = re.findall(
+        r'<img src="data:image/svg\+xml;base64,([^"]*)" alt="([^"]+)"', page
+    )
+    return {text: base64.b64decode(code).decode() for code, text in found}
+
+
+def test_the_figures_are_inside(page):
+    drawn = figures(page)
+    assert list(drawn) == [
+        "NDCG@5 and training time of each model",
+        "GAUC of each model",
+        "NDCG@5 of each model",
+        "validation NDCG@5 of each model by epoch",
+        "validation GAUC of each model by epoch",
+        "training loss of each model by epoch",
+    ]
+    assert ">popularity<" in drawn["NDCG@5 of each model"]
+    assert page.count('media="(max-width: 600px)"') == 1
+
+
+def test_the_legend_of_the_curves_names_the_models_that_have_them(page):
+    names = re.findall(r'<li><img [^>]*alt=""[^>]*>([^<]*)</li>', page)
+    assert names == ["mgnm"]
 
 
 def test_the_page_says_what_a_star_is(page):

@@ -106,6 +106,16 @@ def test_nothing_but_failures():
     ]
 
 
+def test_published_values_stand_to_the_right_of_ours():
+    headings, rows = comparison_cells(
+        SUMMARY, published={"mgnm": {"ndcg@5": 0.035}}
+    )
+    assert headings[:4] == ["Model", "GAUC", "NDCG@5", "published"]
+    found = {row[0].text: row[3].text for row in rows}
+    assert found["mgnm"] == "0.0350" and found["item_knn"] == "-"
+    assert {len(row) for row in rows} == {len(headings)}
+
+
 def test_terminal_table_is_plain_in_a_file_and_styled_on_a_terminal():
     file = io.StringIO()
     Console(file=file, width=80).print(terminal_table(SUMMARY, 80))

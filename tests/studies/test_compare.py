@@ -9,7 +9,7 @@ from scipy import stats
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.evaluate import Evaluation
 from mgnm_tf.evaluation.protocol import Protocol
-from mgnm_tf.studies import compare as module
+from mgnm_tf.studies import runner as module
 from mgnm_tf.studies.compare import compare
 from mgnm_tf.studies.plan import plan_runs
 from mgnm_tf.studies.summary import significance_of

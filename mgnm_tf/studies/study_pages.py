@@ -1,0 +1,173 @@
+"""Writes table, figure and page of a study."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mgnm_tf.report.figures import draw_axis
+from mgnm_tf.report.figures import draw_intervals
+from mgnm_tf.report.figures import draw_shares
+from mgnm_tf.report.page import Block
+from mgnm_tf.report.page import Note
+from mgnm_tf.report.page import Picture
+from mgnm_tf.report.page import Pictures
+from mgnm_tf.report.page import Problems
+from mgnm_tf.report.page import Section
+from mgnm_tf.report.page import Table
+from mgnm_tf.report.page import render_page
+from mgnm_tf.report.tables import STAR
+from mgnm_tf.studies.plan import label_of
+from mgnm_tf.studies.plan import points_of
+from mgnm_tf.studies.study import Study
+from mgnm_tf.studies.study_results import StudyResults
+from mgnm_tf.studies.study_tables import Cells
+from mgnm_tf.studies.study_tables import has_later
+from mgnm_tf.studies.study_tables import levels_table
+from mgnm_tf.studies.study_tables import mean_shares
+from mgnm_tf.studies.study_tables import origins
+from mgnm_tf.studies.study_tables import study_table
+from mgnm_tf.studies.study_tables import text_of
+from mgnm_tf.studies.summary import summary_of
+from mgnm_tf.utils.files import atomic_write
+
+TABLE, PAGE, FIGURE = "table.md", "page.html", "figure.svg"
+
+FILES = (TABLE, PAGE, FIGURE)
+"""What is made for people to look at; no study without the first two."""
+
+
+def write_pages(
+    folder: Path,
+    study: Study,
+    name: str,
+    results: StudyResults,
+    failed: Sequence[dict[str, Any]],
+) -> None:
+    """Writes `table.md`, `page.html` and, of a figure, `figure.svg`.
+
+    Args:
+        folder: where to write them.
+        study: the study.
+        name: its name.
+        results: its results.
+        failed: `model`, `seed` and `error` of each run that failed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic_write(folder / TABLE, text_of(study, name, results))
+    figures = _figures(study, results)
+    if figures and study.show in ("figure", "levels"):
+        atomic_write(folder / FIGURE, figures[0].svg)
+    sections = [
+        Section("Figure", [Pictures(figures)] if figures else []),
+        Section("Table", _tables(study, results)),
+        Section(
+            "Failed runs",
+            [
+                Problems(
+                    [
+                        f"{run['model']}, seed {run['seed']}: {run['error']}"
+                        for run in failed
+                    ]
+                )
+            ]
+            if failed
+            else [],
+        ),
+        Section("Where it comes from", [Note(one) for one in origins(results)]),
+    ]
+    lead: list[Block] = [Note(f"mgnm study {name}")]
+    if study.notes:
+        lead.append(Note(study.notes.strip(), small=False))
+    atomic_write(folder / PAGE, render_page(study.title, sections, lead))
+
+
+def _tables(study: Study, results: StudyResults) -> list[Block]:
+    """Returns the tables of the page, each with its caption."""
+    footnote = ""
+    if study.show in ("table", "figure", "levels"):
+        footnote = f"Best in bold, second underlined. {STAR}"
+    if study.published is not None:
+        footnote += f" Published: {study.published.source}."
+    blocks = [_table(study_table(study, results), "", footnote)]
+    if has_later(study, results):
+        caption = (
+            f"The {int(results.ranks.later.sum()):,} of "
+            f"{len(results.ranks.users):,} records that are later than the "
+            "event before them"
+        )
+        later = study_table(study, results, later_only=True)
+        blocks.append(_table(later, caption, ""))
+    if results.levels:
+        caption = "Share of the users whose true item a level scores highest"
+        blocks.append(_table(levels_table(results), caption, ""))
+    return blocks
+
+
+def _table(cells: Cells, caption: str, footnote: str) -> Block:
+    headings, rows = cells
+    return Table(headings, rows, caption=caption, footnote=footnote.strip())
+
+
+def _figures(study: Study, results: StudyResults) -> list[Picture]:
+    """Returns the figures of the page; the first is that of the study."""
+    if study.show == "levels":
+        return [_shares(results)]
+    if study.show in ("data", "time"):
+        return []
+    protocol = results.ranks.protocol
+    if study.show == "figure":
+        metrics = [protocol.main_metric, f"hit@{protocol.places[0]}", "gauc"]
+        return [_over_axis(study, results, metric) for metric in metrics]
+    summary = summary_of(*results.ranks.evaluations(), [])
+    return [
+        Picture(
+            draw_intervals(
+                summary, metric, published=_published(study, metric)
+            ),
+            f"{metric.upper()} of each model, with its spread over seeds",
+        )
+        for metric in (protocol.main_metric, "gauc")
+    ]
+
+
+def _published(study: Study, metric: str) -> dict[str, float] | None:
+    """Returns label -> the published number of a metric, if there is one."""
+    if study.published is None:
+        return None
+    return {
+        label: values[metric]
+        for label, values in study.published.values.items()
+        if metric in values
+    } or None
+
+
+def _shares(results: StudyResults) -> Picture:
+    rows = {
+        label: mean_shares(of_model)
+        for label, of_model in results.levels.items()
+    }
+    names = [f"level {level}" for level in range(max(map(len, rows.values())))]
+    svg = draw_shares(
+        {
+            label: [*shares, *[0.0] * (len(names) - len(shares))]
+            for label, shares in rows.items()
+        },
+        names,
+        title="Share of users by the level that speaks for their true item",
+    )
+    return Picture(svg, "Share of users by winning level")
+
+
+def _over_axis(study: Study, results: StudyResults, metric: str) -> Picture:
+    """Draws a metric over the axis, a line for each model."""
+    ((name, values),) = study.axis.items()
+    table = results.ranks.table
+    series = {
+        model: [
+            table.loc[table["model"] == label_of(model, point), metric].tolist()
+            for point in points_of(study.axis)
+        ]
+        for model in study.models
+    }
+    svg = draw_axis(values, series, title=metric.upper(), xlabel=name)
+    return Picture(svg, f"{metric.upper()} over {name}")

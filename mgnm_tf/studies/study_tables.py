@@ -1,0 +1,198 @@
+"""The tables of a study, as cells and as Markdown."""
+
+import math
+from collections.abc import Sequence
+
+from mgnm_tf.report.tables import Cell
+from mgnm_tf.report.tables import comparison_cells
+from mgnm_tf.studies.study import Study
+from mgnm_tf.studies.study_results import StudyResults
+from mgnm_tf.studies.summary import summary_of
+
+_MARKS = {"best": "**{}**", "second": "<u>{}</u>", "": "{}"}
+
+Cells = tuple[list[str], list[list[Cell]]]
+"""Headings, and the cells of each row."""
+
+
+def study_table(
+    study: Study, results: StudyResults, later_only: bool = False
+) -> Cells:
+    """Lays out the table of a study.
+
+    Args:
+        study: the study.
+        results: its results.
+        later_only: whether only records count that are later than the event
+            before them. Defaults to `False`.
+
+    Raises:
+        UserError: `later_only`, but it is not known what is later.
+    """
+    if study.show == "data":
+        return _data_table(study, results)
+    if study.show == "time":
+        return _time_table(study, results)
+    summary = summary_of(*results.ranks.evaluations(later_only), [])
+    headings, rows = comparison_cells(summary)
+    metrics = list(summary["best"])
+    kept = [*range(1 + len(metrics)), len(headings) - 1]
+    headings = [headings[column] for column in kept]
+    rows = [[row[column] for column in kept] for row in rows]
+    return _with_published(study, headings, rows, metrics)
+
+
+def _with_published(
+    study: Study,
+    headings: list[str],
+    rows: list[list[Cell]],
+    metrics: Sequence[str],
+) -> Cells:
+    """Adds a column for every metric of which there are published numbers."""
+    if study.published is None:
+        return headings, rows
+    values = study.published.values
+    told = [
+        name for name in metrics if any(name in one for one in values.values())
+    ]
+    headings = [*headings, *(f"published {name.upper()}" for name in told)]
+    return headings, [
+        [*row, *(_published(values, row[0].text, name) for name in told)]
+        for row in rows
+    ]
+
+
+def _published(values: dict[str, dict[str, float]], label: str, name: str):
+    value = values.get(label, {}).get(name)
+    return Cell("-" if value is None else f"{value:.4f}")
+
+
+def _time_table(study: Study, results: StudyResults) -> Cells:
+    """Returns what training costs: a step, the steps, all of it."""
+    values = {} if study.published is None else study.published.values
+    headings = ["Model", "ms/step", "steps", "minutes"]
+    if values:
+        headings += [
+            "published ms/step",
+            "published steps",
+            "published minutes",
+        ]
+    rows = []
+    for label, of_model in results.ranks.table.groupby("model", sort=False):
+        size = results.configs[label]["batch_size"]
+        steps = of_model["epochs"] * math.ceil(results.data["train"] / size)
+        step = 1000 * size / of_model["positives_per_second"].mean()
+        minutes = of_model["seconds"].mean() / 60
+        row = [f"{step:,.1f}", f"{steps.mean():,.0f}", f"{minutes:,.1f}"]
+        if values:
+            told = values.get(label, {})
+            row += [
+                f"{told[name]:,g}" if name in told else "-"
+                for name in study.metric_names
+            ]
+        rows.append([Cell(label), *map(Cell, row)])
+    return headings, rows
+
+
+def _data_table(study: Study, results: StudyResults) -> Cells:
+    """Returns the size of the data, and what is published of it."""
+    names = study.metric_names
+    rows = [["here", *(f"{results.data[name]:,}" for name in names)]]
+    if study.published is not None:
+        told = study.published.values["data"]
+        texts = [
+            f"{told[name]:,.0f}" if name in told else "-" for name in names
+        ]
+        rows.append(["published", *texts])
+    return ["Data", *names], [[Cell(text) for text in row] for row in rows]
+
+
+def markdown(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+    """Writes a table as Markdown: best bold, second underlined."""
+    lines = [list(headings), ["---"] * len(headings)]
+    for row in rows:
+        first, *texts = [_MARKS[cell.mark].format(cell.text) for cell in row]
+        lines.append([f"`{first}`", *texts])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def text_of(study: Study, name: str, results: StudyResults) -> str:
+    """Returns the tables of a study as a Markdown document.
+
+    Args:
+        study: the study.
+        name: its name.
+        results: its results.
+    """
+    parts = [f"# {study.title}", f"`mgnm study {name}`"]
+    if study.notes:
+        parts.append(study.notes.strip())
+    parts.append(markdown(*study_table(study, results)))
+    if has_later(study, results):
+        parts.append(
+            f"The {int(results.ranks.later.sum()):,} of "
+            f"{len(results.ranks.users):,} records that are later than the "
+            "event before them:"
+        )
+        parts.append(markdown(*study_table(study, results, later_only=True)))
+    if results.levels:
+        parts.append(markdown(*levels_table(results)))
+    if study.published is not None:
+        parts.append(f"Published: {study.published.source}.")
+    parts += origins(results)
+    return "\n\n".join(parts) + "\n"
+
+
+def has_later(study: Study, results: StudyResults) -> bool:
+    """Whether a second table of the later records can be made and says more."""
+    if study.show not in ("table", "figure") or results.ranks is None:
+        return False
+    later = results.ranks.later
+    return later is not None and later.any() and not later.all()
+
+
+def levels_table(results: StudyResults) -> Cells:
+    """Returns the share of each level, the mean over the runs of a model."""
+    most = max(
+        len(shares)
+        for of_model in results.levels.values()
+        for shares in of_model.values()
+    )
+    rows = []
+    for label, of_model in results.levels.items():
+        shares = mean_shares(of_model)
+        texts = [f"{share:.3f}" for share in shares]
+        texts += ["-"] * (most - len(shares))
+        rows.append([Cell(label), *map(Cell, texts)])
+    return ["Model", *(f"level {level}" for level in range(most))], rows
+
+
+def mean_shares(of_model: dict[str, list[float]]) -> list[float]:
+    """Returns the mean over runs of the share of each level."""
+    runs = list(of_model.values())
+    return [sum(values) / len(runs) for values in zip(*runs, strict=True)]
+
+
+def origins(results: StudyResults) -> list[str]:
+    """Returns a sentence on every time that runs were made."""
+    sentences = []
+    for origin in results.made:
+        words = [f"{len(origin['runs'])} runs of {origin['date']}"]
+        if not origin["runs"]:
+            words = [f"Counted on {origin['date']}"]
+        if origin["commit"]:
+            words.append(f"commit {origin['commit']}")
+        if "device" in origin:
+            words.append(origin["device"])
+        if origin["seconds"]:
+            words.append(f"{origin['seconds'] / 60:,.0f} min of training")
+        sentence = f"{', '.join(words)}."
+        if origin.get("note"):
+            sentence += f" {origin['note']}"
+        sentences.append(sentence)
+    data = results.data
+    sentences.append(
+        f"Data: {data['users']:,} users, {data['items']:,} items, "
+        f"{data['events']:,} events; fingerprint {data['fingerprint'][:12]}."
+    )
+    return sentences
