@@ -38,15 +38,13 @@ def test_every_command_of_the_program_is_named():
     assert set(registered) <= {words[1] for words in ALL_COMMANDS.values()}
 
 
-def test_every_study_named_is_there():
+def test_every_study_is_named_and_every_study_named_is_there():
     named = {
         words[2]
         for words in ALL_COMMANDS.values()
-        if words[1] == "study" and words[2].islower()
+        if words[1:2] == ["study"] and words[2].islower()
     } - {"--list"}
-    assert len(named) >= 27
-    for name in sorted(named):
-        assert (ROOT / "studies" / f"{name}.toml").is_file(), name
+    assert named == {path.stem for path in ROOT.glob("studies/*.toml")}
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -77,8 +75,14 @@ def test_every_link_to_the_reference_is_one_of_its_names():
 
 def test_the_reference_has_every_public_name():
     reference = "".join(PAGES[page] for page in PAGES if "/api/" in page)
-    named = re.findall(r"^ {6}heading: (\S+)$", reference, re.M)
-    assert len(named) == len(set(named))
+    entries = re.findall(
+        r"^::: (\S+)\n {4}options:\n {6}heading: (\S+)$", reference, re.M
+    )
+    homes = dict(pair[::-1] for pair in entries)
+    named = [*homes]
+    assert len(entries) == len(homes) == reference.count("\n::: ")
+    for name, home in mgnm_tf._HOMES.items():
+        assert homes.get(f"mgnm_tf.{name}") == f"{home}.{name}"
     expected = {f"mgnm_tf.{name}" for name in mgnm_tf.__all__}
     expected -= {"mgnm_tf.__version__"}
     expected |= {f"mgnm_tf.layers.{name}" for name in layers.__all__}
