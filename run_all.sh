@@ -27,6 +27,8 @@ Commands:
            epoch: in two minutes
   test     set up with the tools for tests and run them;
            what follows goes to pytest: bash run_all.sh test -k metrics
+  docs     set up with the tools for the pages of docs/ and write them into
+           build/site; what follows goes to mkdocs build
   bench    set up and measure speed and memory; what follows goes to
            python -m benchmarks: bash run_all.sh bench --quick
   gpu      set up and measure every model's training step on a GPU;
@@ -177,11 +179,11 @@ if [[ $# -gt 0 && $1 != --* ]]; then
   shift
 fi
 case $command in
-  main | setup | smoke | test | bench | gpu | constraints) ;;
+  main | setup | smoke | test | docs | bench | gpu | constraints) ;;
   help) usage; exit ;;
-  *) misuse "unknown command '$command'; expected setup, smoke, test, bench, gpu, constraints or help." ;;
+  *) misuse "unknown command '$command'; expected setup, smoke, test, docs, bench, gpu, constraints or help." ;;
 esac
-while [[ $# -gt 0 && ! $command =~ ^(test|bench|gpu)$ ]]; do
+while [[ $# -gt 0 && ! $command =~ ^(test|docs|bench|gpu)$ ]]; do
   case $1 in
     --help) usage; exit ;;
     --data | --models | --seeds | --epochs | --jobs | --out | --python | --venv)
@@ -215,6 +217,11 @@ case $command in
     # Two processes: most of a test's time is the compilation of a graph, which
     # keeps one core busy. One file is one process's, for the sake of fixtures.
     run "$VENV/bin/python" -m pytest -n 2 --dist loadfile "$@"
+    ;;
+  docs)
+    install docs
+    run env NO_MKDOCS_2_WARNING=1 "$VENV/bin/python" -m mkdocs build --strict "$@"
+    say "Open build/site/index.html"
     ;;
   bench)
     install

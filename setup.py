@@ -103,6 +103,12 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "retrieval": ["faiss-cpu>=1.8"],
+        "docs": [
+            # MkDocs 2 takes no plugins, so no reference from docstrings.
+            "mkdocs>=1.6,<2",
+            "mkdocs-material>=9.6,<10",
+            "mkdocstrings[python]>=0.30",
+        ],
         "dev": [
             "faiss-cpu>=1.8",
             "hypothesis>=6.100",

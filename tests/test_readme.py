@@ -1,158 +1,75 @@
-"""What README.md shows can be typed in as it stands."""
+"""README is short, and shows what it is about.
 
-import os
+What it names and what it runs is tested with the pages of `docs/`, in
+`tests/docs/`.
+"""
+
 import re
-import shlex
-import subprocess
-import sys
-from pathlib import Path
+import xml.etree.ElementTree as ET
 
-import pytest
-from typer.testing import CliRunner
+from tests.docs.pages import PAGES
+from tests.docs.pages import ROOT
+from tests.docs.pages import blocks
 
-from mgnm_tf.cli import app
-from mgnm_tf.data.synthetic import make_world
-
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-SMOKE = {
-    "train": ["--epochs", "1"],
-    "compare": ["--seeds", "0", "--models", "popularity,item_knn"],
-}
-"""What is added to a command so that it ends soon; the last value counts."""
+README = PAGES["README.md"]
 
 
-def blocks(language):
-    """Returns the code blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.M | re.S)
+def test_it_has_180_lines_at_most():
+    assert len(README.splitlines()) <= 180
 
 
-def commands():
-    """Returns the `mgnm` commands of README, each a list of words."""
-    lines = "\n".join(blocks("bash")).splitlines()
-    inline = re.findall(r"`(mgnm [^`]+)`", README)
-    found = [shlex.split(line, comments=True) for line in [*lines, *inline]]
-    return [words for words in found if words[:1] == ["mgnm"]]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A folder with a small log."""
-    path = tmp_path_factory.mktemp("readme")
-    world = make_world(
-        40,
-        80,
-        seed=0,
-        num_events=800,
-        num_interests=2,
-        items_per_topic=4,
-        topics_per_category=5,
+def test_the_front_door_is_five_statements_and_runs():
+    door, keras_way = (
+        block for block in blocks("README.md") if block.language == "python"
     )
-    world.to_csv(path / "interactions.csv", index=False)
-    return path
+    assert door.mark == keras_way.mark == "run"
+    lines = [line for line in door.text.splitlines() if line]
+    assert len(lines) <= 1 + 5
+    assert "mgnm_tf.train(" in door.text
+    assert len(keras_way.text.splitlines()) <= 8
+    assert ".compile(" in keras_way.text and ".fit(" in keras_way.text
 
 
-def run_python(code, folder, search_path):
-    environment = {**os.environ, "PYTHONPATH": search_path}
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
+def test_it_has_two_pictures_with_a_text_beside_each():
+    pictures = dict(
+        pair[::-1] for pair in re.findall(r"!\[([^\]]+)\]\((\S+)\)", README)
     )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+    assert set(pictures) == {
+        "docs/images/mgnm.svg",
+        "docs/images/quality-speed.svg",
+    }
 
 
-@pytest.fixture(scope="module")
-def quickstart(folder):
-    """The folder after the first block was run, and what it printed."""
-    return folder, run_python(blocks("python")[0], folder, str(ROOT))
+def test_the_pictures_are_legible_on_a_dark_page():
+    """They bring a page of their own, which covers all of them."""
+    for name in ("mgnm", "quality-speed"):
+        path = ROOT / "docs" / "images" / f"{name}.svg"
+        root = ET.parse(path).getroot()
+        first = next(
+            element
+            for element in root.iter()
+            if element.tag.endswith(("}rect", "}path"))
+            and "marker" not in str(element.attrib)
+            and not _within(root, element, "}defs")
+        )
+        paint = f"{first.get('fill')} {first.get('style')}"
+        assert "#ffffff" in paint, name
 
 
-def test_the_quickstart_is_short_and_runs(quickstart):
-    folder, output = quickstart
-    lines = [line for line in blocks("python")[0].splitlines() if line]
-    assert len(lines) <= 20
-    assert "'ndcg@5': " in output
-    assert (folder / "mgnm.keras").is_file()
-
-
-def test_the_saved_model_is_served_without_this_package(quickstart):
-    folder, _ = quickstart
-    hidden = (
-        "import sys\nsys.modules['mgnm_tf'] = sys.modules['baselines'] = None\n"
+def _within(root, element, tag):
+    return any(
+        element in list(parent.iter())
+        for parent in root.iter()
+        if parent.tag.endswith(tag)
     )
-    run_python(hidden + blocks("python")[1], folder, "")
 
 
-def run_commands(named):
-    """Runs the commands of the first block that holds `named`."""
-    block = next(text for text in blocks("bash") if named in text)
-    for line in block.splitlines():
-        words = shlex.split(line)
-        words += SMOKE.get(words[1], [])
-        result = CliRunner().invoke(app, words[1:])
-        assert result.exit_code == 0, (line, result.output, result.exception)
-
-
-def test_the_commands_for_own_data_run(folder, monkeypatch):
-    monkeypatch.chdir(folder)
-    run_commands("mgnm prepare")
-    assert (folder / "runs/a/metrics.json").is_file()
-    assert (folder / "runs/b/report.html").is_file()
-
-
-def test_a_run_becomes_recommendations(folder, monkeypatch):
-    monkeypatch.chdir(folder)
-    if not (folder / "runs/a").exists():
-        run_commands("mgnm prepare")
-    run_commands("mgnm export")
-    assert (folder / "recs.parquet").is_file()
-    assert (folder / "explain.html").is_file()
-    without, with_package = (
-        next(text for text in blocks("python") if named in text)
-        for named in ('signatures["recommend"]', "Recommender.load")
-    )
-    hidden = (
-        "import sys\nsys.modules['mgnm_tf'] = sys.modules['baselines'] = None\n"
-    )
-    assert "shape=(1, 5)" in run_python(hidden + without, folder, "")
-    assert "item_id" in run_python(with_package, folder, str(ROOT))
-
-
-@pytest.mark.parametrize("words", commands(), ids=" ".join)
-def test_every_command_named_exists_with_its_options(words):
-    _, name, *arguments = words
-    result = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"})
-    assert result.exit_code == 0
-    for option in arguments:
-        assert not option.startswith("-") or option in result.output
-
-
-def test_every_command_of_the_program_is_named():
-    registered = [
-        command.name or command.callback.__name__
-        for command in app.registered_commands
-        if not command.hidden
-    ]
-    assert len(registered) >= 7
-    assert set(registered) == {words[1] for words in commands()}
-
-
-def test_every_link_leads_somewhere():
-    links = re.findall(r"\]\(([^)#]+)\)", README)
-    assert len(links) > 5
-    for link in links:
-        assert link.startswith("https://") or (ROOT / link).exists(), link
-
-
-def test_the_results_name_every_model_of_the_main_job():
-    script = (ROOT / "run_all.sh").read_text(encoding="utf-8")
-    models = re.search(r"^MAIN_MODELS=(.*)$", script, re.M)[1]
-    results = README.split("## Results")[1].split("\n## ")[0]
-    for model in models.split(","):
-        row = rf"^\| `?{re.escape(model)}`? \|.*0\.\d"
-        assert re.search(row, results, re.M), model
+def test_the_table_is_that_of_the_results():
+    """The page of results takes it from here: there is one home for it."""
+    table = README.split("<!-- --8<-- [start:toys] -->")[1]
+    table = table.split("<!-- --8<-- [end:toys] -->")[0]
+    assert "| `mgnm` |" in table and "| `item_knn` |" in table
+    results = PAGES["docs/results.md"]
+    assert '--8<-- "README.md:toys"' in results
+    rivals = [row for row in table.splitlines() if "`sasrec`" in row]
+    assert len(rivals) == 1 and rivals[0] not in results

@@ -235,9 +235,10 @@ def test_test_passes_its_arguments_to_pytest(project):
     [
         (("bench", "--quick"), "python -m benchmarks --quick"),
         (("gpu", "--dry-run"), "python -m benchmarks gpu --dry-run"),
+        (("docs", "--clean"), "python -m mkdocs build --strict --clean"),
     ],
 )
-def test_benchmarks_get_their_arguments(project, command, expected):
+def test_benchmarks_and_docs_get_their_arguments(project, command, expected):
     assert run_all(project, *command).returncode == 0
     assert calls(project)[-1] == expected
 
@@ -273,3 +274,4 @@ def test_continuous_integration_runs_the_tests():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     assert "bash run_all.sh test" in script.read_text()
+    assert "bash run_all.sh docs" in script.read_text()

@@ -20,12 +20,10 @@ class InterestExtractor(keras.layers.Layer):
         training: bool.
 
     Returns:
-        Three tensors:
-
-        - interests, float, (batch, levels, K, d);
-        - the weights of the items in them, none below 0, float32,
-          (batch, levels, K, length), or `None`, see `gives_weights`;
-        - which interests exist, bool, (batch, K).
+        Three tensors: the interests, float, (batch, levels, K, d); the
+        weights of the items in them, none below 0, float32, (batch, levels,
+        K, length), or `None`, see `gives_weights`; and which interests
+        exist, bool, (batch, K).
 
     Masking: invalid positions change no interest that exists, and have the
     weight 0.

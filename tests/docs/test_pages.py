@@ -1,0 +1,107 @@
+"""What README and the pages of `docs/` name is there."""
+
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+import mgnm_tf
+from mgnm_tf import layers
+from mgnm_tf.cli import app
+from mgnm_tf.models.registry import model_class
+from mgnm_tf.models.registry import model_names
+from tests.docs.pages import PAGES
+from tests.docs.pages import ROOT
+from tests.docs.pages import commands
+
+ALL_COMMANDS = {
+    " ".join(words): words for page in PAGES for words in commands(page)
+}
+
+
+@pytest.mark.parametrize("command", ALL_COMMANDS)
+def test_every_command_named_exists_with_its_options(command):
+    _, name, *arguments = ALL_COMMANDS[command]
+    result = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0, f"there is no command {name}"
+    for option in arguments:
+        assert not option.startswith("-") or option in result.output
+
+
+def test_every_command_of_the_program_is_named():
+    registered = [
+        command.name or command.callback.__name__
+        for command in app.registered_commands
+        if not command.hidden
+    ]
+    assert len(registered) >= 7
+    assert set(registered) <= {words[1] for words in ALL_COMMANDS.values()}
+
+
+def test_every_study_is_named_and_every_study_named_is_there():
+    named = {
+        words[2]
+        for words in ALL_COMMANDS.values()
+        if words[1:2] == ["study"] and words[2].islower()
+    } - {"--list"}
+    assert named == {path.stem for path in ROOT.glob("studies/*.toml")}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page):
+    folder = (ROOT / page).parent
+    for link in re.findall(r"\]\(([^)\s]+)\)", PAGES[page]):
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (folder / path).resolve() if path else ROOT / page
+        assert target.exists(), link
+        if anchor and "/api/" not in target.as_posix():
+            assert anchor in anchors(target), link
+
+
+def anchors(path):
+    """Returns the anchors of the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.M)
+    plain = [re.sub(r"[^\w\s-]", "", heading.lower()) for heading in headings]
+    return {re.sub(r"[\s]+", "-", heading.strip()) for heading in plain}
+
+
+def test_every_link_to_the_reference_is_one_of_its_names():
+    for page, text in PAGES.items():
+        for target, name in re.findall(r"\((api/\w+\.md)#([\w.]+)\)", text):
+            assert f"::: {name}\n" in PAGES[f"docs/{target}"], (page, name)
+
+
+def test_the_reference_has_every_public_name():
+    reference = "".join(PAGES[page] for page in PAGES if "/api/" in page)
+    entries = re.findall(
+        r"^::: (\S+)\n {4}options:\n {6}heading: (\S+)$", reference, re.M
+    )
+    homes = dict(pair[::-1] for pair in entries)
+    named = [*homes]
+    assert len(entries) == len(homes) == reference.count("\n::: ")
+    for name, home in mgnm_tf._HOMES.items():
+        assert homes.get(f"mgnm_tf.{name}") == f"{home}.{name}"
+    expected = {f"mgnm_tf.{name}" for name in mgnm_tf.__all__}
+    expected -= {"mgnm_tf.__version__"}
+    expected |= {f"mgnm_tf.layers.{name}" for name in layers.__all__}
+    for name in model_names():
+        cls = model_class(name)
+        if cls.__name__ not in mgnm_tf.__all__:
+            expected.add(f"{cls.__module__}.{cls.__name__}")
+    assert expected - set(named) == set()
+
+
+def test_the_results_name_every_model_of_the_main_job():
+    script = (ROOT / "run_all.sh").read_text(encoding="utf-8")
+    models = re.search(r"^MAIN_MODELS=(.*)$", script, re.M)[1]
+    for model in models.split(","):
+        row = rf"^\| `?{re.escape(model)}`? \|.*0\.\d"
+        assert re.search(row, PAGES["docs/results.md"], re.M), model
+
+
+def test_the_models_are_all_in_both_tables():
+    for name in model_names():
+        assert f"`{name}`" in PAGES["README.md"], name
+        assert f"\n| `{name}` |" in PAGES["docs/models.md"], name
