@@ -103,12 +103,14 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "retrieval": ["faiss-cpu>=1.8"],
+        "tune": ["optuna>=4"],
         "dev": [
             "faiss-cpu>=1.8",
             "hypothesis>=6.100",
             "ir-measures>=0.4",
             "jax",
             "mypy>=1.15",
+            "optuna>=4",
             "pytest>=8",
             "pytest-xdist>=3",
             "ruff>=0.9",

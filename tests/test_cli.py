@@ -33,6 +33,7 @@ COMMANDS = {
     "recommend": ["--history", "--out", "--top", "--user", "--items"],
     "explain": ["--history", "--out", "--users", "--titles"],
     "compare": ["--data", "--models", "--recipes", "--seeds", "--set"],
+    "tune": ["--data", "--out", "--trials", "--timeout-minutes", "--space"],
     "models": [],
     "datasets": [],
     "synthesize": ["--out", "--users", "--items", "--seed"],
@@ -88,7 +89,7 @@ def test_version():
 def test_help_is_complete(command):
     text, _ = mgnm(command, "--help")
     options = COMMANDS[command]
-    if command in ("train", "compare"):
+    if command in ("train", "compare", "tune"):
         fields = {*training_options.OPTIONS, *training_options.OF_THE_RUN}
         fields -= {"seed"}
         options = options + [f"--{name.replace('_', '-')}" for name in fields]

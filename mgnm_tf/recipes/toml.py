@@ -29,7 +29,7 @@ def read_recipe(path: str | os.PathLike) -> Recipe:
         UserError: it cannot be read, is no TOML (the line is named), or a
             key or value is refused.
     """
-    return validated(Recipe, _read(path), f"{path}: ")
+    return validated(Recipe, read_toml(path), f"{path}: ")
 
 
 def read_recipes(path: str | os.PathLike) -> dict[str, Recipe]:
@@ -46,7 +46,7 @@ def read_recipes(path: str | os.PathLike) -> dict[str, Recipe]:
     """
     return {
         name: validated(Recipe, values, f"{path}, {name}: ")
-        for name, values in _read(path).items()
+        for name, values in read_toml(path).items()
     }
 
 
@@ -86,15 +86,24 @@ def format_values(
     )
 
 
-def _read(path: str | os.PathLike) -> dict[str, Any]:
+def read_toml(path: str | os.PathLike, kind: str = "recipe") -> dict[str, Any]:
+    """Reads the tables of a file.
+
+    Args:
+        path: the file.
+        kind: what it should be, for the message.
+
+    Raises:
+        UserError: it cannot be read or is no TOML (the line is named).
+    """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise UserError(
-            f"The recipe {path} cannot be read: {error.strerror}."
+            f"The {kind} {path} cannot be read: {error.strerror}."
         ) from error
     except UnicodeDecodeError as error:
-        raise UserError(f"The recipe {path} is no text in UTF-8.") from error
+        raise UserError(f"The {kind} {path} is no text in UTF-8.") from error
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -18,7 +18,7 @@ import keras
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.pipeline import make_dataset
 from mgnm_tf.data.pipeline import num_batches
-from mgnm_tf.errors import UserError
+from mgnm_tf.errors import DivergedError
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.statistical import StatisticalRecommender
@@ -301,7 +301,7 @@ def _check_converged(folder: Path, config: TrainConfig) -> None:
     if math.isfinite(rows[-1]["loss"]):
         return
     shutil.rmtree(folder)
-    raise UserError(
+    raise DivergedError(
         f"The training of {config.model} diverged in epoch {len(rows)}: the "
         f"loss is {rows[-1]['loss']}. Try a learning rate below "
         f"{config.optimizer.learning_rate:g}."
