@@ -27,12 +27,16 @@ else:
 HEAVY = ("tensorflow", "keras", "pandas", "pyarrow", "matplotlib", "scipy")
 COMMANDS = {
     "prepare": ["--out", "--user-column", "--rating-above", "--min-user"],
-    "train": ["--data", "--out", "--recipe", "--set", "--seed", "--k"],
+    "train": [
+        *("--data", "--out", "--recipe", "--set", "--seed", "--k", "--track")
+    ],
     "evaluate": ["--data", "--negatives", "--k", "--seed", "--part"],
     "export": ["--out", "--data", "--sample", "--index"],
     "recommend": ["--history", "--out", "--top", "--user", "--items"],
     "explain": ["--history", "--out", "--users", "--titles"],
-    "compare": ["--data", "--models", "--recipes", "--seeds", "--set"],
+    "compare": [
+        *("--data", "--models", "--recipes", "--seeds", "--set", "--track")
+    ],
     "tune": ["--data", "--out", "--trials", "--timeout-minutes", "--space"],
     "models": [],
     "datasets": [],

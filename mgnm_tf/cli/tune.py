@@ -109,8 +109,9 @@ def _summary(found: Any) -> str:
     compared = "the recipe as it was"
     if found.best.number and start.state == "finished":
         compared = f"the recipe as it was has {start.value:.4f}"
+    others = f" ({others})" if others else ""
     return (
-        f"Best of {len(found.trials)} trials{f' ({others})' if others else ''}: "
+        f"Best of {len(found.trials)} trials{others}: "
         f"trial {found.best.number}, {found.monitor} {found.best.value:.4f}; "
         f"{compared}."
     )

@@ -36,6 +36,7 @@ from mgnm_tf.studies.summary import summarise
 from mgnm_tf.studies.workers import in_workers
 from mgnm_tf.training.evaluate_run import evaluate_run
 from mgnm_tf.training.fit import train
+from mgnm_tf.training.track import check_tracker
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import write_json
 
@@ -57,6 +58,7 @@ def compare(
     protocol: Protocol | None = None,
     jobs: int = 1,
     console: Console | None = None,
+    track: str | None = None,
 ) -> dict[str, Any]:
     """Trains and evaluates models on the same data and candidates.
 
@@ -84,6 +86,8 @@ def compare(
         jobs: how many runs are made at a time, each in a process of its own
             with its share of the cores. Defaults to 1.
         console: where progress is shown. `None` is standard error.
+        track: where new runs are followed besides their folders, see
+            `mgnm_tf.train`.
 
     Returns:
         The content of `metrics.json`; `failed` in it is empty if all is well.
@@ -94,6 +98,7 @@ def compare(
     """
     if jobs < 1:
         raise UserError(f"`jobs` must be at least 1. Received: jobs={jobs}")
+    check_tracker(track)
     settings, options = dict(settings or {}), dict(options or {})
     runs = plan_runs(models, seeds, settings, options, recipes)
     length = runs[0].config.max_length
@@ -112,10 +117,12 @@ def compare(
     missing = [run for run in runs if not (out / run.folder).exists()]
     failed = []
     if jobs > 1 and missing:
-        failed = _run_side_by_side(missing, data, out, protocol, jobs, console)
+        failed = _run_side_by_side(
+            missing, data, out, protocol, jobs, console, track
+        )
     lost = [(entry["model"], entry["seed"]) for entry in failed]
     left = [run for run in runs if (run.label, run.config.seed) not in lost]
-    failed += _run_all(left, dataset, data, out, protocol, console)
+    failed += _run_all(left, dataset, data, out, protocol, console, track)
     summary = summarise(out, runs, failed, protocol)
     write_report(out, summary, protocol.describe())
     return summary
@@ -208,13 +215,15 @@ def _run_side_by_side(
     protocol: Protocol,
     jobs: int,
     console: Console,
+    track: str | None,
 ) -> list[dict[str, Any]]:
     """Makes several runs at a time; returns those that failed."""
     failed = []
     jobs = min(jobs, len(runs))
     logger.info("Device: %s, %d runs at a time", device_name(), jobs)
     tasks = {
-        run.folder: (run, data, out / run.folder, protocol) for run in runs
+        run.folder: (run, data, out / run.folder, protocol, (), track)
+        for run in runs
     }
     with make_progress(console) as progress:
         progress.add_task(f"{len(runs)} runs", total=len(runs))
@@ -241,6 +250,7 @@ def _run_all(
     out: Path,
     protocol: Protocol,
     console: Console,
+    track: str | None,
 ) -> list[dict[str, Any]]:
     """Makes the runs that are not finished; returns those that failed."""
     failed = []
@@ -264,7 +274,8 @@ def _run_all(
                 if bar is None:
                     _evaluate_anew(out / run.folder, data, protocol)
                     continue
-                make_run(run, data, out / run.folder, protocol, [bar])
+                folder = out / run.folder
+                make_run(run, data, folder, protocol, [bar], track)
                 _tell(run, out / run.folder, protocol)
             except UserError as error:
                 logger.error("%s: %s", run.folder, error)
@@ -325,6 +336,7 @@ def make_run(
     folder: Path,
     protocol: Protocol,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    track: str | None = None,
 ) -> None:
     """Makes one run that is not there, and leaves nothing in the memory."""
     try:
@@ -335,6 +347,7 @@ def make_run(
             protocol=protocol,
             verbose=0,
             callbacks=callbacks,
+            track=track,
         )
     finally:
         keras.backend.clear_session()
