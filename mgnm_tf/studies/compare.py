@@ -21,6 +21,7 @@ from mgnm_tf.studies.plan import plan_runs
 from mgnm_tf.studies.runner import check_same_runs
 from mgnm_tf.studies.runner import make_runs
 from mgnm_tf.studies.summary import summarise
+from mgnm_tf.training.track import check_tracker
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import write_json
 
@@ -40,6 +41,7 @@ def compare(
     protocol: Protocol | None = None,
     jobs: int = 1,
     console: Console | None = None,
+    track: str | None = None,
 ) -> dict[str, Any]:
     """Trains and evaluates models on the same data and candidates.
 
@@ -67,6 +69,8 @@ def compare(
         jobs: how many runs are made at a time, each in a process of its own
             with its share of the cores. Defaults to 1.
         console: where progress is shown. `None` is standard error.
+        track: where new runs are followed besides their folders, see
+            `mgnm_tf.train`.
 
     Returns:
         The content of `metrics.json`; `failed` in it is empty if all is well.
@@ -77,6 +81,7 @@ def compare(
     """
     if jobs < 1:
         raise UserError(f"`jobs` must be at least 1. Received: jobs={jobs}")
+    check_tracker(track)
     settings, options = dict(settings or {}), dict(options or {})
     runs = plan_runs(models, seeds, settings, options, recipes)
     length = runs[0].config.max_length
@@ -92,7 +97,7 @@ def compare(
     check_models(runs, dataset)
     _open(out, shared)
     console = console or Console(stderr=True, markup=False, emoji=False)
-    failed = make_runs(runs, data, out, protocol, jobs, console)
+    failed = make_runs(runs, data, out, protocol, jobs, console, track)
     summary = summarise(out, runs, failed, protocol)
     write_report(out, summary, protocol.describe())
     return summary

@@ -39,6 +39,7 @@ def make_runs(
     protocol: Protocol,
     jobs: int,
     console: Console,
+    track: str | None = None,
 ) -> list[dict[str, Any]]:
     """Trains and evaluates what is not there yet.
 
@@ -50,6 +51,7 @@ def make_runs(
             anew.
         jobs: how many runs are made at a time, each in a process of its own.
         console: where progress is shown.
+        track: where new runs are followed, see `mgnm_tf.train`.
 
     Returns:
         `model`, `seed` and `error` of each run that failed; the others went
@@ -58,11 +60,14 @@ def make_runs(
     missing = [run for run in runs if not (out / run.folder).exists()]
     failed = []
     if jobs > 1 and missing:
-        failed = _run_side_by_side(missing, data, out, protocol, jobs, console)
+        failed = _run_side_by_side(
+            missing, data, out, protocol, jobs, console, track
+        )
     lost = [(entry["model"], entry["seed"]) for entry in failed]
     left = [run for run in runs if (run.label, run.config.seed) not in lost]
     dataset = SequenceDataset.load(data)
-    return failed + _run_all(left, dataset, data, out, protocol, console)
+    more = _run_all(left, dataset, data, out, protocol, console, track)
+    return failed + more
 
 
 def check_same_runs(out: Path, runs: Sequence[PlannedRun]) -> None:
@@ -89,13 +94,15 @@ def _run_side_by_side(
     protocol: Protocol,
     jobs: int,
     console: Console,
+    track: str | None,
 ) -> list[dict[str, Any]]:
     """Makes several runs at a time; returns those that failed."""
     failed = []
     jobs = min(jobs, len(runs))
     logger.info("Device: %s, %d runs at a time", device_name(), jobs)
     tasks = {
-        run.folder: (run, data, out / run.folder, protocol) for run in runs
+        run.folder: (run, data, out / run.folder, protocol, (), track)
+        for run in runs
     }
     with make_progress(console) as progress:
         progress.add_task(f"{len(runs)} runs", total=len(runs))
@@ -122,6 +129,7 @@ def _run_all(
     out: Path,
     protocol: Protocol,
     console: Console,
+    track: str | None,
 ) -> list[dict[str, Any]]:
     """Makes the runs that are not finished; returns those that failed."""
     failed = []
@@ -145,7 +153,8 @@ def _run_all(
                 if bar is None:
                     _evaluate_anew(out / run.folder, data, protocol)
                     continue
-                make_run(run, data, out / run.folder, protocol, [bar])
+                folder = out / run.folder
+                make_run(run, data, folder, protocol, [bar], track)
                 _tell(run, out / run.folder, protocol)
             except UserError as error:
                 logger.error("%s: %s", run.folder, error)
@@ -206,6 +215,7 @@ def make_run(
     folder: Path,
     protocol: Protocol,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    track: str | None = None,
 ) -> None:
     """Makes one run that is not there, and leaves nothing in the memory."""
     try:
@@ -216,6 +226,7 @@ def make_run(
             protocol=protocol,
             verbose=0,
             callbacks=callbacks,
+            track=track,
         )
     finally:
         keras.backend.clear_session()
