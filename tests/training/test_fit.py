@@ -80,6 +80,7 @@ def assert_same_run(run, whole):
     for path in (run, whole):
         names = {entry.name for entry in path.iterdir()}
         assert names - {"tensorboard"} == {
+            "beyond_accuracy.json",
             "config.json",
             "environment.json",
             "history.csv",
