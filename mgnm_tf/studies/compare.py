@@ -32,6 +32,7 @@ from mgnm_tf.studies.plan import plan_runs
 from mgnm_tf.studies.progress import EpochProgress
 from mgnm_tf.studies.progress import duration
 from mgnm_tf.studies.progress import make_progress
+from mgnm_tf.studies.slices import write_slices
 from mgnm_tf.studies.summary import summarise
 from mgnm_tf.studies.workers import in_workers
 from mgnm_tf.training.evaluate_run import evaluate_run
@@ -65,8 +66,9 @@ def compare(
     interrupted at any moment, and later models and seeds can be added. A
     model that fails is noted, and the others go on.
 
-    Writes `results.csv` (one row a run), `metrics.json` and `report.html`
-    into `out`; see `summarise`.
+    Writes `results.csv` (one row a run), `slices.csv` (metrics of slices of
+    the records), `metrics.json` and `report.html` into `out`; see `summarise`
+    and `slice_metrics`.
 
     Args:
         data: a data folder.
@@ -113,12 +115,19 @@ def compare(
     failed = []
     if jobs > 1 and missing:
         failed = _run_side_by_side(missing, data, out, protocol, jobs, console)
-    lost = [(entry["model"], entry["seed"]) for entry in failed]
-    left = [run for run in runs if (run.label, run.config.seed) not in lost]
+    left = _without_failed(runs, failed)
     failed += _run_all(left, dataset, data, out, protocol, console)
     summary = summarise(out, runs, failed, protocol)
+    write_slices(out, _without_failed(runs, failed), dataset)
     write_report(out, summary, protocol.describe())
     return summary
+
+
+def _without_failed(
+    runs: Sequence[PlannedRun], failed: Sequence[Mapping[str, Any]]
+) -> list[PlannedRun]:
+    lost = [(entry["model"], entry["seed"]) for entry in failed]
+    return [run for run in runs if (run.label, run.config.seed) not in lost]
 
 
 def _shared_settings(
