@@ -17,9 +17,11 @@ from mgnm_tf.types import Features
 
 MAX_RECORDS = 1000
 """The most records that lists are made for."""
-_MAX_PAIRS = 2_000_000
-"""The most pairs of a history and an item that a model scores which looks at
-each pair."""
+_SHARE = 10
+"""A model that looks at each pair of a history and an item scores at most one
+pair here for so many in the evaluation, which take it most of its time, ..."""
+_FEWEST_PAIRS = 20_000
+"""... but always so many."""
 
 
 def beyond_accuracy(
@@ -38,9 +40,10 @@ def beyond_accuracy(
     protocol. See `coverage`, `novelty` and `gini` for what is said of the
     lists.
 
-    At most 1,000 records are drawn, of a model with `max_pairs` at most so
-    many that 2 million pairs of a history and an item are scored. Coverage
-    grows with the number of lists, so only equal `records` compare.
+    At most 1,000 records are drawn; of a model with `max_pairs`, which is
+    slow over a whole catalogue, at most so many that a tenth of the pairs of
+    the evaluation by `protocol` are scored. Coverage grows with the number
+    of lists, so only equal `records` compare.
 
     Args:
         model: a model for these data.
@@ -53,15 +56,13 @@ def beyond_accuracy(
         `k`, `records` (the number of lists), `coverage`, `novelty`, `gini`.
     """
     chunk_size = min(chunk_size, data.num_items)
-    count = MAX_RECORDS
-    if model.max_pairs is not None:
-        count = min(count, max(1, _MAX_PAIRS // data.num_items))
     k = min(protocol.places[0], data.num_items)
     if protocol.shuffle_ties is not None:
         data = with_shuffled_ties(data, protocol.part, protocol.shuffle_ties)
     positions = data.positions(protocol.part)
     if protocol.later_only:
         positions = positions[is_later(data, positions)]
+    count = _num_records(model, data, protocol, len(positions))
     if len(positions) > count:
         random = np.random.default_rng(protocol.seed)
         positions = random.choice(positions, count, replace=False)
@@ -84,6 +85,23 @@ def beyond_accuracy(
         "novelty": novelty(lists, counts),
         "gini": gini(lists, data.num_items),
     }
+
+
+def _num_records(
+    model: SequentialRecommender,
+    data: SequenceDataset,
+    protocol: Protocol,
+    available: int,
+) -> int:
+    """Returns for how many records lists are made."""
+    count = min(available, MAX_RECORDS)
+    if model.max_pairs is None:
+        return count
+    compared = data.num_items
+    if not isinstance(protocol.negatives, str):
+        compared = 1 + protocol.negatives
+    pairs = max(available * compared // _SHARE, _FEWEST_PAIRS)
+    return min(count, max(1, pairs // data.num_items))
 
 
 class BestItems(keras.Model):

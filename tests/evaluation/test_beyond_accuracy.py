@@ -123,11 +123,16 @@ def test_records_are_drawn_with_the_seed(data, monkeypatch):
 
 def test_a_model_that_looks_at_pairs_gets_fewer_records(data, monkeypatch):
     module = "mgnm_tf.evaluation.beyond_accuracy"
-    monkeypatch.setattr(f"{module}._MAX_PAIRS", 10 * data.num_items + 1)
     model = SumVector(data.num_users, data.num_items)
-    assert beyond_accuracy(model, data, PROTOCOL)["records"] == 59
     model.max_pairs = 1000
-    assert beyond_accuracy(model, data, PROTOCOL)["records"] == 10
+    assert beyond_accuracy(model, data, PROTOCOL)["records"] == 59
+    monkeypatch.setattr(f"{module}._FEWEST_PAIRS", 1)
+    # A tenth of 59 records, each among all items, or among 60 of 120.
+    assert beyond_accuracy(model, data, PROTOCOL)["records"] == 5
+    sampled = dataclasses.replace(PROTOCOL, negatives=59)
+    assert beyond_accuracy(model, data, sampled)["records"] == 2
+    model.max_pairs = None
+    assert beyond_accuracy(model, data, sampled)["records"] == 59
 
 
 def test_only_later_records_where_the_protocol_says_so(data):
