@@ -20,6 +20,8 @@ from mgnm_tf.studies.plan import check_models
 from mgnm_tf.studies.plan import plan_runs
 from mgnm_tf.studies.runner import check_same_runs
 from mgnm_tf.studies.runner import make_runs
+from mgnm_tf.studies.runner import without_failed
+from mgnm_tf.studies.slices import write_slices
 from mgnm_tf.studies.summary import summarise
 from mgnm_tf.training.track import check_tracker
 from mgnm_tf.utils.files import read_json
@@ -50,8 +52,9 @@ def compare(
     interrupted at any moment, and later models and seeds can be added. A
     model that fails is noted, and the others go on.
 
-    Writes `results.csv` (one row a run), `metrics.json` and `report.html`
-    into `out`; see `summarise`.
+    Writes `results.csv` (one row a run), `slices.csv` (metrics of slices of
+    the records), `metrics.json` and `report.html` into `out`; see `summarise`
+    and `slice_metrics`.
 
     Args:
         data: a data folder.
@@ -99,6 +102,7 @@ def compare(
     console = console or Console(stderr=True, markup=False, emoji=False)
     failed = make_runs(runs, data, out, protocol, jobs, console, track)
     summary = summarise(out, runs, failed, protocol)
+    write_slices(out, without_failed(runs, failed), dataset)
     write_report(out, summary, protocol.describe())
     return summary
 

@@ -27,6 +27,7 @@ from mgnm_tf.studies.plan import check_models
 from mgnm_tf.studies.plan import plan_runs
 from mgnm_tf.studies.runner import check_same_runs
 from mgnm_tf.studies.runner import make_runs
+from mgnm_tf.studies.runner import without_failed
 from mgnm_tf.studies.study import Study
 from mgnm_tf.studies.study import find_study
 from mgnm_tf.studies.study import read_study
@@ -254,10 +255,7 @@ def _fill(
         check_same_runs(place, missing)
         possible = followed(protocol, dataset)
         failed = make_runs(missing, folder, place, possible, jobs, console)
-        lost = [(entry["model"], entry["seed"]) for entry in failed]
-        done = [
-            run for run in missing if (run.label, run.config.seed) not in lost
-        ]
+        done = without_failed(missing, failed)
         if done:
             new = _read(study, done, place, dataset, protocol)
             results = new if results is None else results.joined(new)

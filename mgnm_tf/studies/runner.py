@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -63,11 +64,18 @@ def make_runs(
         failed = _run_side_by_side(
             missing, data, out, protocol, jobs, console, track
         )
-    lost = [(entry["model"], entry["seed"]) for entry in failed]
-    left = [run for run in runs if (run.label, run.config.seed) not in lost]
+    left = without_failed(runs, failed)
     dataset = SequenceDataset.load(data)
     more = _run_all(left, dataset, data, out, protocol, console, track)
     return failed + more
+
+
+def without_failed(
+    runs: Sequence[PlannedRun], failed: Sequence[Mapping[str, Any]]
+) -> list[PlannedRun]:
+    """Returns the runs that are not among those that failed."""
+    lost = [(entry["model"], entry["seed"]) for entry in failed]
+    return [run for run in runs if (run.label, run.config.seed) not in lost]
 
 
 def check_same_runs(out: Path, runs: Sequence[PlannedRun]) -> None:

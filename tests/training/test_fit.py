@@ -79,6 +79,7 @@ def assert_same_run(run, whole):
     for path in (run, whole):
         names = {entry.name for entry in path.iterdir()}
         assert names == {
+            "beyond_accuracy.json",
             "config.json",
             "environment.json",
             "history.csv",
