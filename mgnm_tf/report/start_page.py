@@ -34,6 +34,7 @@ def write_start_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["glued"] = _glued
     page = environment.get_template("start.html").render(
         name=name,
         said=said,
@@ -42,6 +43,11 @@ def write_start_page(
         **started,
     )
     atomic_write(path, page)
+
+
+def _glued(text: str) -> str:
+    """Keeps a number and its percent sign on one line."""
+    return text.replace(" %", "\xa0%")
 
 
 def _bars(rows: Sequence[dict[str, Any]]) -> list[dict[str, float | str]]:

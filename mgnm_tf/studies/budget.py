@@ -9,6 +9,9 @@ import keras
 FEWEST_EPOCHS = 3
 """Epochs below which a model says little about itself."""
 
+LEAST_PART = 0.1
+"""The part of an epoch, on positives drawn at random, that is worth a try."""
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -35,7 +38,8 @@ def share_out(costs: Mapping[str, Cost], seconds: float) -> dict[str, int]:
     In the order given each model gets `FEWEST_EPOCHS`, if they fit beside
     those before it. What is left goes, an epoch at a time, to whom has the
     smallest share of the epochs of its recipe. If `FEWEST_EPOCHS` fit for
-    no model, the one with the shortest epoch gets as many as fit.
+    no model, the one with the shortest epoch gets as many as fit; one, of
+    which `StopInTime` makes a part, if there is time for `LEAST_PART` of it.
 
     Args:
         costs: model -> its cost, in the order of what is expected of them.
@@ -53,9 +57,11 @@ def share_out(costs: Mapping[str, Cost], seconds: float) -> dict[str, int]:
             left -= cost.of(epochs)
     if not chosen and costs:
         name = min(costs, key=lambda one: costs[one].of(1))
-        if costs[name].of(1) <= seconds:
-            cost = costs[name]
+        cost = costs[name]
+        if cost.of(1) <= seconds:
             chosen[name] = int((seconds - cost.fixed) // cost.epoch)
+        elif cost.fixed + LEAST_PART * cost.epoch <= seconds:
+            chosen[name] = 1
         return chosen
 
     def share(name: str) -> float:
@@ -73,20 +79,33 @@ def share_out(costs: Mapping[str, Cost], seconds: float) -> dict[str, int]:
 
 
 class StopInTime(keras.callbacks.Callback):
-    """Ends a training after the epoch whose successor would be too long.
+    """Ends a training in time, inside an epoch if it has to be.
+
+    The positives of an epoch come in a random order, so part of an epoch is
+    an epoch on fewer positives. Validation and the end of the epoch follow
+    as ever.
 
     Args:
-        limit: when the training has to be over, by `time.monotonic`.
+        planned: after which time, by `time.monotonic`, no epoch is begun that
+            would end later, as far as the last one tells.
+        latest: when the last step has to be over.
     """
 
-    def __init__(self, limit: float):
+    def __init__(self, planned: float, latest: float):
         super().__init__()
-        self.limit = limit
+        self.planned, self.latest = planned, latest
+        self.epochs = 0.0
+        """How many epochs there were, with the part of the last one."""
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._begin = time.monotonic()
+        self._begin, self._epoch = time.monotonic(), epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.epochs = self._epoch + (batch + 1) / self.params["steps"]
+        if time.monotonic() > self.latest:
+            self.model.stop_training = True
 
     def on_epoch_end(self, epoch, logs=None):
         now = time.monotonic()
-        if now + (now - self._begin) > self.limit:
+        if now + (now - self._begin) > self.planned:
             self.model.stop_training = True

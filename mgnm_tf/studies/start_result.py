@@ -155,7 +155,7 @@ def _rows(
         gain, epochs = "", "counts"
         if label not in counted:
             full = trainings.planned(label).config.epochs
-            epochs = f"{len(run.history)} of {full}"
+            epochs = f"{trainings.epochs_of(label):.3g} of {full}"
         if label != base and means[base].mean > 0:
             one = difference(users[label], users[base], metric)
             relative = [

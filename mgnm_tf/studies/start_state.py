@@ -18,6 +18,7 @@ class StartState:
     - `columns`, `split`, `said`: what was guessed, and its sentences.
     - `measured`: model -> seconds, see `Estimate`.
     - `epochs`: model -> the epochs that it was given.
+    - `trained`: model -> the epochs that it was trained for.
     - `failed`: model -> why.
 
     Args:

@@ -126,19 +126,27 @@ class Trainings:
                 lines.append(line)
         return lines
 
+    def epochs_of(self, label: str) -> float:
+        """Returns how many epochs a finished run was trained for."""
+        run = self.planned(label, self.options(label))
+        whole = len(Run(self.runs / run.folder).history)
+        part = (self.state.get("trained") or {}).get(label)
+        return part if part and whole - 1 < part < whole else float(whole)
+
     def _cut(self, label: str, full: int) -> str:
         """Says that a finished run had fewer epochs than its recipe."""
         run = self.planned(label, self.options(label))
         made = Run(self.runs / run.folder)
         done = len(made.history)
         waited = done - (made.best_epoch or done)
-        if done >= full or waited >= max(run.config.patience, 1):
+        epochs = self.epochs_of(label)
+        if epochs >= full or waited >= max(run.config.patience, 1):
             return ""
         line = (
-            f"{shown(label)} was trained for {done} of the {full} epochs of "
-            "its recipe"
+            f"{shown(label)} was trained for {epochs:.3g} of the {full} epochs "
+            "of its recipe"
         )
-        if done < run.config.epochs:
+        if epochs < run.config.epochs:
             line += (
                 f", and stopped before the {run.config.epochs} that were "
                 "planned, as the time was up"
@@ -191,10 +199,10 @@ class Trainings:
         run = self.planned(label, self.options(label))
         epochs = run.config.epochs
         cost = self._cost(label)
-        now = time.monotonic()
-        limit = min(
-            self.deadline - cost.fixed,
-            now + _OVERRUN * cost.of(epochs),
+        one = Estimate(**self.state.get("measured")[label])
+        latest = self.deadline - (cost.fixed - one.start) - one.validation
+        stop = StopInTime(
+            min(latest, time.monotonic() + _OVERRUN * cost.of(epochs)), latest
         )
         planned = Estimate(cost.fixed, cost.epoch, epochs)
         logger.info(
@@ -212,8 +220,9 @@ class Trainings:
                     self.path,
                     self.runs / run.folder,
                     self.protocol,
-                    [bar, StopInTime(limit)],
+                    [bar, stop],
                 )
+            self.state.note("trained", label, stop.epochs)
         except UserError as error:
             self._note_failure(label, error)
         except Exception as error:
