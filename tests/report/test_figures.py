@@ -192,6 +192,17 @@ def test_only_several_seeds_have_a_band():
     assert band not in one and band in two
 
 
+def test_many_rows_are_thin_bars_without_names():
+    names = ["level 0", "level 1"]
+    rows = {f"user {number}": [1, number] for number in range(50)}
+    svg = draw_shares(rows, names, title="Winning level", ylabel="50 users")
+    words = texts(svg)
+    assert {"Winning level", "50 users", *names} <= set(words)
+    assert not any(word.startswith("user") for word in words)
+    height = float(re.search(r'<svg [^>]*height="([\d.]+)pt"', svg)[1])
+    assert height < 72 * 6
+
+
 def test_counts_are_shown_as_shares():
     words = texts(draw_shares({"Toys": [30, 10]}, ["level 0", "level 1"]))
     assert {"Toys", "level 0", "level 1", "75%", "25%"} <= set(words)
