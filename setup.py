@@ -86,8 +86,6 @@ setup(
         # The first version with which the tests pass: 3.9 does not keep the
         # names of the inputs of a model when it exports it.
         "keras>=3.10",
-        # TensorFlow 2.21 no longer brings it; Keras's callback needs it.
-        "tensorboard>=2.18",
         "numpy>=1.26",
         "pandas>=2.2",
         "pyarrow>=15",
@@ -109,17 +107,26 @@ setup(
             "mkdocs-material>=9.6,<10",
             "mkdocstrings[python]>=0.30",
         ],
+        "tune": ["optuna>=4"],
+        # The client; with SQLAlchemy it writes to a file where no server is
+        # named. Whoever has the whole of MLflow has it.
+        "mlflow": ["mlflow-skinny>=3", "alembic>=1.10", "sqlalchemy>=2"],
+        "wandb": ["wandb>=0.19"],
+        # TensorFlow 2.21 no longer brings it; Keras's callback needs it.
+        "tensorboard": ["tensorboard>=2.18"],
         "dev": [
             "faiss-cpu>=1.8",
             "hypothesis>=6.100",
             "ir-measures>=0.4",
             "jax",
             "mypy>=1.15",
+            "optuna>=4",
             "pytest>=8",
             "pytest-xdist>=3",
             "ruff>=0.9",
             "scikit-learn>=1.4",
             "setuptools>=70",
+            "tensorboard>=2.18",
             "wheel",
         ],
     },

@@ -44,6 +44,7 @@ _HOMES = {
     "TrainConfig": "mgnm_tf.runs.config",
     "configure": "mgnm_tf.runs.config",
     "train": "mgnm_tf.front_door",
+    "tune": "mgnm_tf.training.tune",
     "compare": "mgnm_tf.studies.compare",
 }
 """The public names and the modules that they live in."""

@@ -30,3 +30,7 @@ class MissingColumnError(DataError):
 
 class OutputExistsError(UserError, FileExistsError):
     """The place to write to is taken."""
+
+
+class DivergedError(UserError):
+    """A training whose loss is no number any more."""

@@ -26,13 +26,19 @@ else:
 
 HEAVY = ("tensorflow", "keras", "pandas", "pyarrow", "matplotlib", "scipy")
 COMMANDS = {
+    "start": ["--out", "--minutes", "--user-column", "--seed"],
     "prepare": ["--out", "--user-column", "--rating-above", "--min-user"],
-    "train": ["--data", "--out", "--recipe", "--set", "--seed", "--k"],
+    "train": [
+        *("--data", "--out", "--recipe", "--set", "--seed", "--k", "--track")
+    ],
     "evaluate": ["--data", "--negatives", "--k", "--seed", "--part"],
     "export": ["--out", "--data", "--sample", "--index"],
     "recommend": ["--history", "--out", "--top", "--user", "--items"],
     "explain": ["--history", "--out", "--users", "--titles"],
-    "compare": ["--data", "--models", "--recipes", "--seeds", "--set"],
+    "compare": [
+        *("--data", "--models", "--recipes", "--seeds", "--set", "--track")
+    ],
+    "tune": ["--data", "--out", "--trials", "--timeout-minutes", "--space"],
     "models": [],
     "datasets": [],
     "synthesize": ["--out", "--users", "--items", "--seed"],
@@ -88,7 +94,7 @@ def test_version():
 def test_help_is_complete(command):
     text, _ = mgnm(command, "--help")
     options = COMMANDS[command]
-    if command in ("train", "compare"):
+    if command in ("train", "compare", "tune"):
         fields = {*training_options.OPTIONS, *training_options.OF_THE_RUN}
         fields -= {"seed"}
         options = options + [f"--{name.replace('_', '-')}" for name in fields]

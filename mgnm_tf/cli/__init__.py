@@ -7,8 +7,10 @@ from mgnm_tf.cli import data as data
 from mgnm_tf.cli import explain as explain
 from mgnm_tf.cli import models as models
 from mgnm_tf.cli import serving as serving
+from mgnm_tf.cli import start as start
 from mgnm_tf.cli import study as study
 from mgnm_tf.cli import training as training
+from mgnm_tf.cli import tune as tune
 from mgnm_tf.cli.app import app
 
 

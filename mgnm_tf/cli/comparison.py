@@ -17,6 +17,7 @@ from mgnm_tf.cli.app import values_of_the_user
 from mgnm_tf.cli.training_options import AGGREGATE
 from mgnm_tf.cli.training_options import LATER_ONLY
 from mgnm_tf.cli.training_options import SHUFFLE_TIES
+from mgnm_tf.cli.training_options import TRACK
 from mgnm_tf.cli.training_options import K
 from mgnm_tf.cli.training_options import training_parameters
 from mgnm_tf.errors import UserError
@@ -71,6 +72,7 @@ def compare(
         int,
         typer.Option(help="Runs at a time, each on its share of the cores."),
     ] = 1,
+    track: Annotated[str | None, TRACK] = None,
     **settings,
 ) -> None:
     """Train and evaluate models alike, write a table and a report.
@@ -116,6 +118,7 @@ def compare(
         protocol=protocol,
         jobs=jobs,
         console=notes,
+        track=track,
     )
     table = terminal_table(summary, console.width)
     console.print(table, soft_wrap=False, crop=False)

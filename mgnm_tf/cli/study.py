@@ -57,6 +57,12 @@ def study(
         int,
         typer.Option(help="Runs at a time, each on its share of the cores."),
     ] = 1,
+    show: Annotated[
+        bool,
+        typer.Option(
+            "--show", help="Show the runs that are there, and make none."
+        ),
+    ] = False,
     later_only: Annotated[
         bool,
         typer.Option(
@@ -103,6 +109,7 @@ def study(
         jobs=jobs,
         again=again,
         keep=keep,
+        show=show,
         console=notes,
     )
     console.print(markdown(*study_table(made.study, made.results, later_only)))

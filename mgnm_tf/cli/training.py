@@ -20,6 +20,7 @@ from mgnm_tf.cli.training_options import AGGREGATE
 from mgnm_tf.cli.training_options import K_OF_THE_RUN
 from mgnm_tf.cli.training_options import LATER_ONLY
 from mgnm_tf.cli.training_options import SHUFFLE_TIES
+from mgnm_tf.cli.training_options import TRACK
 from mgnm_tf.cli.training_options import K
 from mgnm_tf.cli.training_options import training_parameters
 from mgnm_tf.runs import run_folder
@@ -54,6 +55,7 @@ def train(
         ),
     ] = None,
     k: Annotated[str, K] = "5",
+    track: Annotated[str | None, TRACK] = None,
     **settings,
 ) -> None:
     """Train a model, keep its best epoch, evaluate it on the test part.
@@ -72,7 +74,7 @@ def train(
         **settings,
     )
     verbose = 1 if sys.stdout.isatty() else 2
-    run = fit.train(data, config, out, verbose=verbose)
+    run = fit.train(data, config, out, verbose=verbose, track=track)
     _print_metrics(Run(run).metrics)
     console.print(f"The run is in {run}.")
 

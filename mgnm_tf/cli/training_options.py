@@ -67,6 +67,11 @@ SHUFFLE_TIES = typer.Option(
     help="Draw the order of earlier events of one time by this seed.",
     show_default="the order of the source",
 )
+TRACK = typer.Option(
+    "--track",
+    help="Follow the runs in mlflow, wandb or tensorboard as well.",
+    show_default="nowhere",
+)
 
 
 def training_parameters(*without: str) -> list[inspect.Parameter]:

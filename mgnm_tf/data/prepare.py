@@ -15,6 +15,7 @@ from mgnm_tf.data.dataset import check_writable
 from mgnm_tf.data.filters import drop_duplicates
 from mgnm_tf.data.filters import filter_core
 from mgnm_tf.data.filters import filter_rating
+from mgnm_tf.data.log import InteractionLog
 from mgnm_tf.data.log import read_log
 from mgnm_tf.data.splits import split_log
 
@@ -106,6 +107,51 @@ def prepare(
     if not keep_duplicates:
         log = drop_duplicates(log)
     log = filter_core(log, min_user, min_item)
+    return save_split(
+        log,
+        out,
+        rows,
+        split=split,
+        ratios=ratios,
+        name=name,
+        metadata=metadata,
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def save_split(
+    log: InteractionLog,
+    out: Path,
+    rows: int,
+    *,
+    split: str = "leave_one_out",
+    ratios: Sequence[float] = (0.7, 0.1, 0.2),
+    name: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    overwrite: bool = False,
+    progress: Callable[[str], None] = lambda step: None,
+) -> SequenceDataset:
+    """Splits a filtered log, accounts for its rows and saves it.
+
+    Args:
+        log: the log.
+        out: the data folder to make.
+        rows: how many rows there were before all filters.
+        split: see `split_log`. Defaults to `"leave_one_out"`.
+        ratios: see `split_log`.
+        name: see `prepare`.
+        metadata: see `prepare`.
+        overwrite: see `prepare`. Defaults to `False`.
+        progress: see `prepare`.
+
+    Returns:
+        The data set, opened from `out`.
+
+    Raises:
+        DataError: a part would be empty.
+        UserError: `out` exists or cannot be written, or an option is wrong.
+    """
     progress(f"splitting {len(log):,} events")
     data = split_log(log, split, ratios, name or out.absolute().name)
     data.metadata.update(

@@ -2,7 +2,9 @@
 
 import gzip
 import zlib
+from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -50,6 +52,43 @@ def read_table(
             or a quotation mark is not closed.
         UserError: the separator is empty.
     """
+    text = _text_table(path, separator, column_names, quotes)
+    if text is None:
+        return _read_parquet(path, ids, numbers, _begins_with(path, _GZIP))
+    return text.read(ids, numbers)
+
+
+def column_names_of(
+    path: Path, separator: str | None = None, quotes: bool = True
+) -> list[str]:
+    """Returns the names of all columns of a file.
+
+    Args:
+        path: see `read_table`; so are `separator` and `quotes`.
+        separator: what stands between the fields of a text file.
+        quotes: whether names may stand in quotation marks. Defaults to
+            `True`.
+
+    Raises:
+        DataError: the file cannot be read.
+        UserError: the separator is empty.
+    """
+    text = _text_table(path, separator, None, quotes)
+    if text is not None:
+        return text.header()
+    with _whole_parquet(path):
+        compressed = _begins_with(path, _GZIP)
+        with (gzip.open if compressed else pa.OSFile)(str(path)) as opened:
+            return list(pa.parquet.read_schema(opened).names)
+
+
+def _text_table(
+    path: Path,
+    separator: str | None,
+    column_names: Sequence[str] | None,
+    quotes: bool,
+) -> TextTable | None:
+    """Returns how a text file is written, or `None` for a Parquet file."""
     if not path.exists():
         raise DataError(f"{path} does not exist; expected an interaction log.")
     if path.is_dir():
@@ -59,7 +98,7 @@ def read_table(
     suffixes = [suffix.lower() for suffix in path.suffixes]
     compressed = _begins_with(path, _GZIP)
     if _begins_with(path, _PARQUET, compressed):
-        return _read_parquet(path, ids, numbers, compressed)
+        return None
     named = suffixes[:-1] if suffixes[-1:] == [".gz"] else suffixes
     if named[-1:] and named[-1] in _PARQUET_SUFFIXES:
         raise DataError(
@@ -69,8 +108,7 @@ def read_table(
         separator = "\t" if ".tsv" in suffixes else ","
     # As it is typed in a shell.
     separator = "\t" if separator == "\\t" else separator
-    text = TextTable(path, compressed, separator, column_names, quotes)
-    return text.read(ids, numbers)
+    return TextTable(path, compressed, separator, column_names, quotes)
 
 
 def _begins_with(path: Path, magic: bytes, compressed: bool = False) -> bool:
@@ -88,7 +126,7 @@ def _read_parquet(
     path: Path, ids: Sequence[str], numbers: Sequence[str], compressed: bool
 ) -> pa.Table:
     wanted = [*ids, *numbers]
-    try:
+    with _whole_parquet(path):
         with (gzip.open if compressed else pa.OSFile)(str(path)) as opened:
             schema = pa.parquet.read_schema(opened)
             check_columns(str(path), wanted, schema.names)
@@ -97,13 +135,20 @@ def _read_parquet(
             file = pa.parquet.ParquetFile(opened, read_dictionary=texts)
             table = file.read(columns=wanted)
             rows = file.metadata.num_rows
-    except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{path} is not a whole Parquet file: {one_line(error)}."
-        ) from error
     if table.num_rows != rows:
         raise DataError(
             f"{path} says that it has {rows:,} rows, but {table.num_rows:,} "
             "could be read."
         )
     return table
+
+
+@contextmanager
+def _whole_parquet(path: Path) -> Iterator[None]:
+    """Turns what goes wrong with a Parquet file into a sentence."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path} is not a whole Parquet file: {one_line(error)}."
+        ) from error

@@ -4,7 +4,9 @@ import csv
 import gzip
 import re
 import zlib
+from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
@@ -41,6 +43,15 @@ class TextTable:
     column_names: Sequence[str] | None = None
     quotes: bool = True
 
+    def header(self) -> list[str]:
+        """Returns the names of the columns.
+
+        Raises:
+            DataError: the file cannot be read, or its first line is empty.
+        """
+        with self._told():
+            return list(self.column_names or self._header())
+
     def read(self, ids: Sequence[str], numbers: Sequence[str]) -> pa.Table:
         """Reads some columns; each row of the file is a row of the table.
 
@@ -52,11 +63,17 @@ class TextTable:
             DataError: the file cannot be read, lacks a column, or has
                 quotation marks that are not closed.
         """
-        try:
+        with self._told():
             found = list(self.column_names or self._header())
             wanted = [*numbers, *ids]
             check_columns(str(self.path), wanted, found, self.separator)
             return self._whole_table(found, ids, numbers)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turns what goes wrong with a file into sentences."""
+        try:
+            yield
         except UnicodeDecodeError as error:
             raise DataError(
                 f"{self.path} is not text in UTF-8: {error}."

@@ -86,24 +86,24 @@ def format_values(
     )
 
 
-def read_toml(path: str | os.PathLike, what: str = "recipe") -> dict[str, Any]:
-    """Reads a TOML file of the user.
+def read_toml(path: str | os.PathLike, kind: str = "recipe") -> dict[str, Any]:
+    """Reads the tables of a file.
 
     Args:
         path: the file.
-        what: what it is, for the messages.
+        kind: what it should be, for the message.
 
     Raises:
-        UserError: it cannot be read, or is no TOML (the line is named).
+        UserError: it cannot be read or is no TOML (the line is named).
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise UserError(
-            f"The {what} {path} cannot be read: {error.strerror}."
+            f"The {kind} {path} cannot be read: {error.strerror}."
         ) from error
     except UnicodeDecodeError as error:
-        raise UserError(f"The {what} {path} is no text in UTF-8.") from error
+        raise UserError(f"The {kind} {path} is no text in UTF-8.") from error
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

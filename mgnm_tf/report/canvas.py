@@ -22,7 +22,9 @@ PALE = "#e3e5e8"
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "mgnm_tf",
-    "font.family": "DejaVu Sans",
+    "font.family": "sans-serif",
+    # The first is measured; where it is missing, the next are not wider.
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Helvetica", "Arial"],
     "font.size": 9.5,
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",

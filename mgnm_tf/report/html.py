@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from mgnm_tf.report.beyond_accuracy import show_beyond_accuracy
 from mgnm_tf.report.figures import Point
 from mgnm_tf.report.figures import draw_curves
 from mgnm_tf.report.figures import draw_intervals
@@ -20,6 +21,7 @@ from mgnm_tf.report.page import Section
 from mgnm_tf.report.page import Table
 from mgnm_tf.report.page import render_page
 from mgnm_tf.report.palette import Palette
+from mgnm_tf.report.slices import show_slices
 from mgnm_tf.report.tables import FOOTNOTE
 from mgnm_tf.report.tables import Cell
 from mgnm_tf.report.tables import comparison_cells
@@ -29,6 +31,8 @@ from mgnm_tf.utils.files import atomic_write
 from mgnm_tf.utils.files import read_json
 
 REPORT = "report.html"
+SLICES = "slices.csv"
+"""One row for each model, seed and slice of the records."""
 
 Runs = Mapping[tuple[str, int], Path]
 """Model and seed -> the folder of a finished run."""
@@ -41,8 +45,8 @@ def write_report(folder: Path, summary: dict[str, Any], protocol: str) -> Path:
     """Writes `report.html` of a comparison.
 
     Args:
-        folder: the folder of the comparison, with `comparison.json` and
-            `results.csv`.
+        folder: the folder of the comparison, with `comparison.json`,
+            `results.csv` and, unless it is older, `slices.csv`.
         summary: the content of its `metrics.json`.
         protocol: the protocol as a sentence.
 
@@ -71,6 +75,8 @@ def write_report(folder: Path, summary: dict[str, Any], protocol: str) -> Path:
         Section("Failed runs", failures(summary)),
         Section("Quality and training time", tradeoff(summary, results)),
         Section("Metrics", intervals(summary, palette)),
+        Section("Slices", _slices(folder, summary, palette, shared["data"])),
+        Section("Coverage and novelty", _beyond_accuracy(summary, runs)),
         Section("Training curves", curves(runs, palette)),
         Section("Significance", significance(summary)),
         Section("Runs", [_run_table(results)]),
@@ -255,6 +261,27 @@ def environments(runs: Runs) -> list[Block]:
         versions = ", ".join(f"{key} {packages[key]}" for key in packages)
         lines.append(f"{one['device']}; {versions}; {one['platform']}")
     return [Note(line, small=False) for line in dict.fromkeys(lines)]
+
+
+def _slices(
+    folder: Path,
+    summary: dict[str, Any],
+    palette: Palette,
+    data: dict[str, Any],
+) -> list[Block]:
+    """Returns the slices, where they were written."""
+    path = folder / SLICES
+    if not summary["models"] or not path.is_file():
+        return []
+    slices = pd.read_csv(path, dtype={"bounds": str})
+    has_times = not data.get("order_only", False)
+    return show_slices(slices, main_metric(summary), palette, has_times)
+
+
+def _beyond_accuracy(summary: dict[str, Any], runs: Runs) -> list[Block]:
+    if not summary["models"]:
+        return []
+    return show_beyond_accuracy(summary, main_metric(summary), runs)
 
 
 def main_metric(summary: dict[str, Any]) -> str:

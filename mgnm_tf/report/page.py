@@ -5,6 +5,7 @@ made of the blocks below.
 """
 
 import base64
+import re
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 from typing import ClassVar
 
 import jinja2
+from markupsafe import Markup
 
 from mgnm_tf.report.figures import draw_swatch
 from mgnm_tf.report.palette import Palette
@@ -179,6 +181,7 @@ def render_page(
         lstrip_blocks=True,
     )
     environment.filters["words"] = in_words
+    environment.filters["breakable"] = _breakable
     return environment.get_template("page.html").render(
         title=title,
         lead=lead,
@@ -194,6 +197,12 @@ def as_address(svg: str) -> str:
     """
     code = base64.b64encode(svg.encode("utf-8")).decode()
     return f"data:image/svg+xml;base64,{code}"
+
+
+def _breakable(text: str) -> Markup:
+    """Lets a name of a model break where people would break it."""
+    parts = re.split(r"(?=[+_])|(?<=:)", text)
+    return Markup("<wbr>").join(parts)
 
 
 def in_words(value: Any) -> str:

@@ -35,10 +35,15 @@ METRICS = "metrics.json"
 the protocol of the training; also in each folder of `EVALUATIONS`."""
 RANKS = "test_ranks.parquet"
 """The rank of every evaluated record, for paired tests."""
+BEYOND_ACCURACY = "beyond_accuracy.json"
+"""Coverage, novelty and concentration of the recommendations, beside
+`METRICS`; runs of earlier versions have not got it."""
 EVALUATIONS = "evaluations"
 """Holds a folder for every other protocol, with metrics and ranks."""
 TENSORBOARD = "tensorboard"
-"""What `tensorboard --logdir` reads."""
+"""What `tensorboard --logdir` reads, if TensorBoard tracked the run."""
+TRACKING = "tracking.json"
+"""Tracker -> what it calls the run, if one tracked it."""
 BACKUP = "backup"
 """State of an unfinished run; not in a finished folder."""
 
@@ -106,7 +111,7 @@ def open_run(
         raise UserError(
             f"{partial} cannot be made: {error.strerror}."
         ) from error
-    with _locked(partial):
+    with locked(partial):
         check_free(path)
         _check_same_run(partial, config, environment)
         write_json(partial / ENVIRONMENT, environment)
@@ -174,14 +179,21 @@ def _check_same_run(
 
 
 @contextmanager
-def _locked(partial: Path) -> Iterator[None]:
-    """Holds the lock of a run; the system frees it when a process dies."""
+def locked(partial: Path) -> Iterator[None]:
+    """Holds the lock of a folder; the system frees it when a process dies.
+
+    Args:
+        partial: the folder that is written.
+
+    Raises:
+        UserError: another process holds it.
+    """
     with open(partial / _LOCK, "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UserError(
                 f"Another process is writing {partial}; wait for it, or give "
-                "another folder for this run."
+                "another folder."
             ) from error
         yield

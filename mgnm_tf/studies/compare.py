@@ -20,7 +20,10 @@ from mgnm_tf.studies.plan import check_models
 from mgnm_tf.studies.plan import plan_runs
 from mgnm_tf.studies.runner import check_same_runs
 from mgnm_tf.studies.runner import make_runs
+from mgnm_tf.studies.runner import without_failed
+from mgnm_tf.studies.slices import write_slices
 from mgnm_tf.studies.summary import summarise
+from mgnm_tf.training.track import check_tracker
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import write_json
 
@@ -40,6 +43,7 @@ def compare(
     protocol: Protocol | None = None,
     jobs: int = 1,
     console: Console | None = None,
+    track: str | None = None,
 ) -> dict[str, Any]:
     """Trains and evaluates models on the same data and candidates.
 
@@ -48,8 +52,9 @@ def compare(
     interrupted at any moment, and later models and seeds can be added. A
     model that fails is noted, and the others go on.
 
-    Writes `results.csv` (one row a run), `metrics.json` and `report.html`
-    into `out`; see `summarise`.
+    Writes `results.csv` (one row a run), `slices.csv` (metrics of slices of
+    the records), `metrics.json` and `report.html` into `out`; see `summarise`
+    and `slice_metrics`.
 
     Args:
         data: a data folder.
@@ -67,6 +72,8 @@ def compare(
         jobs: how many runs are made at a time, each in a process of its own
             with its share of the cores. Defaults to 1.
         console: where progress is shown. `None` is standard error.
+        track: where new runs are followed besides their folders, see
+            `mgnm_tf.train`.
 
     Returns:
         The content of `metrics.json`; `failed` in it is empty if all is well.
@@ -77,6 +84,7 @@ def compare(
     """
     if jobs < 1:
         raise UserError(f"`jobs` must be at least 1. Received: jobs={jobs}")
+    check_tracker(track)
     settings, options = dict(settings or {}), dict(options or {})
     runs = plan_runs(models, seeds, settings, options, recipes)
     length = runs[0].config.max_length
@@ -92,8 +100,9 @@ def compare(
     check_models(runs, dataset)
     _open(out, shared)
     console = console or Console(stderr=True, markup=False, emoji=False)
-    failed = make_runs(runs, data, out, protocol, jobs, console)
+    failed = make_runs(runs, data, out, protocol, jobs, console, track)
     summary = summarise(out, runs, failed, protocol)
+    write_slices(out, without_failed(runs, failed), dataset)
     write_report(out, summary, protocol.describe())
     return summary
 

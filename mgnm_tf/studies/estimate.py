@@ -27,11 +27,13 @@ class Estimate:
         start: seconds until the first step is compiled.
         epoch: seconds of an epoch with its validation.
         epochs: the most epochs.
+        validation: seconds of the validation in `epoch`. Defaults to 0.
     """
 
     start: float
     epoch: float
     epochs: int
+    validation: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -79,8 +81,9 @@ def estimate_run(data: SequenceDataset, config: TrainConfig) -> Estimate:
         )
     )
     steps = num_batches(data, "train", batch_size=config.batch_size)
-    epoch = steps * step.seconds + int(validation.cardinality()) * check.seconds
-    return Estimate(start, epoch, config.epochs)
+    checking = int(validation.cardinality()) * check.seconds
+    epoch = steps * step.seconds + checking
+    return Estimate(start, epoch, config.epochs, checking)
 
 
 class _Clock(keras.callbacks.Callback):

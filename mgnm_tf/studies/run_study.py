@@ -27,6 +27,7 @@ from mgnm_tf.studies.plan import check_models
 from mgnm_tf.studies.plan import plan_runs
 from mgnm_tf.studies.runner import check_same_runs
 from mgnm_tf.studies.runner import make_runs
+from mgnm_tf.studies.runner import without_failed
 from mgnm_tf.studies.study import Study
 from mgnm_tf.studies.study import find_study
 from mgnm_tf.studies.study import read_study
@@ -77,6 +78,7 @@ def run_study(
     jobs: int = 1,
     again: bool = False,
     keep: bool = False,
+    show: bool = False,
     console: Console | None = None,
 ) -> MadeStudy:
     """Makes the table or figure of a study.
@@ -97,6 +99,7 @@ def run_study(
         jobs: how many runs are made at a time. Defaults to 1.
         again: whether all runs are made anew, in an `out` that holds none.
         keep: whether the results are written beside the study file, too.
+        show: whether only the runs that are there are taken, and none made.
         console: where progress is shown. `None` is standard error.
 
     Returns:
@@ -122,11 +125,16 @@ def run_study(
     if not again and epochs is None:
         results = known(StudyResults.load(kept), StudyResults.load(out))
     console = console or Console(stderr=True, markup=False, emoji=False)
-    if made.show == "data":
+    failed: list[dict[str, Any]] = []
+    counted = made.show == "data" and results is not None and data is None
+    if show or counted:
+        if results is None:
+            raise UserError(f"The study {name} was not run yet.")
+        results = _of_now(made, path, results)
+    elif made.show == "data":
         folder = data_folder(made.data, name, out / "data", data, console.print)
         found = describe_data(SequenceDataset.load(folder))
         results = StudyResults(found, Protocol(), made=[_origin([], 0.0, [])])
-        failed: list[dict[str, Any]] = []
     else:
         results, failed = _fill(made, path, results, data, out, jobs, console)
     write_pages(out, made, name, results, failed)
@@ -171,12 +179,15 @@ def shortened(
 
 def planned(study: Study, path: Path) -> list[PlannedRun]:
     """Lists the runs of a study."""
-    k = Protocol.from_dict(study.protocol).k
+    own = study.options_of_models
     return plan_runs(
         study.models,
         study.seeds,
-        {**study.settings, "k": k},
-        study.options_of_models,
+        {"k": Protocol.from_dict(study.protocol).k},
+        {
+            label: {**study.settings, **own.get(label, {})}
+            for label in study.models
+        },
         study.recipes(path),
         study.axis,
     )
@@ -202,6 +213,19 @@ def known(
     return kept.joined(replace(newer, ranks=newer.ranks.select(further)))
 
 
+def _of_now(study: Study, path: Path, results: StudyResults) -> StudyResults:
+    """Returns the results of the runs that the study has now."""
+    if study.show == "data":
+        return results
+    runs = planned(study, path)
+    results.check_same(runs, study.protocol_of(runs[0].config.max_length))
+    wanted = [(run.label, run.config.seed) for run in runs]
+    there = [run for run in wanted if run in results.runs]
+    if not there:
+        raise UserError(f"No run of the study {path.stem} was made yet.")
+    return replace(results, ranks=results.ranks.select(there))
+
+
 def _fill(
     study: Study,
     path: Path,
@@ -214,7 +238,6 @@ def _fill(
     """Makes the runs that are missing, returns the results of all."""
     runs = planned(study, path)
     protocol = study.protocol_of(runs[0].config.max_length)
-    wanted = [(run.label, run.config.seed) for run in runs]
     if results is not None:
         results.check_same(runs, protocol)
     there = [] if results is None else results.runs
@@ -232,10 +255,7 @@ def _fill(
         check_same_runs(place, missing)
         possible = followed(protocol, dataset)
         failed = make_runs(missing, folder, place, possible, jobs, console)
-        lost = [(entry["model"], entry["seed"]) for entry in failed]
-        done = [
-            run for run in missing if (run.label, run.config.seed) not in lost
-        ]
+        done = without_failed(missing, failed)
         if done:
             new = _read(study, done, place, dataset, protocol)
             results = new if results is None else results.joined(new)
@@ -244,8 +264,7 @@ def _fill(
             f"None of the {len(runs)} runs of {path.stem} succeeded: "
             f"{failed[0]['error']}"
         )
-    kept = [run for run in wanted if run in results.runs]
-    return replace(results, ranks=results.ranks.select(kept)), failed
+    return _of_now(study, path, results), failed
 
 
 def _read(

@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ def make_runs(
     protocol: Protocol,
     jobs: int,
     console: Console,
+    track: str | None = None,
 ) -> list[dict[str, Any]]:
     """Trains and evaluates what is not there yet.
 
@@ -50,6 +52,7 @@ def make_runs(
             anew.
         jobs: how many runs are made at a time, each in a process of its own.
         console: where progress is shown.
+        track: where new runs are followed, see `mgnm_tf.train`.
 
     Returns:
         `model`, `seed` and `error` of each run that failed; the others went
@@ -58,11 +61,21 @@ def make_runs(
     missing = [run for run in runs if not (out / run.folder).exists()]
     failed = []
     if jobs > 1 and missing:
-        failed = _run_side_by_side(missing, data, out, protocol, jobs, console)
-    lost = [(entry["model"], entry["seed"]) for entry in failed]
-    left = [run for run in runs if (run.label, run.config.seed) not in lost]
+        failed = _run_side_by_side(
+            missing, data, out, protocol, jobs, console, track
+        )
+    left = without_failed(runs, failed)
     dataset = SequenceDataset.load(data)
-    return failed + _run_all(left, dataset, data, out, protocol, console)
+    more = _run_all(left, dataset, data, out, protocol, console, track)
+    return failed + more
+
+
+def without_failed(
+    runs: Sequence[PlannedRun], failed: Sequence[Mapping[str, Any]]
+) -> list[PlannedRun]:
+    """Returns the runs that are not among those that failed."""
+    lost = [(entry["model"], entry["seed"]) for entry in failed]
+    return [run for run in runs if (run.label, run.config.seed) not in lost]
 
 
 def check_same_runs(out: Path, runs: Sequence[PlannedRun]) -> None:
@@ -89,13 +102,15 @@ def _run_side_by_side(
     protocol: Protocol,
     jobs: int,
     console: Console,
+    track: str | None,
 ) -> list[dict[str, Any]]:
     """Makes several runs at a time; returns those that failed."""
     failed = []
     jobs = min(jobs, len(runs))
     logger.info("Device: %s, %d runs at a time", device_name(), jobs)
     tasks = {
-        run.folder: (run, data, out / run.folder, protocol) for run in runs
+        run.folder: (run, data, out / run.folder, protocol, (), track)
+        for run in runs
     }
     with make_progress(console) as progress:
         progress.add_task(f"{len(runs)} runs", total=len(runs))
@@ -122,6 +137,7 @@ def _run_all(
     out: Path,
     protocol: Protocol,
     console: Console,
+    track: str | None,
 ) -> list[dict[str, Any]]:
     """Makes the runs that are not finished; returns those that failed."""
     failed = []
@@ -145,7 +161,8 @@ def _run_all(
                 if bar is None:
                     _evaluate_anew(out / run.folder, data, protocol)
                     continue
-                make_run(run, data, out / run.folder, protocol, [bar])
+                folder = out / run.folder
+                make_run(run, data, folder, protocol, [bar], track)
                 _tell(run, out / run.folder, protocol)
             except UserError as error:
                 logger.error("%s: %s", run.folder, error)
@@ -206,6 +223,7 @@ def make_run(
     folder: Path,
     protocol: Protocol,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    track: str | None = None,
 ) -> None:
     """Makes one run that is not there, and leaves nothing in the memory."""
     try:
@@ -216,6 +234,7 @@ def make_run(
             protocol=protocol,
             verbose=0,
             callbacks=callbacks,
+            track=track,
         )
     finally:
         keras.backend.clear_session()

@@ -95,9 +95,8 @@ class Study(_Table):
         seeds: one run of each model for every seed.
         protocol: fields of `Protocol` that differ from its defaults, without
             the history's length, which is that of the runs.
-        overrides: settings that win over the recipes of all models; under
-            the label of a model, settings or constructor arguments for it
-            alone.
+        overrides: settings and constructor arguments that win over the
+            recipes of all models; under the label of a model, for it alone.
         axis: one setting or constructor argument -> its values; every model
             is run with each.
         parts: TOML file, beside the study, with further recipes and parts.

@@ -39,6 +39,13 @@ def study_table(
     kept = [*range(1 + len(metrics)), len(headings) - 1]
     headings = [headings[column] for column in kept]
     rows = [[row[column] for column in kept] for row in rows]
+    seeds = [len(entry["seeds"]) for entry in summary["models"].values()]
+    if set(seeds) != {len(study.seeds)}:
+        headings = [*headings, "seeds"]
+        rows = [
+            [*row, Cell(str(count))]
+            for row, count in zip(rows, seeds, strict=True)
+        ]
     return _with_published(study, headings, rows, metrics)
 
 

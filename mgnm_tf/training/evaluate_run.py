@@ -6,6 +6,7 @@ from typing import Any
 
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.errors import UserError
+from mgnm_tf.evaluation.beyond_accuracy import beyond_accuracy
 from mgnm_tf.evaluation.evaluate import evaluate
 from mgnm_tf.evaluation.evaluate import followed
 from mgnm_tf.evaluation.protocol import Protocol
@@ -86,7 +87,7 @@ def write_evaluation(
     protocol: Protocol,
     verbose: bool,
 ) -> dict[str, Any]:
-    """Evaluates a model, writes ranks and metrics, returns the metrics."""
+    """Evaluates a model, writes what is found, returns the metrics."""
     evaluation = evaluate(model, data, protocol, verbose=int(verbose))
     metrics = {
         protocol.part: evaluation.metrics(),
@@ -94,6 +95,8 @@ def write_evaluation(
         "samples": evaluation.counts(),
     }
     evaluation.save(folder / run_folder.RANKS, overwrite=True)
+    lists = beyond_accuracy(model, data, evaluation.protocol)
+    write_json(folder / run_folder.BEYOND_ACCURACY, lists)
     write_json(folder / run_folder.METRICS, metrics)
     return metrics
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import keras
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.pipeline import make_dataset
 from mgnm_tf.data.pipeline import num_batches
-from mgnm_tf.errors import UserError
+from mgnm_tf.errors import DivergedError
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.statistical import StatisticalRecommender
@@ -50,6 +49,8 @@ from mgnm_tf.training.memory import reset_peak_memory
 from mgnm_tf.training.stages import stages_of
 from mgnm_tf.training.stages import start_from
 from mgnm_tf.training.stages import start_of
+from mgnm_tf.training.track import check_tracker
+from mgnm_tf.training.track import tracking
 from mgnm_tf.utils.disk import reserve
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import write_json
@@ -66,6 +67,7 @@ def train(
     protocol: Protocol | None = None,
     verbose: int = 1,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    track: str | None = None,
     **settings: Any,
 ) -> Path:
     """Trains a model, keeps its best epoch and evaluates it on the test part.
@@ -86,6 +88,9 @@ def train(
             length and the cut-offs of the run.
         verbose: Keras's: 0 silent, 1 progress bar, 2 a line an epoch.
         callbacks: further Keras callbacks, called before those of the run.
+        track: where the run is followed besides its folder: `"mlflow"`,
+            `"wandb"` or `"tensorboard"`, see `mgnm_tf.training.track`.
+            `None` is nowhere. It is no part of the configuration.
         **settings: what else wins over the recipe, see `configure`: `seed`,
             `epochs`, `learning_rate`, `k`, ...
 
@@ -95,8 +100,10 @@ def train(
     Raises:
         UserError: `out` exists, cannot be written or is being written by
             another process, an unfinished run there differs, a name is
-            unknown, or the training diverges.
+            unknown, the package of a tracker is not installed, or the
+            training diverges.
     """
+    check_tracker(track)
     config = configure(recipe, options=options, **settings)
     path = None
     if not isinstance(data, SequenceDataset):
@@ -112,29 +119,45 @@ def train(
         with run_folder.open_run(out, config, environment) as folder:
             logger.info("Device: %s", environment["device"])
             if stages:
-                _train_stage(path or data, stages[0], folder, verbose)
-            if isinstance(model, StatisticalRecommender):
-                _fit_statistical(model, data, config, folder, verbose)
-            else:
-                _fit_by_gradient(
-                    model, data, config, folder, verbose, callbacks
+                _train_stage(path or data, stages[0], folder, verbose, track)
+            with tracking(track, folder, config, environment) as tracker:
+                if isinstance(model, StatisticalRecommender):
+                    _fit_statistical(model, data, config, folder, verbose)
+                else:
+                    further = [*callbacks, *tracker.callbacks]
+                    _fit_by_gradient(
+                        model, data, config, folder, verbose, further
+                    )
+                reserve(folder, saved_size(model))
+                model.save(folder / run_folder.MODEL)
+                if protocol is None:
+                    length = config.max_length
+                    protocol = Protocol(max_length=length, k=config.k)
+                metrics = write_evaluation(
+                    folder, model, data, protocol, verbose == 1
                 )
-            reserve(folder, saved_size(model))
-            model.save(folder / run_folder.MODEL)
-            if protocol is None:
-                protocol = Protocol(max_length=config.max_length, k=config.k)
-            write_evaluation(folder, model, data, protocol, verbose == 1)
+                tracker.finish(protocol.part, metrics[protocol.part])
             _note_memory(folder / run_folder.TIMING)
     return Path(out)
 
 
 def _train_stage(
-    data: SequenceDataset | str, stage: TrainConfig, folder: Path, verbose: int
+    data: SequenceDataset | str,
+    stage: TrainConfig,
+    folder: Path,
+    verbose: int,
+    track: str | None,
 ) -> None:
     """Trains the stage that a run starts from, once, inside its folder."""
     if not (folder / run_folder.STAGE).exists():
         logger.info("The stage %s comes first.", stage.recipe)
-        train(data, stage, folder / run_folder.STAGE, verbose=verbose)
+        train(
+            data,
+            stage,
+            folder / run_folder.STAGE,
+            verbose=verbose,
+            track=track,
+        )
     keras.utils.set_random_seed(stage.seed)
 
 
@@ -264,7 +287,6 @@ def _own_callbacks(
         SeedPerEpoch(),
         RoomForWeights(backup),
         keras.callbacks.TerminateOnNaN(),
-        *_tensorboard(folder),
         ResumedEarlyStopping(*monitored, config.patience),
         keras.callbacks.CSVLogger(
             str(folder / run_folder.HISTORY), append=True
@@ -272,18 +294,6 @@ def _own_callbacks(
         BestWeights(backup, *monitored),
         Timing(folder / run_folder.TIMING, len(values), positives_per_step),
         SealedBackup(backup),
-    ]
-
-
-def _tensorboard(folder: Path) -> list[keras.callbacks.Callback]:
-    """Returns the TensorBoard callback if its package is installed."""
-    if find_spec("tensorboard") is None:
-        logger.debug("tensorboard is not installed: no TensorBoard files.")
-        return []
-    return [
-        keras.callbacks.TensorBoard(
-            str(folder / run_folder.TENSORBOARD), write_graph=False
-        )
     ]
 
 
@@ -301,7 +311,7 @@ def _check_converged(folder: Path, config: TrainConfig) -> None:
     if math.isfinite(rows[-1]["loss"]):
         return
     shutil.rmtree(folder)
-    raise UserError(
+    raise DivergedError(
         f"The training of {config.model} diverged in epoch {len(rows)}: the "
         f"loss is {rows[-1]['loss']}. Try a learning rate below "
         f"{config.optimizer.learning_rate:g}."

@@ -94,7 +94,9 @@ def test_the_figures_are_inside(page):
 
 
 def test_the_legend_of_the_curves_names_the_models_that_have_them(page):
-    names = re.findall(r'<li><img [^>]*alt=""[^>]*>([^<]*)</li>', page)
+    names = re.findall(
+        r'<li><img [^>]*alt=""[^>]*><span>([^<]*)</span></li>', page
+    )
     assert names == ["mgnm"]
 
 

@@ -1,14 +1,19 @@
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
+from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.evaluate import Evaluation
 from mgnm_tf.evaluation.protocol import Protocol
+from mgnm_tf.evaluation.slices import slice_metrics
+from mgnm_tf.runs.run_folder import BEYOND_ACCURACY
+from mgnm_tf.runs.run_folder import RANKS
 from mgnm_tf.studies import runner as module
 from mgnm_tf.studies.compare import compare
 from mgnm_tf.studies.plan import plan_runs
@@ -80,6 +85,48 @@ def test_metrics_are_means_over_the_seeds(made):
     assert summary["protocol"] == PROTOCOL.to_dict()
     assert summary["failed"] == []
     assert (out / "report.html").exists()
+
+
+def test_slices_are_those_of_each_run(data, made):
+    out, _ = made
+    found = pd.read_csv(out / "slices.csv")
+    dataset = SequenceDataset.load(data)
+    runs = found.groupby(["model", "seed"], sort=False)
+    assert len(runs) == 4
+    for (model, seed), rows in runs:
+        ranks = Evaluation.load(out / model / f"seed-{seed}" / RANKS)
+        pd.testing.assert_frame_equal(
+            rows.drop(columns=["model", "seed"]).reset_index(drop=True),
+            slice_metrics(ranks, dataset),
+        )
+
+
+def test_recommendations_are_measured_once_a_run(made):
+    out, _ = made
+    found = [
+        json.loads((out / name / "seed-0" / BEYOND_ACCURACY).read_text())
+        for name in MODELS
+    ]
+    assert found[0]["records"] == found[1]["records"] > 50
+    assert found[0]["coverage"] < found[1]["coverage"]
+    page = (out / "report.html").read_text()
+    for title in ("Slices", "Coverage and novelty", "Metrics"):
+        assert f"<h2>{title}</h2>" in page
+    for one in found:
+        assert f"<td>{100 * one['coverage']:.1f}%</td>" in page
+
+
+def test_runs_of_an_earlier_version_have_no_coverage(data, made, tmp_path):
+    out = shutil.copytree(made[0], tmp_path / "old")
+    for path in out.glob(f"item_knn/*/{BEYOND_ACCURACY}"):
+        path.unlink()
+    assert run(data, out) == made[1]
+    page = (out / "report.html").read_text()
+    assert page.count("<td>-</td>") == 4
+    for path in out.glob(f"popularity/*/{BEYOND_ACCURACY}"):
+        path.unlink()
+    run(data, out)
+    assert "Coverage and novelty" not in (out / "report.html").read_text()
 
 
 def test_a_second_call_trains_nothing(data, made, monkeypatch):

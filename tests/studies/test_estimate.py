@@ -30,6 +30,7 @@ def test_an_epoch_is_its_steps_and_its_validation(data, monkeypatch):
     steps = num_batches(data, "train", batch_size=16)
     checks = num_batches(data, "validation", batch_size=16)
     assert one.epoch == pytest.approx(steps + checks)
+    assert one.validation == pytest.approx(checks)
     assert one.epochs == 7
     assert one.start > 0
 

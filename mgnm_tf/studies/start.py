@@ -1,0 +1,261 @@
+"""From a file that nobody knows to a verdict: what `mgnm start` does."""
+
+import logging
+import math
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from mgnm_tf.data.dataset import PARTS
+from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.filters import drop_duplicates
+from mgnm_tf.data.guess_columns import Ask
+from mgnm_tf.data.guess_columns import guess_columns
+from mgnm_tf.data.health import QUANTILES
+from mgnm_tf.data.health import log_health
+from mgnm_tf.data.health_words import findings
+from mgnm_tf.data.log import InteractionLog
+from mgnm_tf.data.log import read_log
+from mgnm_tf.data.prepare import save_split
+from mgnm_tf.errors import DataError
+from mgnm_tf.errors import UserError
+from mgnm_tf.evaluation.protocol import Protocol
+from mgnm_tf.studies.compare import SETTINGS
+from mgnm_tf.studies.compare import compare
+from mgnm_tf.studies.start_result import DATA
+from mgnm_tf.studies.start_result import HEALTH
+from mgnm_tf.studies.start_result import RUNS
+from mgnm_tf.studies.start_result import Started
+from mgnm_tf.studies.start_result import conclude
+from mgnm_tf.studies.start_state import StartState
+from mgnm_tf.studies.start_trainings import Trainings
+from mgnm_tf.utils.files import read_json
+from mgnm_tf.utils.files import sha256
+from mgnm_tf.utils.files import write_json
+
+logger = logging.getLogger(__name__)
+
+SIMPLE = ("popularity", "item_knn")
+"""Models that count: they come first, whatever the time."""
+
+TRAINED = ("mgnm", "sasrec", "gru4rec", "comirec_sa")
+"""Models that are trained, in the order of what is expected of them."""
+
+_LONG_HISTORIES = 50
+"""Median events of a user from which MGNM gets its part for long ones."""
+
+_MEDIAN = QUANTILES.index(0.5)
+_MANY_RECORDS, _FEW_NEGATIVES = 200_000, 100
+_TAIL = 5.0
+"""Seconds kept for the table and the page."""
+
+
+def check_minutes(minutes: float) -> float:
+    """Returns the minutes if something can be done in them.
+
+    Raises:
+        UserError: they are not a positive number.
+    """
+    if not (math.isfinite(minutes) and minutes > 0):
+        raise UserError(
+            "--minutes must be a number above 0, the time that all trainings "
+            f"may take together. Received: {minutes:g}"
+        )
+    return minutes
+
+
+def start(
+    source: str | os.PathLike,
+    out: str | os.PathLike,
+    *,
+    minutes: float = 15.0,
+    seed: int = 0,
+    columns: Mapping[str, str | None] | None = None,
+    separator: str | None = None,
+    time_unit: str = "auto",
+    quotes: bool = True,
+    ask: Ask | None = None,
+    console: Console | None = None,
+    began: float | None = None,
+) -> Started:
+    """Guesses, looks, counts, trains what fits, and judges.
+
+    `out` then holds the page (`start.html`), the data folder (`data`), the
+    comparison (`runs`), and the facts behind the page (`start.json`,
+    `health.json`, `verdict.json`). Called again with the same arguments, it
+    continues: what is finished is kept, and what was begun gets the epochs
+    that it was given.
+
+    Args:
+        source: a CSV, TSV or Parquet file.
+        out: the folder to make.
+        minutes: what all may take together, on this machine as busy as it
+            is. The models that count come first and take what they take;
+            the last epoch and the evaluation of a training may go over it.
+        seed: the seed of all runs.
+        columns: role ("user", "item", "time", "split") -> its column, where
+            it is known.
+        separator: see `read_log`.
+        time_unit: see `read_log`. Defaults to `"auto"`.
+        quotes: see `read_log`. Defaults to `True`.
+        ask: see `guess_columns`.
+        console: where progress is shown. `None` is standard error.
+        began: when the minutes began, by `time.monotonic`. `None` is now.
+
+    Raises:
+        UserError: the file is no log, a column cannot be guessed, `out`
+            holds something else, or `minutes` are not above 0.
+    """
+    source, out = Path(source), Path(out)
+    deadline = (began or time.monotonic()) + 60 * check_minutes(minutes)
+    console = console or Console(stderr=True, markup=False, emoji=False)
+    if not source.is_file():
+        raise DataError(f"{source} is no file; expected an interaction log.")
+    command = {
+        "file": str(source.absolute()),
+        "sha256": sha256(source),
+        "minutes": minutes,
+        "seed": seed,
+        "columns": {role: one for role, one in (columns or {}).items() if one},
+        "separator": separator,
+        "time_unit": time_unit,
+        "quotes": quotes,
+    }
+    state = StartState(out, command)
+    if not (out / DATA).exists() or not (out / HEALTH).exists():
+        _prepare(source, out, state, ask)
+    for line in state.get("said"):
+        logger.info("%s", line)
+    data = SequenceDataset.load(out / DATA)
+    summary = compare(
+        out / DATA,
+        SIMPLE,
+        [seed],
+        out / RUNS,
+        protocol=_protocol(data),
+        console=console,
+    )
+    if not summary["models"]:
+        raise UserError(
+            f"Not even the models that count could be made: "
+            f"{summary['failed'][0]['error']}"
+        )
+    settings = read_json(out / RUNS / SETTINGS)
+    long = read_json(out / HEALTH)["events_per_user"][_MEDIAN]
+    trainings = Trainings(
+        models=models_for(long),
+        seed=seed,
+        path=out / DATA,
+        data=data,
+        runs=out / RUNS,
+        protocol=Protocol.from_dict(settings["protocol"]),
+        state=state,
+        deadline=deadline - _TAIL,
+        console=console,
+    )
+    trainings.make()
+    counted = list(summary["models"])
+    labels = [*counted, *trainings.finished()]
+    compare(
+        out / DATA,
+        labels,
+        [seed],
+        out / RUNS,
+        options={label: trainings.options(label) for label in labels},
+        protocol=trainings.protocol,
+        console=console,
+    )
+    return conclude(source, out, trainings, counted)
+
+
+def models_for(median_events: float) -> list[str]:
+    """Returns what is trained on a log, in the order of what is expected.
+
+    Args:
+        median_events: how many events half of the users have at most.
+    """
+    long = median_events >= _LONG_HISTORIES
+    return ["mgnm+long_history" if long else "mgnm", *TRAINED[1:]]
+
+
+def _prepare(
+    source: Path, out: Path, state: StartState, ask: Ask | None
+) -> None:
+    """Guesses, reads, looks, splits; writes data folder and health."""
+    command = state.get("command")
+    how = {name: command[name] for name in ("separator", "quotes")}
+    guess = guess_columns(source, command["columns"], **how, ask=ask)
+    log = read_log(
+        source,
+        user_column=guess.user,
+        item_column=guess.item,
+        time_column=guess.time,
+        split_column=guess.split,
+        separator=guess.separator,
+        time_unit=command["time_unit"],
+        quotes=command["quotes"],
+    )
+    if guess.positions:
+        log = replace(log, order_only=True)
+    split, why = choose_split(log)
+    said = [*guess.said, why]
+    health = log_health(log)
+    kept = drop_duplicates(log)
+    columns = {name: getattr(guess, name) for name in ("user", "item", "time")}
+    state.keep(
+        columns=columns, separator=guess.separator, split=split, said=said
+    )
+    save_split(
+        kept,
+        out / DATA,
+        len(log),
+        split=split,
+        name=source.name.split(".")[0],
+        overwrite=(out / DATA).exists(),
+    )
+    facts = {**health.to_dict(), "findings": findings(health, split)}
+    write_json(out / HEALTH, facts)
+
+
+def choose_split(log: InteractionLog) -> tuple[str, str]:
+    """Returns the split that a log is for, and why, as a sentence."""
+    if log.parts is None:
+        return "leave_one_out", (
+            "Split: the last event of each user is the test, the last but one "
+            "the validation (leave_one_out)."
+        )
+    first, last = PARTS.index("train"), PARTS.index("test")
+    low = np.full(len(log.user_ids), last)
+    high = np.full(len(log.user_ids), first)
+    np.minimum.at(low, log.users, log.parts)
+    np.maximum.at(high, log.users, log.parts)
+    seen = np.bincount(log.users, minlength=len(log.user_ids)) > 0
+    if (low[seen] != high[seen]).any():
+        return "leave_one_out", (
+            "Split: the given one cuts through users, so it is not used; the "
+            "last event of each user is the test, the last but one the "
+            "validation (leave_one_out)."
+        )
+    return "sessions", (
+        "Split: as the log says, whole sessions (sessions); where it names "
+        "no validation, the last tenth of the training is it."
+    )
+
+
+def _protocol(data: SequenceDataset) -> Protocol:
+    """Returns how runs are evaluated; cheaper where there is much to rank."""
+    records = sum(len(data.positions(part)) for part in PARTS[1:])
+    if records <= _MANY_RECORDS:
+        return Protocol()
+    logger.info(
+        "%s records are many: each is ranked among %d items, not %d.",
+        f"{records:,}",
+        _FEW_NEGATIVES,
+        Protocol().negatives,
+    )
+    return Protocol(negatives=_FEW_NEGATIVES)

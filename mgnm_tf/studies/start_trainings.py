@@ -1,0 +1,236 @@
+"""The trainings of `mgnm start`: what fits into its minutes, one by one."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+from rich.console import Console
+
+from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.errors import UserError
+from mgnm_tf.evaluation.protocol import Protocol
+from mgnm_tf.runs.run import Run
+from mgnm_tf.studies.budget import FEWEST_EPOCHS
+from mgnm_tf.studies.budget import Cost
+from mgnm_tf.studies.budget import StopInTime
+from mgnm_tf.studies.budget import share_out
+from mgnm_tf.studies.compare import make_run
+from mgnm_tf.studies.estimate import Estimate
+from mgnm_tf.studies.estimate import estimate_run
+from mgnm_tf.studies.plan import PlannedRun
+from mgnm_tf.studies.plan import plan_runs
+from mgnm_tf.studies.progress import EpochProgress
+from mgnm_tf.studies.progress import duration
+from mgnm_tf.studies.progress import make_progress
+from mgnm_tf.studies.start_state import StartState
+from mgnm_tf.studies.verdict import shown
+
+logger = logging.getLogger(__name__)
+
+_SLACK = 0.9
+"""The part of the time that is planned with; a busy machine takes more."""
+
+_WRITING = 1.0
+"""Seconds that the end of an epoch takes to write weights and backup."""
+
+_OVERRUN = 1.25
+"""How much longer than planned a training may take."""
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """What `mgnm start` trains, and on what.
+
+    Args:
+        models: labels, in the order of what is expected of them.
+        seed: the seed of all.
+        path: the data folder.
+        data: the data set.
+        runs: the folder of the comparison.
+        protocol: how the runs are evaluated.
+        state: what is kept between two calls.
+        deadline: when all has to be over, by `time.monotonic`.
+        console: where progress is shown.
+    """
+
+    models: Sequence[str]
+    seed: int
+    path: Path
+    data: SequenceDataset
+    runs: Path
+    protocol: Protocol
+    state: StartState
+    deadline: float
+    console: Console
+
+    def make(self) -> None:
+        """Trains what fits; what was begun before is continued first."""
+        self.state.keep(failed={})
+        for label in self.state.get("epochs") or {}:
+            if not self._finished(label):
+                self._make(label)
+        costs = {
+            label: self._cost(label)
+            for label in self.models
+            if label not in (self.state.get("epochs") or {})
+            and self._measure(label)
+        }
+        # Who did not fit at first may fit into what others left over.
+        for label in [*costs, *costs]:
+            if label not in costs or self._finished(label):
+                continue
+            fitting = share_out(costs, _SLACK * self._left())
+            if label in fitting:
+                del costs[label]
+                self.state.note("epochs", label, fitting[label])
+                self._make(label)
+
+    def finished(self) -> list[str]:
+        """Returns the labels of the runs that are there."""
+        return [label for label in self.models if self._finished(label)]
+
+    def options(self, label: str) -> dict[str, int]:
+        """Returns what wins over the recipe of a model."""
+        epochs = (self.state.get("epochs") or {}).get(label)
+        full = self.planned(label).config.epochs
+        return {} if epochs in (None, full) else {"epochs": epochs}
+
+    def planned(
+        self, label: str, options: dict[str, int] | None = None
+    ) -> PlannedRun:
+        """Returns the run of a model, by its recipe and `options`."""
+        (run,) = plan_runs([label], [self.seed], {}, {label: options or {}})
+        return run
+
+    def cuts(self) -> list[str]:
+        """Returns what of the recipes was cut, and why, as sentences."""
+        lines = []
+        for label in self.models:
+            full = self.planned(label).config.epochs
+            if self._failed(label):
+                reason = self.state.get("failed")[label].rstrip(".")
+                lines.append(f"{shown(label)} failed: {reason}.")
+            elif not self._finished(label):
+                one = (self.state.get("measured") or {}).get(label)
+                took = f" of about {duration(one['epoch'])}" if one else ""
+                lines.append(
+                    f"{shown(label)} was left out: its start and "
+                    f"{FEWEST_EPOCHS} epochs{took} each did not fit into what "
+                    "was left of the time."
+                )
+            elif line := self._cut(label, full):
+                lines.append(line)
+        return lines
+
+    def epochs_of(self, label: str) -> float:
+        """Returns how many epochs a finished run was trained for."""
+        run = self.planned(label, self.options(label))
+        whole = len(Run(self.runs / run.folder).history)
+        part = (self.state.get("trained") or {}).get(label)
+        return part if part and whole - 1 < part < whole else float(whole)
+
+    def _cut(self, label: str, full: int) -> str:
+        """Says that a finished run had fewer epochs than its recipe."""
+        run = self.planned(label, self.options(label))
+        made = Run(self.runs / run.folder)
+        done = len(made.history)
+        waited = done - (made.best_epoch or done)
+        epochs = self.epochs_of(label)
+        if epochs >= full or waited >= max(run.config.patience, 1):
+            return ""
+        line = (
+            f"{shown(label)} was trained for {epochs:.3g} of the {full} epochs "
+            "of its recipe"
+        )
+        if epochs < run.config.epochs:
+            line += (
+                f", and stopped before the {run.config.epochs} that were "
+                "planned, as the time was up"
+            )
+        return f"{line}."
+
+    def _left(self) -> float:
+        return self.deadline - time.monotonic()
+
+    def _finished(self, label: str) -> bool:
+        return (self.runs / self.planned(label).folder).exists()
+
+    def _failed(self, label: str) -> bool:
+        return label in (self.state.get("failed") or {})
+
+    def _measure(self, label: str) -> bool:
+        """Measures a few steps of a model once; whether that went well."""
+        if label in (self.state.get("measured") or {}):
+            return True
+        try:
+            one = estimate_run(self.data, self.planned(label).config)
+        except Exception as error:
+            # One model that cannot be trained must not cost the others.
+            self._note_failure(label, error)
+            return False
+        finally:
+            keras.backend.clear_session()
+        self.state.note("measured", label, asdict(one))
+        logger.info(
+            "%s: about %s an epoch, %s for the %d of its recipe",
+            label,
+            duration(one.epoch),
+            duration(one.seconds),
+            one.epochs,
+        )
+        return True
+
+    def _cost(self, label: str) -> Cost:
+        one = Estimate(**self.state.get("measured")[label])
+        records = {
+            part: max(len(self.data.positions(part)), 1)
+            for part in ("validation", "test")
+        }
+        test = one.validation * records["test"] / records["validation"]
+        # The evaluation is compiled and its ranks are written, too.
+        fixed = 2 * one.start + 1.5 * test
+        return Cost(fixed, one.epoch + _WRITING, one.epochs)
+
+    def _make(self, label: str) -> None:
+        run = self.planned(label, self.options(label))
+        epochs = run.config.epochs
+        cost = self._cost(label)
+        one = Estimate(**self.state.get("measured")[label])
+        latest = self.deadline - (cost.fixed - one.start) - one.validation
+        stop = StopInTime(
+            min(latest, time.monotonic() + _OVERRUN * cost.of(epochs)), latest
+        )
+        planned = Estimate(cost.fixed, cost.epoch, epochs)
+        logger.info(
+            "%s: %d epochs, about %s",
+            label,
+            epochs,
+            duration(planned.seconds),
+        )
+        try:
+            with make_progress(self.console) as progress:
+                progress.add_task("Starting", total=None)
+                bar = EpochProgress(progress, shown(label), planned, 0.0)
+                make_run(
+                    run,
+                    self.path,
+                    self.runs / run.folder,
+                    self.protocol,
+                    [bar, stop],
+                )
+            self.state.note("trained", label, stop.epochs)
+        except UserError as error:
+            self._note_failure(label, error)
+        except Exception as error:
+            # As in a comparison: it is told, and the others go on.
+            self._note_failure(label, error)
+            logger.exception("%s failed.", label)
+
+    def _note_failure(self, label: str, error: Exception) -> None:
+        text = str(error) or type(error).__name__
+        logger.error("%s: %s", label, text)
+        self.state.note("failed", label, text)

@@ -1,0 +1,221 @@
+"""From a file to a verdict, interrupted and continued."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.log import read_log
+from mgnm_tf.data.synthetic import make_world
+from mgnm_tf.errors import DataError
+from mgnm_tf.errors import UserError
+from mgnm_tf.studies import start as module
+from mgnm_tf.studies import start_trainings
+from mgnm_tf.studies.start import check_minutes
+from mgnm_tf.studies.start import choose_split
+from mgnm_tf.studies.start import models_for
+from mgnm_tf.studies.start import start
+from mgnm_tf.studies.start_state import StartState
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    path = tmp_path_factory.mktemp("log") / "my log.csv"
+    world = make_world(60, 120, seed=0, num_events=1200, num_interests=1)
+    names = {"user_id": "who", "item_id": "product", "timestamp": "date"}
+    table = world.rename(columns=names).drop(columns="category")
+    table.rename(columns={"who": "customer"}).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def one_model(monkeypatch):
+    """One quick model instead of four, so that the tests are quick."""
+    monkeypatch.setattr(module, "models_for", lambda median: ["gru4rec"])
+
+
+@pytest.fixture(scope="module")
+def made(log, tmp_path_factory):
+    out = tmp_path_factory.mktemp("start") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "models_for", lambda median: ["gru4rec"])
+        return out, start(log, out, minutes=10)
+
+
+def no_training(monkeypatch):
+    def make_run(*args, **kwargs):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(start_trainings, "make_run", make_run)
+
+
+def test_a_file_becomes_a_verdict(made):
+    out, started = made
+    assert {row["model"] for row in started.rows} == {
+        "popularity",
+        "item_knn",
+        "gru4rec",
+    }
+    values = [row["ndcg"] for row in started.rows]
+    assert values == sorted(values, reverse=True)
+    assert all(row["low"] <= row["ndcg"] <= row["high"] for row in started.rows)
+    page = (out / "start.html").read_text(encoding="utf-8")
+    assert started.page == out / "start.html"
+    assert started.verdict.headline in page
+    assert "user is &#39;customer&#39; (by its name)" in page
+    stored = json.loads((out / "verdict.json").read_text())
+    assert stored["verdict"]["model"] == started.verdict.model
+    assert stored["rows"] == started.rows
+    data = SequenceDataset.load(out / "data")
+    assert data.metadata["account"]["read"] == 1200
+    assert data.metadata["name"] == "my log"
+    assert json.loads((out / "health.json").read_text())["rows"] == 1200
+
+
+def test_the_table_is_that_of_the_comparison(made):
+    out, started = made
+    metrics = json.loads((out / "runs" / "metrics.json").read_text())
+    for row in started.rows:
+        entry = metrics["models"][row["model"]]["test"]
+        assert row["ndcg"] == pytest.approx(entry["ndcg@5"])
+        assert row["hit"] == pytest.approx(entry["hit@5"])
+
+
+def test_what_comes_next_can_be_typed(made, log):
+    out, started = made
+    compared, exported, recommended = (line for _, line in started.commands)
+    assert compared.startswith(f"mgnm compare --data {out}/data --models ")
+    assert f"runs/{started.verdict.model}/seed-0" in exported
+    assert f"--history '{log}'" in recommended
+    for option in (
+        "user-column customer",
+        "item-column product",
+        "time-column",
+    ):
+        assert f"--{option}" in recommended
+
+
+def test_the_same_command_trains_nothing_again(log, made, monkeypatch):
+    out, started = made
+    no_training(monkeypatch)
+    assert start(log, out, minutes=10) == started
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"minutes": 9}, "minutes is 9, was 10"),
+        ({"seed": 1}, "seed is 1, was 0"),
+        ({"columns": {"user": "product"}}, "columns is"),
+    ],
+)
+def test_another_command_is_refused(change, message, log, made):
+    with pytest.raises(UserError, match=message):
+        start(log, made[0], **{"minutes": 10, **change})
+
+
+def test_another_file_is_refused(made, tmp_path, log):
+    other = tmp_path / "other.csv"
+    other.write_text(log.read_text() + "9,9,1500000000\n")
+    with pytest.raises(UserError, match="the file is another one than"):
+        start(other, made[0], minutes=10)
+
+
+def test_a_folder_of_something_else_is_refused(log, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(UserError, match="nothing that `mgnm start` made"):
+        start(log, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_file_that_is_no_log_leaves_nothing(tmp_path):
+    path = tmp_path / "items.csv"
+    path.write_text("item_id,attributes\n1,2 3\n2,3\n")
+    with pytest.raises(DataError, match="does not look like an interaction"):
+        start(path, tmp_path / "out")
+    with pytest.raises(DataError, match="is no file"):
+        start(tmp_path / "none.csv", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_interruption_is_continued_as_it_was_planned(
+    log, tmp_path, monkeypatch
+):
+    planned = []
+
+    def interrupted(run, *arguments):
+        planned.append(run.config.epochs)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(start_trainings, "make_run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            start(log, tmp_path / "out", minutes=10)
+    state = json.loads((tmp_path / "out" / "start.json").read_text())
+    assert state["epochs"] == {"gru4rec": planned[0]}
+    # Now with a model of 3 epochs, as if there had been less time.
+    state["epochs"] = {"gru4rec": 3}
+    (tmp_path / "out" / "start.json").write_text(json.dumps(state))
+    started = start(log, tmp_path / "out", minutes=10)
+    (row,) = (row for row in started.rows if row["model"] == "gru4rec")
+    assert row["epochs"] == "3 of 16"
+    cut = "GRU4Rec was trained for 3 of the 16 epochs of its recipe."
+    assert cut in started.verdict.sentences
+    assert cut in (tmp_path / "out" / "start.html").read_text()
+
+
+def test_too_little_time_and_failures_are_said(log, tmp_path, monkeypatch):
+    started = start(log, tmp_path / "out", minutes=0.01)
+    assert started.verdict.headline.startswith("No model was trained: ")
+    assert "GRU4Rec was left out" in started.verdict.sentences[0]
+
+    def failing(*arguments):
+        raise UserError("The disk is full.")
+
+    monkeypatch.setattr(start_trainings, "estimate_run", failing)
+    started = start(log, tmp_path / "other", minutes=10)
+    assert started.verdict.sentences == ("GRU4Rec failed: The disk is full.",)
+    assert started.verdict.model in ("popularity", "item_knn")
+
+
+@pytest.mark.parametrize(
+    "minutes", [0, -1, float("nan"), float("inf")], ids=str
+)
+def test_minutes_are_above_zero(minutes, log, tmp_path):
+    with pytest.raises(UserError, match="--minutes must be a number above 0"):
+        start(log, tmp_path / "out", minutes=minutes)
+    assert check_minutes(0.5) == 0.5
+
+
+def parted(users, parts):
+    frame = pd.DataFrame({"user_id": users, "item_id": range(len(users))})
+    frame["timestamp"] = np.arange(len(users))
+    frame["split"] = parts
+    return read_log(frame, split_column="split")
+
+
+def test_a_given_split_is_used_if_it_keeps_users_whole():
+    split, why = choose_split(
+        parted([1, 1, 2, 2], ["train", "train", "test", "test"])
+    )
+    assert split == "sessions" and "whole sessions" in why
+    split, why = choose_split(parted([1, 1, 2, 2], ["train", "test"] * 2))
+    assert split == "leave_one_out" and "cuts through users" in why
+
+
+def test_long_histories_have_their_part(monkeypatch):
+    monkeypatch.undo()
+    assert models_for(6) == ["mgnm", "sasrec", "gru4rec", "comirec_sa"]
+    assert models_for(65)[0] == "mgnm+long_history"
+
+
+def test_state_is_written_when_there_is_something_to_keep(tmp_path):
+    state = StartState(tmp_path / "out", {"minutes": 1})
+    assert not (tmp_path / "out").exists()
+    state.note("epochs", "a", 3)
+    state.note("epochs", "b", 4)
+    again = StartState(Path(tmp_path / "out"), {"minutes": 1})
+    assert again.get("epochs") == {"a": 3, "b": 4}
