@@ -1,7 +1,7 @@
 """The picture of quality against speed: `python -m benchmarks.quality_speed`.
 
-It is made from packed ranks (`benchmarks.studies.ranks`), which hold the
-metrics and the speed of every run of a comparison.
+It is made from the kept results of a study (`studies/results/`), which hold
+the metrics and the speed of every run.
 """
 
 import io
@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from benchmarks.__main__ import sentences
-from benchmarks.studies.ranks import unpack
 from mgnm_tf.errors import UserError
+from mgnm_tf.studies.packed_ranks import PackedRanks
 from mgnm_tf.utils.files import atomic_write
 
 QUALITY = "ndcg@5"
@@ -53,11 +53,9 @@ def points(path: Path) -> pd.DataFrame:
         median, and the least and the most of each (`quality_least`, ...).
 
     Raises:
-        UserError: the file is not there or has no quality or no speed.
+        UserError: the file cannot be read, or has no quality or no speed.
     """
-    if not path.is_file():
-        raise UserError(f"There is no file {path} of packed ranks.")
-    table, _ = unpack(path)
+    table = PackedRanks.load(path).table
     for column in (QUALITY, SPEED):
         if column not in table or table[column].isna().all():
             raise UserError(f"{path} has no {column} of its runs.")

@@ -1,8 +1,5 @@
 """The picture of quality against speed."""
 
-import io
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +8,7 @@ from typer.testing import CliRunner
 from benchmarks import quality_speed
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
+from mgnm_tf.studies.packed_ranks import PackedRanks
 from tests.docs.pages import ROOT
 
 
@@ -25,16 +23,14 @@ def write_ranks(path, **columns):
             **columns,
         }
     )
-    text = io.StringIO()
-    table.to_csv(text, index=False)
-    np.savez(
-        path,
-        results=text.getvalue(),
-        protocol=json.dumps(Protocol().to_dict()),
+    PackedRanks(
+        table,
+        Protocol(),
         users=np.zeros(1, np.int32),
         negatives=np.ones(1, np.uint16),
         ranks=np.zeros((4, 1), np.uint16),
-    )
+        later=None,
+    ).save(path)
 
 
 def test_points_are_means_of_quality_and_medians_of_speed(tmp_path):
@@ -63,7 +59,7 @@ def test_the_command_writes_the_same_picture_again(tmp_path):
 
 
 def test_what_is_missing_is_said(tmp_path):
-    with pytest.raises(UserError, match="There is no file .*x.npz"):
+    with pytest.raises(UserError, match="x.npz holds no packed ranks"):
         quality_speed.points(tmp_path / "x.npz")
     write_ranks(tmp_path / "ranks.npz", positives_per_second=[np.nan] * 4)
     with pytest.raises(UserError, match="has no positives_per_second"):
@@ -71,7 +67,7 @@ def test_what_is_missing_is_said(tmp_path):
 
 
 def test_the_picture_of_readme_is_that_of_the_committed_results():
-    ranks = ROOT / "benchmarks/results/toys-recommended.npz"
+    ranks = ROOT / "studies/results/toys-leave-one-out/ranks.npz"
     rows = quality_speed.points(ranks)
     text = (ROOT / "docs/images/quality-speed.svg").read_text()
     for model in rows.index:

@@ -14,6 +14,9 @@ from tests.docs.pages import PAGES
 from tests.docs.pages import ROOT
 from tests.docs.pages import commands
 
+TABLES = ("README.md", "docs/results.md", "docs/studies.md")
+"""Where tables of results have their homes."""
+
 ALL_COMMANDS = {
     " ".join(words): words for page in PAGES for words in commands(page)
 }
@@ -42,7 +45,7 @@ def test_every_study_is_named_and_every_study_named_is_there():
     named = {
         words[2]
         for words in ALL_COMMANDS.values()
-        if words[1:2] == ["study"] and words[2].islower()
+        if words[1] == "study" and words[2:] and words[2].islower()
     } - {"--list"}
     assert named == {path.stem for path in ROOT.glob("studies/*.toml")}
 
@@ -105,3 +108,15 @@ def test_the_models_are_all_in_both_tables():
     for name in model_names():
         assert f"`{name}`" in PAGES["README.md"], name
         assert f"\n| `{name}` |" in PAGES["docs/models.md"], name
+
+
+def test_the_tables_are_those_of_the_kept_results():
+    """What a study printed stands in the pages as it is, row for row."""
+    pages = "".join(PAGES[name] for name in TABLES)
+    kept = sorted(ROOT.glob("studies/results/*/table.md"))
+    assert kept
+    for path in kept:
+        table = path.read_text(encoding="utf-8").split("\n\n| ")[1]
+        rows = table.split("\n\n")[0].splitlines()[2:]
+        for row in rows:
+            assert f"\n{row}\n" in pages, (path.parent.name, row)
