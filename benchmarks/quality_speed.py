@@ -135,7 +135,7 @@ def main(
     ranks: Annotated[Path, typer.Argument(help="File (.npz) of ranks.")],
     out: Annotated[Path, typer.Option(help="SVG file to write.")],
 ) -> None:
-    """Draw quality against speed of the models of a comparison."""
+    """Draw quality against speed of the models of a study."""
     with sentences():
         atomic_write(out, draw(points(ranks)))
 

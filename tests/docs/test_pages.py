@@ -12,6 +12,7 @@ from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.registry import model_names
 from tests.docs.pages import PAGES
 from tests.docs.pages import ROOT
+from tests.docs.pages import blocks
 from tests.docs.pages import commands
 
 TABLES = ("README.md", "docs/results.md", "docs/studies.md")
@@ -112,11 +113,21 @@ def test_the_models_are_all_in_both_tables():
 
 def test_the_tables_are_those_of_the_kept_results():
     """What a study printed stands in the pages as it is, row for row."""
+    shown = [
+        words
+        for page in TABLES
+        for block in blocks(page)
+        for words in map(str.split, block.text.splitlines())
+        if words[:2] == ["mgnm", "study"]
+    ]
     pages = "".join(PAGES[name] for name in TABLES)
-    kept = sorted(ROOT.glob("studies/results/*/table.md"))
-    assert kept
-    for path in kept:
-        table = path.read_text(encoding="utf-8").split("\n\n| ")[1]
-        rows = table.split("\n\n")[0].splitlines()[2:]
-        for row in rows:
-            assert f"\n{row}\n" in pages, (path.parent.name, row)
+    compared = 0
+    for _, _, name, *options in shown:
+        path = ROOT / "studies" / "results" / name / "table.md"
+        if path.is_file():
+            tables = path.read_text(encoding="utf-8").split("\n\n| ")[1:]
+            table = tables[options == ["--later-only"]]
+            for row in table.split("\n\n")[0].splitlines()[2:]:
+                assert f"\n{row}\n" in pages, (name, row)
+                compared += 1
+    assert compared > 60

@@ -9,7 +9,7 @@ from mgnm_tf.models.registry import resolve_recipe
 from mgnm_tf.recipes.toml import read_recipes
 
 PARTS = read_recipes(
-    Path(__file__).parents[2] / "benchmarks" / "studies" / "mgnm_parts.toml"
+    Path(__file__).parents[2] / "studies" / "parts" / "mgnm.toml"
 )
 OWN = recipes_of("mgnm")
 RECIPES = [

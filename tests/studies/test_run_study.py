@@ -1,0 +1,196 @@
+"""A study is made, resumed, kept and shown."""
+
+import shutil
+
+import pytest
+from typer.testing import CliRunner
+
+from mgnm_tf.cli.app import app
+from mgnm_tf.data.synthetic import make_world
+from mgnm_tf.errors import UserError
+from mgnm_tf.studies import runner
+from mgnm_tf.studies.run_study import run_study
+from mgnm_tf.studies.study_results import StudyResults
+
+TEXT = """
+title = "Counting models"
+models = ["popularity", "item_knn"]
+seeds = [0, 1]
+
+[data]
+file = "log.csv"
+
+[protocol]
+negatives = 50
+
+[published]
+source = "A paper, table 1"
+values = {item_knn = {"ndcg@5" = 0.25}}
+"""
+
+AXIS = """
+title = "Over K"
+models = ["mgnm"]
+show = "figure"
+
+[data]
+file = "log.csv"
+
+[protocol]
+negatives = 50
+
+[overrides]
+epochs = 1
+embedding_dim = 4
+max_length = 8
+shared_negatives = 20
+
+[axis]
+num_interests = [1, 2]
+"""
+
+
+def write_log(path, seed=0):
+    world = make_world(60, 120, seed=seed, num_events=1200, num_interests=1)
+    world.to_csv(path, index=False)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with a study and its log, and nowhere else to look."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "counting.toml").write_text(TEXT)
+    write_log(tmp_path / "log.csv")
+    return tmp_path
+
+
+def no_training(monkeypatch):
+    def train(*arguments, **settings):
+        raise AssertionError("nothing was to be trained")
+
+    monkeypatch.setattr(runner, "train", train)
+
+
+def mgnm(*arguments):
+    return CliRunner().invoke(app, [str(one) for one in arguments])
+
+
+def test_a_study_is_made_kept_and_shown_without_its_data(place, monkeypatch):
+    made = run_study("studies/counting.toml", keep=True)
+    assert not made.failed
+    assert made.folder.as_posix() == "runs/studies/counting"
+    kept = place / "studies" / "results" / "counting"
+    assert {path.name for path in kept.iterdir()} == {
+        *("ranks.npz", "study.json", "table.md", "page.html")
+    }
+    (origin,) = StudyResults.load(kept).made
+    assert len(origin["runs"]) == 4 and origin["date"] and origin["device"]
+    text = (kept / "table.md").read_text()
+    assert "| published NDCG@5 |" in text and "| 0.2500 |" in text
+    assert "A paper, table 1" in text
+    # Neither data nor runs are needed any more.
+    shutil.rmtree(place / "runs")
+    (place / "log.csv").unlink()
+    no_training(monkeypatch)
+    done = mgnm("study", "studies/counting.toml")
+    assert done.exit_code == 0, done.output
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    for line in table[:4]:
+        assert line in done.output
+    done = mgnm("study", "studies/counting.toml", "--later-only")
+    assert done.exit_code == 0, done.output
+
+
+def test_only_what_is_missing_is_made(place, monkeypatch):
+    run_study("studies/counting.toml", seeds=[0])
+    made, original = [], runner.train
+
+    def train(data, config, *arguments, **settings):
+        made.append((config.model, config.seed))
+        return original(data, config, *arguments, **settings)
+
+    monkeypatch.setattr(runner, "train", train)
+    done = run_study("studies/counting.toml")
+    assert made == [("popularity", 1), ("item_knn", 1)]
+    assert len(done.results.runs) == 4 and len(done.results.made) == 2
+    no_training(monkeypatch)
+    assert len(run_study("studies/counting.toml").results.made) == 2
+    # A shorter look does not lose the others.
+    run_study("studies/counting.toml", seeds=[1], only=["popularity"])
+    assert len(run_study("studies/counting.toml").results.runs) == 4
+
+
+def test_data_that_changed_are_refused(place):
+    run_study("studies/counting.toml", seeds=[0], only=["popularity"])
+    write_log(place / "log.csv", seed=1)
+    shutil.rmtree(place / "runs/studies/counting/data")
+    done = mgnm("study", "studies/counting.toml")
+    assert done.exit_code == 1
+    assert "their fingerprint is" in done.output and "--again" in done.output
+
+
+def test_what_cannot_be_done_is_said(place):
+    (place / "log.csv").unlink()
+    for arguments, message in (
+        (["studies/counting.toml"], "needs the log log.csv"),
+        (["studies/counting.toml", "--data", "a.csv"], "There is no log a.csv"),
+        (["studies/counting.toml", "--show"], "was not run yet"),
+        (["studies/counting.toml", "--keep", "--seeds", 1], "cannot be kept"),
+        ([], "Give the name of a study, or --list alone."),
+    ):
+        done = mgnm("study", *arguments)
+        assert done.exit_code == 1, done.output
+        assert message in " ".join(done.output.split())
+
+
+def test_a_run_that_fails_does_not_end_the_others(place, monkeypatch):
+    original = runner.train
+
+    def train(data, config, *arguments, **settings):
+        if config.model == "item_knn":
+            raise RuntimeError("broken")
+        return original(data, config, *arguments, **settings)
+
+    monkeypatch.setattr(runner, "train", train)
+    done = mgnm("study", "studies/counting.toml", "--seeds", 0)
+    assert done.exit_code == 1 and "1 of the runs failed" in done.output
+    assert "| `popularity` |" in done.output
+    with pytest.raises(UserError, match="None of the 1 runs.*broken"):
+        run_study("studies/counting.toml", seeds=[1], only=["item_knn"])
+
+
+def test_a_figure_over_an_axis(place):
+    (place / "studies" / "axis.toml").write_text(AXIS)
+    made = run_study("studies/axis.toml")
+    assert [label for label, _ in made.results.runs] == [
+        "mgnm num_interests=1",
+        "mgnm num_interests=2",
+    ]
+    configs = made.results.configs
+    assert configs["mgnm num_interests=2"]["options"]["num_interests"] == 2
+    assert (made.folder / "figure.svg").read_text().startswith("<?xml")
+    runs = made.folder / "runs"
+    assert (runs / "mgnm_num_interests-1" / "seed-0").is_dir()
+
+
+def test_levels_and_time(place):
+    text = AXIS.replace('"figure"', '"levels"').partition("[axis]")[0]
+    (place / "studies" / "levels.toml").write_text(text)
+    made = run_study("studies/levels.toml")
+    shares = made.results.levels["mgnm"]["0"]
+    assert len(shares) == 2 and sum(shares) == pytest.approx(1)
+    assert "| level 0 |" in (made.folder / "table.md").read_text()
+    text = text.replace('"levels"', '"time"')
+    (place / "studies" / "time.toml").write_text(text)
+    made = run_study("studies/time.toml")
+    assert "| ms/step | steps |" in (made.folder / "table.md").read_text()
+
+
+def test_the_size_of_data(place):
+    text = 'title = "Data"\nshow = "data"\n[data]\nfile = "log.csv"\n'
+    (place / "studies" / "size.toml").write_text(text)
+    made = run_study("studies/size.toml", keep=True)
+    assert "| `here` | 60 |" in (made.folder / "table.md").read_text()
+    (place / "log.csv").unlink()
+    assert mgnm("study", "studies/size.toml").exit_code == 0
