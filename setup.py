@@ -105,7 +105,7 @@ setup(
             # MkDocs 2 takes no plugins, so no reference from docstrings.
             "mkdocs>=1.6,<2",
             "mkdocs-material>=9.6,<10",
-            "mkdocstrings[python]>=0.30",
+            "mkdocstrings[python]>=1.0",
         ],
         "tune": ["optuna>=4"],
         # The client; with SQLAlchemy it writes to a file where no server is

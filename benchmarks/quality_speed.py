@@ -1,7 +1,7 @@
 """The picture of quality against speed: `python -m benchmarks.quality_speed`.
 
-It is made from the ranks of a study, which hold the metrics and the speed of
-every run.
+It is made from the kept results of a study (`studies/results/`), which hold
+the metrics and the speed of every run.
 """
 
 import io
@@ -53,10 +53,8 @@ def points(path: Path) -> pd.DataFrame:
         median, and the least and the most of each (`quality_least`, ...).
 
     Raises:
-        UserError: the file is not there or has no quality or no speed.
+        UserError: the file cannot be read, or has no quality or no speed.
     """
-    if not path.is_file():
-        raise UserError(f"There is no file {path} of packed ranks.")
     table = PackedRanks.load(path).table
     for column in (QUALITY, SPEED):
         if column not in table or table[column].isna().all():

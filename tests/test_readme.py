@@ -26,6 +26,10 @@ def test_the_front_door_is_five_statements_and_runs():
     lines = [line for line in door.text.splitlines() if line]
     assert len(lines) <= 1 + 5
     assert "mgnm_tf.train(" in door.text
+    explained = blocks("docs/getting-started.md")
+    same = door.text.replace("runs/a", "runs/python")
+    same = same.replace("exports/a", "exports/python")
+    assert same in [block.text for block in explained]
     assert len(keras_way.text.splitlines()) <= 8
     assert ".compile(" in keras_way.text and ".fit(" in keras_way.text
 

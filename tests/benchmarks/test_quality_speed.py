@@ -1,8 +1,5 @@
 """The picture of quality against speed."""
 
-import io
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,30 +8,29 @@ from typer.testing import CliRunner
 from benchmarks import quality_speed
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
+from mgnm_tf.studies.packed_ranks import PackedRanks
 from tests.docs.pages import ROOT
 
 
 def write_ranks(path, **columns):
-    """Writes packed ranks of two models with two seeds each."""
+    """Writes packed ranks of two models, one with three seeds."""
     table = pd.DataFrame(
         {
-            "model": ["mgnm", "mgnm", "gru4rec", "gru4rec"],
-            "seed": [0, 1, 0, 1],
-            "ndcg@5": [0.2, 0.4, 0.1, 0.1],
-            "positives_per_second": [10.0, 30.0, 100.0, 300.0],
+            "model": ["mgnm", "mgnm", "mgnm", "gru4rec"],
+            "seed": [0, 1, 2, 0],
+            "ndcg@5": [0.2, 0.3, 0.4, 0.1],
+            "positives_per_second": [10.0, 20.0, 90.0, 300.0],
             **columns,
         }
     )
-    text = io.StringIO()
-    table.to_csv(text, index=False)
-    np.savez(
-        path,
-        results=text.getvalue(),
-        protocol=json.dumps(Protocol().to_dict()),
+    PackedRanks(
+        table,
+        Protocol(),
         users=np.zeros(1, np.int32),
         negatives=np.ones(1, np.uint16),
         ranks=np.zeros((4, 1), np.uint16),
-    )
+        later=None,
+    ).save(path)
 
 
 def test_points_are_means_of_quality_and_medians_of_speed(tmp_path):
@@ -45,7 +41,7 @@ def test_points_are_means_of_quality_and_medians_of_speed(tmp_path):
     assert first["quality"] == pytest.approx(0.3)
     assert (first["quality_least"], first["quality_most"]) == (0.2, 0.4)
     assert first["speed"] == 20.0
-    assert (first["speed_least"], first["speed_most"]) == (10.0, 30.0)
+    assert (first["speed_least"], first["speed_most"]) == (10.0, 90.0)
 
 
 def test_the_command_writes_the_same_picture_again(tmp_path):
@@ -63,7 +59,7 @@ def test_the_command_writes_the_same_picture_again(tmp_path):
 
 
 def test_what_is_missing_is_said(tmp_path):
-    with pytest.raises(UserError, match="There is no file .*x.npz"):
+    with pytest.raises(UserError, match="x.npz holds no packed ranks"):
         quality_speed.points(tmp_path / "x.npz")
     write_ranks(tmp_path / "ranks.npz", positives_per_second=[np.nan] * 4)
     with pytest.raises(UserError, match="has no positives_per_second"):

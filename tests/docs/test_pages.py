@@ -12,7 +12,11 @@ from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.registry import model_names
 from tests.docs.pages import PAGES
 from tests.docs.pages import ROOT
+from tests.docs.pages import blocks
 from tests.docs.pages import commands
+
+TABLES = ("README.md", "docs/results.md", "docs/studies.md")
+"""Where tables of results have their homes."""
 
 ALL_COMMANDS = {
     " ".join(words): words for page in PAGES for words in commands(page)
@@ -42,7 +46,7 @@ def test_every_study_is_named_and_every_study_named_is_there():
     named = {
         words[2]
         for words in ALL_COMMANDS.values()
-        if words[1:2] == ["study"] and words[2].islower()
+        if words[1] == "study" and words[2:] and words[2].islower()
     } - {"--list"}
     assert named == {path.stem for path in ROOT.glob("studies/*.toml")}
 
@@ -105,3 +109,25 @@ def test_the_models_are_all_in_both_tables():
     for name in model_names():
         assert f"`{name}`" in PAGES["README.md"], name
         assert f"\n| `{name}` |" in PAGES["docs/models.md"], name
+
+
+def test_the_tables_are_those_of_the_kept_results():
+    """What a study printed stands in the pages as it is, row for row."""
+    shown = [
+        words
+        for page in TABLES
+        for block in blocks(page)
+        for words in map(str.split, block.text.splitlines())
+        if words[:2] == ["mgnm", "study"]
+    ]
+    pages = "".join(PAGES[name] for name in TABLES)
+    compared = 0
+    for _, _, name, *options in shown:
+        path = ROOT / "studies" / "results" / name / "table.md"
+        if path.is_file():
+            tables = path.read_text(encoding="utf-8").split("\n\n| ")[1:]
+            table = tables[options == ["--later-only"]]
+            for row in table.split("\n\n")[0].splitlines()[2:]:
+                assert f"\n{row}\n" in pages, (name, row)
+                compared += 1
+    assert compared > 60

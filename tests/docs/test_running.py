@@ -81,7 +81,6 @@ def test_the_readme(folder):
 
 def test_getting_started_and_what_follows_from_it(folder):
     assert "'ndcg@5': " in run_page("docs/getting-started.md", folder)
-    assert (folder / "exports/python/1").is_dir()
     assert (folder / "runs/a/metrics.json").is_file()
     assert (folder / "runs/b/report.html").is_file()
     run_page("docs/recipes.md", folder)
