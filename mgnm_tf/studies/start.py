@@ -210,14 +210,18 @@ def _prepare(
     state.keep(
         columns=columns, separator=guess.separator, split=split, said=said
     )
-    save_split(
-        kept,
-        out / DATA,
-        len(log),
-        split=split,
-        name=source.name.split(".")[0],
-        overwrite=(out / DATA).exists(),
-    )
+    try:
+        save_split(
+            kept,
+            out / DATA,
+            len(log),
+            split=split,
+            name=source.name.split(".")[0],
+            overwrite=(out / DATA).exists(),
+        )
+    except UserError:
+        state.forget()
+        raise
     facts = {**health.to_dict(), "findings": findings(health, split)}
     write_json(out / HEALTH, facts)
 

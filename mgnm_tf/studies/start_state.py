@@ -66,3 +66,12 @@ class StartState:
     def note(self, key: str, name: str, value: Any) -> None:
         """Keeps one value of the dict under a key."""
         self.keep(**{key: {**(self.get(key) or {}), name: value}})
+
+    def forget(self) -> None:
+        """Takes back what was kept, and the folder, if nothing else is in it.
+
+        For a command that failed before there was anything to continue.
+        """
+        self._path.unlink(missing_ok=True)
+        if not any(self._path.parent.iterdir()):
+            self._path.parent.rmdir()

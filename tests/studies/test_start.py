@@ -136,6 +136,9 @@ def test_a_file_that_is_no_log_leaves_nothing(tmp_path):
     path.write_text("item_id,attributes\n1,2 3\n2,3\n")
     with pytest.raises(DataError, match="does not look like an interaction"):
         start(path, tmp_path / "out")
+    path.write_text("user_id,item_id,time\n1,2,3\n2,2,4\n")
+    with pytest.raises(DataError, match="leaves the validation part empty"):
+        start(path, tmp_path / "out")
     with pytest.raises(DataError, match="is no file"):
         start(tmp_path / "none.csv", tmp_path / "out")
     assert not (tmp_path / "out").exists()
