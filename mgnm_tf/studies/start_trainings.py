@@ -37,6 +37,9 @@ _SLACK = 0.9
 _WRITING = 1.0
 """Seconds that the end of an epoch takes to write weights and backup."""
 
+_CAUTION = 2.0
+"""How much longer than planned the evaluations may take in the end."""
+
 _OVERRUN = 1.25
 """How much longer than planned a training may take."""
 
@@ -148,8 +151,8 @@ class Trainings:
         )
         if epochs < run.config.epochs:
             line += (
-                f", and stopped before the {run.config.epochs} that were "
-                "planned, as the time was up"
+                f" (of the {run.config.epochs} that were planned), as the time "
+                "was up"
             )
         return f"{line}."
 
@@ -200,7 +203,9 @@ class Trainings:
         epochs = run.config.epochs
         cost = self._cost(label)
         one = Estimate(**self.state.get("measured")[label])
-        latest = self.deadline - (cost.fixed - one.start) - one.validation
+        # Validation and test follow the last step.
+        after = one.validation + cost.fixed - 2 * one.start
+        latest = self.deadline - _CAUTION * after
         stop = StopInTime(
             min(latest, time.monotonic() + _OVERRUN * cost.of(epochs)), latest
         )
