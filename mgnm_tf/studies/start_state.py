@@ -1,5 +1,6 @@
 """What `mgnm start` has decided and measured, kept for the same command."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +76,17 @@ class StartState:
         self._path.unlink(missing_ok=True)
         if not any(self._path.parent.iterdir()):
             self._path.parent.rmdir()
+
+
+def check_minutes(minutes: float) -> float:
+    """Returns the minutes if something can be done in them.
+
+    Raises:
+        UserError: they are not a positive number.
+    """
+    if not (math.isfinite(minutes) and minutes > 0):
+        raise UserError(
+            "--minutes must be a number above 0, the time that all trainings "
+            f"may take together. Received: {minutes:g}"
+        )
+    return minutes

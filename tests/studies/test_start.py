@@ -14,11 +14,11 @@ from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
 from mgnm_tf.studies import start as module
 from mgnm_tf.studies import start_trainings
-from mgnm_tf.studies.start import check_minutes
 from mgnm_tf.studies.start import choose_split
 from mgnm_tf.studies.start import models_for
 from mgnm_tf.studies.start import start
 from mgnm_tf.studies.start_state import StartState
+from mgnm_tf.studies.start_state import check_minutes
 
 
 @pytest.fixture(scope="module")
