@@ -16,6 +16,8 @@ from mgnm_tf.report.page import Section
 from mgnm_tf.report.page import Table
 from mgnm_tf.report.page import render_page
 from mgnm_tf.report.tables import STAR
+from mgnm_tf.report.tradeoff import Point
+from mgnm_tf.report.tradeoff import draw_tradeoff
 from mgnm_tf.studies.plan import label_of
 from mgnm_tf.studies.plan import points_of
 from mgnm_tf.studies.study import Study
@@ -119,7 +121,7 @@ def _figures(study: Study, results: StudyResults) -> list[Picture]:
         metrics = [protocol.main_metric, f"hit@{protocol.places[0]}", "gauc"]
         return [_over_axis(study, results, metric) for metric in metrics]
     summary = summary_of(*results.ranks.evaluations(), [])
-    return [
+    pictures = [
         Picture(
             draw_intervals(
                 summary, metric, published=_published(study, metric)
@@ -128,6 +130,23 @@ def _figures(study: Study, results: StudyResults) -> list[Picture]:
         )
         for metric in (protocol.main_metric, "gauc")
     ]
+    return [*pictures, _against_time(results, protocol.main_metric)]
+
+
+def _against_time(results: StudyResults, metric: str) -> Picture:
+    """Draws a metric against the time of a training, as it was measured."""
+    points = {
+        label: Point(
+            seconds=max(runs["seconds"].mean(), 0.1),
+            quality=runs[metric].mean(),
+            spread=runs[metric].std() if len(runs) > 1 else 0.0,
+        )
+        for label, runs in results.ranks.table.groupby("model", sort=False)
+    }
+    return Picture(
+        draw_tradeoff(points, metric=metric.upper()),
+        f"{metric.upper()} against seconds of training",
+    )
 
 
 def _published(study: Study, metric: str) -> dict[str, float] | None:
