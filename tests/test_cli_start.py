@@ -1,5 +1,8 @@
 """`mgnm start` on the command line."""
 
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -81,6 +84,36 @@ def test_it_asks_only_a_terminal(log, tmp_path, monkeypatch):
     assert given["minutes"] == 15.0
     somebody = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
     monkeypatch.setattr(command, "sys", somebody)
-    refused("start", log, "--out", tmp_path / "out", "--user-column", "who")
+    refused(
+        "start",
+        log,
+        "--out",
+        tmp_path / "out",
+        "--user-column",
+        "item_id",
+        "--item-column",
+        "user_id",
+    )
     assert given["ask"] is command._ask
-    assert given["columns"]["user"] == "who"
+    assert given["guess"].user == given["columns"]["user"] == "item_id"
+
+
+def test_what_is_no_log_is_refused_before_anything_heavy(tmp_path):
+    path = tmp_path / "items.csv"
+    path.write_text("item_id,attributes\n1,2 3\n2,3\n")
+    script = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from mgnm_tf.cli import app\n"
+        f"done = CliRunner().invoke(app, ['start', {str(path)!r}])\n"
+        "assert 'does not look like an interaction log' in done.stderr\n"
+        "print([name for name in ('tensorflow', 'keras') if name in "
+        "sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
+    assert done.stdout == "[]\n", done.stderr

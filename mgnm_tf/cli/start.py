@@ -74,6 +74,24 @@ def start(
     trains what fits into the minutes. Given again, the command continues.
     """
     began = time.monotonic()
+    from mgnm_tf.data.guess_columns import guess_columns
+    from mgnm_tf.studies.start_state import STATE
+    from mgnm_tf.studies.start_state import check_minutes
+
+    check_minutes(minutes)
+    columns = {
+        "user": user_column,
+        "item": item_column,
+        "time": time_column,
+        "split": split_column,
+    }
+    ask = _ask if sys.stdin.isatty() else None
+    guess = None
+    if not (out / STATE).is_file():
+        # Before the seconds that it takes to load TensorFlow.
+        guess = guess_columns(
+            file, columns, separator=separator, quotes=quotes, ask=ask
+        )
     load_tensorflow()
     from mgnm_tf.studies import start as starting
 
@@ -83,16 +101,12 @@ def start(
             out,
             minutes=minutes,
             seed=seed,
-            columns={
-                "user": user_column,
-                "item": item_column,
-                "time": time_column,
-                "split": split_column,
-            },
+            columns=columns,
             separator=separator,
             time_unit=time_unit,
             quotes=quotes,
-            ask=_ask if sys.stdin.isatty() else None,
+            ask=ask,
+            guess=guess,
             console=notes,
             began=began,
         )

@@ -89,15 +89,13 @@ def guess_columns(
     optional = _optional(left, known)
     left = [name for name in left if name not in optional.values()]
     unsure = [role for role in NEEDED if role not in known]
-    contents = None
-    if unsure or "split" in optional:
-        wanted = [*left, *optional.values()]
-        contents = ColumnContents(path, wanted, separator, quotes)
     if unsure:
+        contents = ColumnContents(path, left, separator, quotes)
         _by_contents(contents, left, known, how, found)
         _ask(path, columns, left, known, how, found, ask)
     if "split" in optional:
         name = optional.pop("split")
+        contents = ColumnContents(path, [name], separator, quotes)
         if contents.values(name) <= {*PARTS}:
             known["split"], how["split"] = name, "by its name"
     positions = (

@@ -38,8 +38,13 @@ def validated(kind: type[BaseModel], values: Any, where: str = "") -> Any:
 
 
 def _sentence(errors: list[dict[str, Any]], kind: type[BaseModel]) -> str:
-    """Returns a sentence on the first of `ValidationError.errors()`."""
-    error = errors[0]
+    """Returns a sentence on one of `ValidationError.errors()`.
+
+    An unknown key comes first: it is mostly the slip that makes another key
+    missing.
+    """
+    unknown = [one for one in errors if one["type"] == "extra_forbidden"]
+    error = [*unknown, *errors][0]
     path, received = _path(error), error["input"]
     name = path[-1] if path else kind.__name__.lower()
     if path[-2:] == ["optimizer", "name"]:
@@ -47,6 +52,8 @@ def _sentence(errors: list[dict[str, Any]], kind: type[BaseModel]) -> str:
     if error["type"] == "extra_forbidden":
         where = f"key of [{'.'.join(path[:-1])}]" if path[:-1] else "key"
         return unknown_name(where, name, _fields(kind, path[:-1]))
+    if error["type"] == "missing":
+        return f"`{'.'.join(path)}` is missing."
     if error["type"] == "literal_error":
         return unknown_name(name, received, _choices(error))
     if error["type"] == "value_error":

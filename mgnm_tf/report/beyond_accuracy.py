@@ -55,8 +55,9 @@ def show_beyond_accuracy(
         Table(
             [*headings, f"Gini@{k}", "lists"],
             rows,
-            footnote="- : a run of an earlier version, which did not measure "
-            "it.",
+            footnote=""
+            if set(summary["models"]) <= set(table.index)
+            else "-: runs of an earlier version, which did not measure it.",
         ),
         Note(
             f"From the {k} best items of the whole catalogue for at most "

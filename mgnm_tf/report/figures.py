@@ -34,6 +34,9 @@ __all__ = [
 Curves = Mapping[str, Sequence[Sequence[float]]]
 """Name of a model -> for each seed, a value an epoch."""
 
+_MANY_ROWS = 20
+"""With more bars, there is no room for their names."""
+
 
 def draw_intervals(
     summary: Mapping[str, Any],
@@ -214,15 +217,20 @@ def draw_shares(
     names: Sequence[str],
     *,
     title: str = "",
+    ylabel: str = "",
     width: float = WIDTH,
 ) -> str:
     """Draws what a whole is made of, a bar for each row.
+
+    With more than 20 rows, as for single users, the bars are thin and
+    without names.
 
     Args:
         rows: name of a row -> what each of `names` has, shares or counts;
             they are drawn as parts of their sum.
         names: of the parts, in order.
         title: of the figure. Defaults to `""`.
+        ylabel: what the rows are. Defaults to `""`.
         width: in inches. Defaults to 4.4.
 
     Returns:
@@ -231,10 +239,13 @@ def draw_shares(
     labels = [folded(label, 26) for label in rows]
     lines = sum(1 + label.count("\n") for label in labels)
     columns = min(len(names), 4) or 1
-    height = 0.8 + 0.3 * lines + 0.2 * -(-len(names) // columns)
+    many = len(rows) > _MANY_ROWS
+    height = (
+        0.8 + (0.09 if many else 0.3) * lines + 0.2 * -(-len(names) // columns)
+    )
     with canvas(width, height) as figure:
         axis = figure.subplots()
-        axis.set(title=title, xlim=(0, 100))
+        axis.set(title=title, xlim=(0, 100), ylabel=ylabel)
         axis.grid(visible=False)
         draw_without_axes(axis, "left")
         values = np.array([rows[label] for label in rows], float)
@@ -250,14 +261,14 @@ def draw_shares(
                 left=left,
                 color=colour,
                 edgecolor="white",
-                linewidth=0.8,
-                height=0.75,
+                linewidth=0.2 if many else 0.8,
+                height=1.0 if many else 0.75,
                 # Beyond the colours, a pattern.
                 hatch="//" if index >= len(COLOURS) else None,
                 label=names[index],
             )
             for row, part in enumerate(share):
-                if part >= 9:
+                if part >= 9 and not many:
                     axis.text(
                         left[row] + part / 2,
                         row,
@@ -268,7 +279,7 @@ def draw_shares(
                         fontsize=8.5,
                     )
             left = left + share
-        axis.set_yticks(range(len(labels)), labels)
+        axis.set_yticks(*([()] if many else [range(len(labels)), labels]))
         axis.set_ylim(max(len(labels), 1) - 0.4, -0.6)
         axis.set_xticks([0, 25, 50, 75, 100], ["0", "25", "50", "75", "100%"])
         if names and rows:

@@ -46,7 +46,7 @@ def show_slices(
         svg = draw_axis(
             [f"{bounds}\n{count:,}" for bounds, count in records.items()],
             series,
-            title=name.capitalize(),
+            title=f"{metric.upper()} by {name}",
             palette=palette,
             legend=False,
         )

@@ -90,7 +90,11 @@ def _draw_points(
 ) -> None:
     """Draws the points and the line of the unbeaten; sets the limits."""
     front: list[str] = []
-    for label in sorted(points, key=lambda one: points[one].seconds):
+    costs = {
+        label: (point.seconds, -point.quality)
+        for label, point in points.items()
+    }
+    for label in sorted(points, key=costs.__getitem__):
         if not front or points[label].quality > points[front[-1]].quality:
             front.append(label)
     axis.plot(

@@ -1,13 +1,17 @@
 """How many epochs of which models fit into the minutes that there are."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import keras
 
-FEWEST_EPOCHS = 3
-"""Epochs below which a model says little about itself."""
+ENOUGH_POSITIVES = 1_000_000
+"""Positives, repeated ones too, from which a model says something of itself.
+
+The recipes were tuned on a log where that is half of their epochs.
+"""
 
 LEAST_PART = 0.1
 """The part of an epoch, on positives drawn at random, that is worth a try."""
@@ -21,24 +25,40 @@ class Cost:
         fixed: all but the epochs: the start and the evaluation on the test.
         epoch: an epoch with its validation.
         epochs: the most epochs, those of its recipe.
+        fewest: epochs below which the model says little about itself.
     """
 
     fixed: float
     epoch: float
     epochs: int
+    fewest: int = 1
 
     def of(self, epochs: int) -> float:
         """Returns the seconds of a run of so many epochs."""
         return self.fixed + epochs * self.epoch
 
 
+def fewest_epochs(epochs: int, positives: int) -> int:
+    """Returns the epochs below which a model says little about itself.
+
+    They are half of those of its recipe, or as many as have
+    `ENOUGH_POSITIVES`.
+
+    Args:
+        epochs: those of the recipe.
+        positives: how many an epoch has.
+    """
+    half = math.ceil(epochs / 2)
+    return min(half, math.ceil(ENOUGH_POSITIVES / max(positives, 1)))
+
+
 def share_out(costs: Mapping[str, Cost], seconds: float) -> dict[str, int]:
     """Chooses models and their epochs.
 
-    In the order given each model gets `FEWEST_EPOCHS`, if they fit beside
+    In the order given each model gets its `fewest` epochs, if they fit beside
     those before it. What is left goes, an epoch at a time, to whom has the
-    smallest share of the epochs of its recipe. If `FEWEST_EPOCHS` fit for
-    no model, the one with the shortest epoch gets as many as fit; one, of
+    smallest share of the epochs of its recipe. If the `fewest` fit for no
+    model, the one with the shortest epoch gets as many as fit; one, of
     which `StopInTime` makes a part, if there is time for `LEAST_PART` of it.
 
     Args:
@@ -51,10 +71,9 @@ def share_out(costs: Mapping[str, Cost], seconds: float) -> dict[str, int]:
     chosen: dict[str, int] = {}
     left = seconds
     for name, cost in costs.items():
-        epochs = min(FEWEST_EPOCHS, cost.epochs)
-        if cost.of(epochs) <= left:
-            chosen[name] = epochs
-            left -= cost.of(epochs)
+        if cost.of(cost.fewest) <= left:
+            chosen[name] = cost.fewest
+            left -= cost.of(cost.fewest)
     if not chosen and costs:
         name = min(costs, key=lambda one: costs[one].of(1))
         cost = costs[name]

@@ -1,7 +1,6 @@
 """From a file that nobody knows to a verdict: what `mgnm start` does."""
 
 import logging
-import math
 import os
 import time
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.filters import drop_duplicates
 from mgnm_tf.data.guess_columns import Ask
+from mgnm_tf.data.guess_columns import ColumnGuess
 from mgnm_tf.data.guess_columns import guess_columns
 from mgnm_tf.data.health import QUANTILES
 from mgnm_tf.data.health import log_health
@@ -33,6 +33,7 @@ from mgnm_tf.studies.start_result import RUNS
 from mgnm_tf.studies.start_result import Started
 from mgnm_tf.studies.start_result import conclude
 from mgnm_tf.studies.start_state import StartState
+from mgnm_tf.studies.start_state import check_minutes
 from mgnm_tf.studies.start_trainings import Trainings
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import sha256
@@ -55,20 +56,6 @@ _TAIL = 5.0
 """Seconds kept for the table and the page."""
 
 
-def check_minutes(minutes: float) -> float:
-    """Returns the minutes if something can be done in them.
-
-    Raises:
-        UserError: they are not a positive number.
-    """
-    if not (math.isfinite(minutes) and minutes > 0):
-        raise UserError(
-            "--minutes must be a number above 0, the time that all trainings "
-            f"may take together. Received: {minutes:g}"
-        )
-    return minutes
-
-
 def start(
     source: str | os.PathLike,
     out: str | os.PathLike,
@@ -80,6 +67,7 @@ def start(
     time_unit: str = "auto",
     quotes: bool = True,
     ask: Ask | None = None,
+    guess: ColumnGuess | None = None,
     console: Console | None = None,
     began: float | None = None,
 ) -> Started:
@@ -104,6 +92,8 @@ def start(
         time_unit: see `read_log`. Defaults to `"auto"`.
         quotes: see `read_log`. Defaults to `True`.
         ask: see `guess_columns`.
+        guess: what `guess_columns` said of the file with these arguments, if
+            it was called before.
         console: where progress is shown. `None` is standard error.
         began: when the minutes began, by `time.monotonic`. `None` is now.
 
@@ -128,7 +118,7 @@ def start(
     }
     state = StartState(out, command)
     if not (out / DATA).exists() or not (out / HEALTH).exists():
-        _prepare(source, out, state, ask)
+        _prepare(source, out, state, guess, ask)
     for line in state.get("said"):
         logger.info("%s", line)
     data = SequenceDataset.load(out / DATA)
@@ -184,12 +174,17 @@ def models_for(median_events: float) -> list[str]:
 
 
 def _prepare(
-    source: Path, out: Path, state: StartState, ask: Ask | None
+    source: Path,
+    out: Path,
+    state: StartState,
+    guess: ColumnGuess | None,
+    ask: Ask | None,
 ) -> None:
     """Guesses, reads, looks, splits; writes data folder and health."""
     command = state.get("command")
     how = {name: command[name] for name in ("separator", "quotes")}
-    guess = guess_columns(source, command["columns"], **how, ask=ask)
+    if guess is None:
+        guess = guess_columns(source, command["columns"], **how, ask=ask)
     log = read_log(
         source,
         user_column=guess.user,
@@ -210,14 +205,18 @@ def _prepare(
     state.keep(
         columns=columns, separator=guess.separator, split=split, said=said
     )
-    save_split(
-        kept,
-        out / DATA,
-        len(log),
-        split=split,
-        name=source.name.split(".")[0],
-        overwrite=(out / DATA).exists(),
-    )
+    try:
+        save_split(
+            kept,
+            out / DATA,
+            len(log),
+            split=split,
+            name=source.name.split(".")[0],
+            overwrite=(out / DATA).exists(),
+        )
+    except UserError:
+        state.forget()
+        raise
     facts = {**health.to_dict(), "findings": findings(health, split)}
     write_json(out / HEALTH, facts)
 

@@ -209,7 +209,7 @@ def _commands(
         *("--seeds", "0,1,2", "--out", out / "full"),
     ]
     export: list[str | Path] = [
-        *("export", runs[verdict.model].path, "--out", exported)
+        *("export", Path(runs[verdict.model].path), "--out", exported)
     ]
     recommend: list[str | Path] = [
         *("recommend", exported, "--history", source, *reading),

@@ -1,5 +1,6 @@
 """What `mgnm start` has decided and measured, kept for the same command."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +67,26 @@ class StartState:
     def note(self, key: str, name: str, value: Any) -> None:
         """Keeps one value of the dict under a key."""
         self.keep(**{key: {**(self.get(key) or {}), name: value}})
+
+    def forget(self) -> None:
+        """Takes back what was kept, and the folder, if nothing else is in it.
+
+        For a command that failed before there was anything to continue.
+        """
+        self._path.unlink(missing_ok=True)
+        if not any(self._path.parent.iterdir()):
+            self._path.parent.rmdir()
+
+
+def check_minutes(minutes: float) -> float:
+    """Returns the minutes if something can be done in them.
+
+    Raises:
+        UserError: they are not a positive number.
+    """
+    if not (math.isfinite(minutes) and minutes > 0):
+        raise UserError(
+            "--minutes must be a number above 0, the time that all trainings "
+            f"may take together. Received: {minutes:g}"
+        )
+    return minutes

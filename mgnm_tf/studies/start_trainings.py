@@ -14,9 +14,9 @@ from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.runs.run import Run
-from mgnm_tf.studies.budget import FEWEST_EPOCHS
 from mgnm_tf.studies.budget import Cost
 from mgnm_tf.studies.budget import StopInTime
+from mgnm_tf.studies.budget import fewest_epochs
 from mgnm_tf.studies.budget import share_out
 from mgnm_tf.studies.compare import make_run
 from mgnm_tf.studies.estimate import Estimate
@@ -36,6 +36,9 @@ _SLACK = 0.9
 
 _WRITING = 1.0
 """Seconds that the end of an epoch takes to write weights and backup."""
+
+_CAUTION = 2.0
+"""How much longer than planned the evaluations may take in the end."""
 
 _OVERRUN = 1.25
 """How much longer than planned a training may take."""
@@ -118,9 +121,9 @@ class Trainings:
                 one = (self.state.get("measured") or {}).get(label)
                 took = f" of about {duration(one['epoch'])}" if one else ""
                 lines.append(
-                    f"{shown(label)} was left out: its start and "
-                    f"{FEWEST_EPOCHS} epochs{took} each did not fit into what "
-                    "was left of the time."
+                    f"{shown(label)} was left out: {self._fewest(full)} "
+                    f"epochs{took} each, below which it would say little, did "
+                    "not fit into what was left of the time."
                 )
             elif line := self._cut(label, full):
                 lines.append(line)
@@ -148,8 +151,8 @@ class Trainings:
         )
         if epochs < run.config.epochs:
             line += (
-                f", and stopped before the {run.config.epochs} that were "
-                "planned, as the time was up"
+                f" (of the {run.config.epochs} that were planned), as the time "
+                "was up"
             )
         return f"{line}."
 
@@ -193,14 +196,20 @@ class Trainings:
         test = one.validation * records["test"] / records["validation"]
         # The evaluation is compiled and its ranks are written, too.
         fixed = 2 * one.start + 1.5 * test
-        return Cost(fixed, one.epoch + _WRITING, one.epochs)
+        fewest = self._fewest(one.epochs)
+        return Cost(fixed, one.epoch + _WRITING, one.epochs, fewest)
+
+    def _fewest(self, epochs: int) -> int:
+        return fewest_epochs(epochs, len(self.data.positions("train")))
 
     def _make(self, label: str) -> None:
         run = self.planned(label, self.options(label))
         epochs = run.config.epochs
         cost = self._cost(label)
         one = Estimate(**self.state.get("measured")[label])
-        latest = self.deadline - (cost.fixed - one.start) - one.validation
+        # Validation and test follow the last step.
+        after = one.validation + cost.fixed - 2 * one.start
+        latest = self.deadline - _CAUTION * after
         stop = StopInTime(
             min(latest, time.monotonic() + _OVERRUN * cost.of(epochs)), latest
         )

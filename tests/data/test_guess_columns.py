@@ -87,10 +87,9 @@ def test_no_name_stands_for_two_roles():
 def test_contents_decide_what_names_do_not(tmp_path):
     values = rows()
     names = {"who": "user", "what": "item", "at": "time", "mark": "stars"}
-    path = write(
-        tmp_path / "log.csv",
-        {name: values[key] for name, key in names.items()},
-    )
+    columns = {name: values[key] for name, key in names.items()}
+    columns |= {"event": np.arange(200), "shop": "main"}
+    path = write(tmp_path / "log.csv", columns)
     guess = guess_columns(path)
     assert (guess.user, guess.item, guess.time) == ("who", "what", "at")
     assert guess.said[0].count("by what it holds") == 3

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from mgnm_tf.data.pipeline import make_dataset
 from mgnm_tf.evaluation.beyond_accuracy import BestItems
 from mgnm_tf.evaluation.beyond_accuracy import beyond_accuracy
 from mgnm_tf.evaluation.beyond_accuracy import coverage
@@ -12,6 +13,8 @@ from mgnm_tf.evaluation.beyond_accuracy import gini
 from mgnm_tf.evaluation.beyond_accuracy import novelty
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.evaluation.selected import with_selected
+from mgnm_tf.runs.config import configure
+from mgnm_tf.training.build import make_model
 from tests.evaluation.models import Fixed
 from tests.evaluation.models import SumVector
 from tests.training.worlds import small_data
@@ -174,3 +177,28 @@ def test_measures_of_nothing():
     nothing = np.zeros((2, 3), int)
     assert coverage(nothing, 5) == novelty(nothing, np.ones(5)) == 0
     assert gini(nothing, 5) == gini(np.ones((2, 3), int), 1) == 0
+
+
+@pytest.mark.parametrize("name", ["item_knn", "slirec", "tgsrec", "mgnm"])
+def test_models_of_every_kind_list_what_they_score_highest(name, data):
+    model = make_model(data, configure(name, max_length=20))
+    some = with_selected(data, "test", data.positions("test")[:6])
+    batches = make_dataset(
+        some,
+        "test",
+        max_length=20,
+        negatives=0,
+        bucket_widths=(),
+        features=model.required_features,
+    )
+    ((features, _),) = batches
+    lists = lists_of(model, features, chunk_size=50, exclude_history=False)
+    items = np.arange(1, data.num_items + 1, dtype="int32")
+    encoded = model.encode(features, training=False)
+    scores = np.asarray(model.score(encoded, items, training=False))
+    np.testing.assert_allclose(
+        np.take_along_axis(scores, lists - 1, axis=1),
+        -np.sort(-scores, axis=1)[:, :4],
+        rtol=1e-4,
+        atol=1e-5,
+    )

@@ -126,6 +126,20 @@ def test_the_tradeoff_names_points_and_times():
     assert set(words) >= {*POINTS, "NDCG@10", "training time", "1 s", "1 min"}
 
 
+def front(points):
+    """Returns the points of the line of the unbeaten, from the left."""
+    svg = draw_tradeoff(points)
+    (path,) = re.findall(r'<path d="([^"]*)"[^>]*stroke-dasharray', svg)
+    return len(re.findall("[ML]", path))
+
+
+def test_the_line_joins_those_that_no_other_beats():
+    # All but the slow one, which others beat in both.
+    assert front(POINTS) == 3
+    assert front({**POINTS, "as fast": Point(0.2, 0.005)}) == 3
+    assert front({**POINTS, "best": Point(0.1, 0.06)}) == 1
+
+
 def test_equal_times_still_have_an_axis():
     points = {"a": Point(0.0123, 0.1), "b": Point(0.0123, 0.2)}
     words = texts(draw_tradeoff(points))
@@ -176,6 +190,17 @@ def test_only_several_seeds_have_a_band():
     two = draw_axis([1, 2], {"mgnm": [[0.1, 0.12], [0.2, 0.25]]})
     band = "FillBetweenPolyCollection"
     assert band not in one and band in two
+
+
+def test_many_rows_are_thin_bars_without_names():
+    names = ["level 0", "level 1"]
+    rows = {f"user {number}": [1, number] for number in range(50)}
+    svg = draw_shares(rows, names, title="Winning level", ylabel="50 users")
+    words = texts(svg)
+    assert {"Winning level", "50 users", *names} <= set(words)
+    assert not any(word.startswith("user") for word in words)
+    height = float(re.search(r'<svg [^>]*height="([\d.]+)pt"', svg)[1])
+    assert height < 72 * 6
 
 
 def test_counts_are_shown_as_shares():

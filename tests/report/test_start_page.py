@@ -81,6 +81,10 @@ def test_bars_are_in_proportion(page):
     assert [float(width) for width in widths] == pytest.approx(
         [94.1, 58.8], abs=0.1
     )
+    ranges = re.findall(r"left: ([\d.]+)%; width: ([\d.]+)%", page)
+    assert [float(end) for end in ranges[0]] == pytest.approx(
+        [88.2, 11.8], abs=0.1
+    )
 
 
 def test_it_fits_a_phone(browser, page, tmp_path):

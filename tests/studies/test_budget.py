@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from mgnm_tf.studies import budget
-from mgnm_tf.studies.budget import FEWEST_EPOCHS
 from mgnm_tf.studies.budget import Cost
 from mgnm_tf.studies.budget import StopInTime
+from mgnm_tf.studies.budget import fewest_epochs
 from mgnm_tf.studies.budget import share_out
 
 
@@ -21,39 +21,51 @@ def test_what_fits_gets_all_of_its_epochs():
 
 
 def test_what_does_not_fit_is_cut_alike():
-    costs = {"a": Cost(0, 10, 16), "b": Cost(0, 10, 16)}
+    costs = {"a": Cost(0, 10, 16, 3), "b": Cost(0, 10, 16, 3)}
     assert share_out(costs, 200) == {"a": 10, "b": 10}
 
 
 @pytest.mark.parametrize("seconds", [50, 100, 300, 1000, 2500])
 def test_never_more_than_there_is(seconds):
     costs = {
-        "a": Cost(20, 30, 16),
-        "b": Cost(10, 70, 16),
-        "c": Cost(10, 9, 16),
-        "d": Cost(10, 5, 40),
+        "a": Cost(20, 30, 16, 3),
+        "b": Cost(10, 70, 16, 3),
+        "c": Cost(10, 9, 16, 3),
+        "d": Cost(10, 5, 40, 3),
     }
     chosen = share_out(costs, seconds)
     assert chosen and spent(costs, chosen) <= seconds
-    assert all(epochs >= FEWEST_EPOCHS for epochs in chosen.values())
+    assert all(epochs >= 3 for epochs in chosen.values())
     left = seconds - spent(costs, chosen)
     for name, epochs in chosen.items():
         assert epochs == costs[name].epochs or costs[name].epoch > left
 
 
 def test_the_first_comes_first_and_the_dear_are_left_out():
-    costs = {"a": Cost(0, 30, 16), "b": Cost(0, 50, 16), "c": Cost(0, 10, 16)}
+    costs = {
+        "a": Cost(0, 30, 16, 3),
+        "b": Cost(0, 50, 16, 3),
+        "c": Cost(0, 10, 16, 3),
+    }
     chosen = share_out(costs, 130)
     assert list(chosen) == ["a", "c"]
     assert share_out(costs, 89) == {"c": 8}
 
 
 def test_few_epochs_are_better_than_none():
-    costs = {"a": Cost(10, 100, 16), "b": Cost(10, 60, 16)}
+    costs = {"a": Cost(10, 100, 16, 3), "b": Cost(10, 60, 16, 3)}
     assert share_out(costs, 140) == {"b": 2}
     assert share_out(costs, 50) == {"b": 1}
     assert share_out(costs, 12) == {}
     assert share_out({}, 100) == {}
+
+
+@pytest.mark.parametrize(
+    ("positives", "fewest"),
+    [(7_000, 8), (130_000, 8), (200_000, 5), (990_000, 2), (5_000_000, 1)],
+)
+def test_fewer_epochs_are_enough_on_a_large_log(positives, fewest):
+    assert fewest_epochs(16, positives) == fewest
 
 
 @pytest.fixture

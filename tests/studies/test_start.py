@@ -14,11 +14,11 @@ from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
 from mgnm_tf.studies import start as module
 from mgnm_tf.studies import start_trainings
-from mgnm_tf.studies.start import check_minutes
 from mgnm_tf.studies.start import choose_split
 from mgnm_tf.studies.start import models_for
 from mgnm_tf.studies.start import start
 from mgnm_tf.studies.start_state import StartState
+from mgnm_tf.studies.start_state import check_minutes
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +135,9 @@ def test_a_file_that_is_no_log_leaves_nothing(tmp_path):
     path = tmp_path / "items.csv"
     path.write_text("item_id,attributes\n1,2 3\n2,3\n")
     with pytest.raises(DataError, match="does not look like an interaction"):
+        start(path, tmp_path / "out")
+    path.write_text("user_id,item_id,time\n1,2,3\n2,2,4\n")
+    with pytest.raises(DataError, match="leaves the validation part empty"):
         start(path, tmp_path / "out")
     with pytest.raises(DataError, match="is no file"):
         start(tmp_path / "none.csv", tmp_path / "out")
