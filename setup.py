@@ -33,23 +33,32 @@ def read_models():
     return [f"{name} = {target}" for name, target in models.items()]
 
 
-class BuildWithRecipes(build_py):
-    """Puts `datasets/` into the wheel as `mgnm_tf/data/recipes/`.
+class BuildWithData(build_py):
+    """Puts `datasets/` and `studies/` into the wheel, inside the package.
 
-    The recipes are copied to the build folder only, so that the source tree
-    holds each of them once.
+    They become `mgnm_tf/data/recipes/` and `mgnm_tf/studies/files/`. They are
+    copied to the build folder only, so that the source tree holds each of
+    them once.
     """
 
-    def _recipes(self):
-        folder = Path(self.build_lib, "mgnm_tf", "data", "recipes")
-        recipes = sorted(ROOT.glob("datasets/*.toml"))
-        return {recipe: folder / recipe.name for recipe in recipes}
+    def _copies(self):
+        package = Path(self.build_lib, "mgnm_tf")
+        recipes = package / "data" / "recipes"
+        studies = package / "studies" / "files"
+        copies = {
+            recipe: recipes / recipe.name
+            for recipe in ROOT.glob("datasets/*.toml")
+        }
+        for pattern in ("**/*.toml", "results/*/study.json", "results/*/*.npz"):
+            for path in ROOT.glob(f"studies/{pattern}"):
+                copies[path] = studies / path.relative_to(ROOT / "studies")
+        return dict(sorted(copies.items()))
 
     def run(self):
         super().run()
         if self.editable_mode:
             return
-        for source, target in self._recipes().items():
+        for source, target in self._copies().items():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
 
@@ -57,7 +66,7 @@ class BuildWithRecipes(build_py):
         outputs = super().get_outputs(include_bytecode)
         if self.editable_mode:
             return outputs
-        return outputs + [str(path) for path in self._recipes().values()]
+        return outputs + [str(path) for path in self._copies().values()]
 
 
 setup(
@@ -80,7 +89,7 @@ setup(
         "baselines": ["*.toml", "*/*.toml"],
         "mgnm_tf.report": ["templates/*"],
     },
-    cmdclass={"build_py": BuildWithRecipes},
+    cmdclass={"build_py": BuildWithData},
     install_requires=[
         "tensorflow>=2.18",
         # The first version with which the tests pass: 3.9 does not keep the

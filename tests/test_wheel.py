@@ -74,10 +74,13 @@ def copy_project(target):
     """Copies the project, so that building leaves nothing in the tree."""
 
     def ignored(folder, names):
-        built = {"recipes"} if Path(folder).name == "data" else set()
-        return {"__pycache__", *built} & set(names)
+        built = {"data": {"recipes"}, "studies": {"files"}}
+        return {
+            "__pycache__",
+            *built.get(Path(folder).name, set()),
+        } & set(names)
 
-    for name in ("mgnm_tf", "baselines", "datasets", "tests"):
+    for name in ("mgnm_tf", "baselines", "datasets", "studies", "tests"):
         shutil.copytree(ROOT / name, target / name, ignore=ignored)
     for path in ROOT.iterdir():
         if path.is_file():
@@ -117,6 +120,17 @@ def test_wheel_holds_the_packages_and_the_recipes_alone(wheel):
         for name in names
         if name.startswith("mgnm_tf/data/recipes/")
     } == recipes
+    studies = {
+        path.relative_to(ROOT / "studies").as_posix()
+        for pattern in ("*.toml", "parts/*.toml", "results/*/*")
+        for path in ROOT.glob(f"studies/{pattern}")
+        if path.suffix in (".toml", ".json", ".npz")
+    }
+    assert "results/toys-ideas/ranks.npz" in studies
+    home = "mgnm_tf/studies/files/"
+    assert studies == {
+        name.removeprefix(home) for name in names if name.startswith(home)
+    }
     sources = [*ROOT.glob("mgnm_tf/**/*.py"), *ROOT.glob("baselines/**/*.py")]
     assert {path.relative_to(ROOT).as_posix() for path in sources} == {
         name for name in names if name.endswith(".py")
