@@ -86,7 +86,10 @@ class Trainings:
         for label in [*costs, *costs]:
             if label not in costs or self._finished(label):
                 continue
-            fitting = share_out(costs, _SLACK * self._left())
+            # A scrap of a training beside a whole one would only mislead.
+            fitting = share_out(
+                costs, _SLACK * self._left(), anything=not self.finished()
+            )
             if label in fitting:
                 del costs[label]
                 self.state.note("epochs", label, fitting[label])
