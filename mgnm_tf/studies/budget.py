@@ -60,8 +60,9 @@ def share_out(
     In the order given each model gets its `fewest` epochs, if they fit beside
     those before it. What is left goes, an epoch at a time, to whom has the
     smallest share of the epochs of its recipe. If the `fewest` fit for no
-    model, and `anything` is better than nothing, the one with the shortest epoch gets as many as fit; one, of
-    which `StopInTime` makes a part, if there is time for `LEAST_PART` of it.
+    model, and `anything` is better than nothing, the one with the shortest
+    epoch gets as many as fit; one, of which `StopInTime` makes a part, if
+    there is time for `LEAST_PART` of it.
 
     Args:
         costs: model -> its cost, in the order of what is expected of them.
