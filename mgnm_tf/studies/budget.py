@@ -52,18 +52,23 @@ def fewest_epochs(epochs: int, positives: int) -> int:
     return min(half, math.ceil(ENOUGH_POSITIVES / max(positives, 1)))
 
 
-def share_out(costs: Mapping[str, Cost], seconds: float) -> dict[str, int]:
+def share_out(
+    costs: Mapping[str, Cost], seconds: float, anything: bool = True
+) -> dict[str, int]:
     """Chooses models and their epochs.
 
     In the order given each model gets its `fewest` epochs, if they fit beside
     those before it. What is left goes, an epoch at a time, to whom has the
     smallest share of the epochs of its recipe. If the `fewest` fit for no
-    model, the one with the shortest epoch gets as many as fit; one, of
-    which `StopInTime` makes a part, if there is time for `LEAST_PART` of it.
+    model, and `anything` is better than nothing, the one with the shortest
+    epoch gets as many as fit; one, of which `StopInTime` makes a part, if
+    there is time for `LEAST_PART` of it.
 
     Args:
         costs: model -> its cost, in the order of what is expected of them.
         seconds: what there is.
+        anything: whether fewer than the `fewest` are better than nothing.
+            Defaults to `True`.
 
     Returns:
         model -> epochs, in the same order, of those that are chosen.
@@ -74,7 +79,7 @@ def share_out(costs: Mapping[str, Cost], seconds: float) -> dict[str, int]:
         if cost.of(cost.fewest) <= left:
             chosen[name] = cost.fewest
             left -= cost.of(cost.fewest)
-    if not chosen and costs:
+    if not chosen and costs and anything:
         name = min(costs, key=lambda one: costs[one].of(1))
         cost = costs[name]
         if cost.of(1) <= seconds:

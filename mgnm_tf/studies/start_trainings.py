@@ -86,11 +86,14 @@ class Trainings:
         for label in [*costs, *costs]:
             if label not in costs or self._finished(label):
                 continue
-            fitting = share_out(costs, _SLACK * self._left())
+            # A scrap of a training beside a whole one would only mislead.
+            fitting = share_out(
+                costs, _SLACK * self._left(), anything=not self.finished()
+            )
             if label in fitting:
                 del costs[label]
                 self.state.note("epochs", label, fitting[label])
-                self._make(label)
+                self._make(label, others=bool(costs))
 
     def finished(self) -> list[str]:
         """Returns the labels of the runs that are there."""
@@ -202,7 +205,8 @@ class Trainings:
     def _fewest(self, epochs: int) -> int:
         return fewest_epochs(epochs, len(self.data.positions("train")))
 
-    def _make(self, label: str) -> None:
+    def _make(self, label: str, others: bool = False) -> None:
+        """Trains a model; not much longer than planned if others wait."""
         run = self.planned(label, self.options(label))
         epochs = run.config.epochs
         cost = self._cost(label)
@@ -210,20 +214,19 @@ class Trainings:
         # Validation and test follow the last step.
         after = one.validation + cost.fixed - 2 * one.start
         latest = self.deadline - _CAUTION * after
-        stop = StopInTime(
-            min(latest, time.monotonic() + _OVERRUN * cost.of(epochs)), latest
-        )
-        planned = Estimate(cost.fixed, cost.epoch, epochs)
+        planned = time.monotonic() + _OVERRUN * cost.of(epochs)
+        stop = StopInTime(min(latest, planned) if others else latest, latest)
+        expected = Estimate(cost.fixed, cost.epoch, epochs)
         logger.info(
-            "%s: %d epochs, about %s",
+            "%s: epochs: %d, about %s",
             label,
             epochs,
-            duration(planned.seconds),
+            duration(expected.seconds),
         )
         try:
             with make_progress(self.console) as progress:
                 progress.add_task("Starting", total=None)
-                bar = EpochProgress(progress, shown(label), planned, 0.0)
+                bar = EpochProgress(progress, shown(label), expected, 0.0)
                 make_run(
                     run,
                     self.path,

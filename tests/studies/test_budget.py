@@ -58,6 +58,7 @@ def test_few_epochs_are_better_than_none():
     assert share_out(costs, 50) == {"b": 1}
     assert share_out(costs, 12) == {}
     assert share_out({}, 100) == {}
+    assert share_out(costs, 140, anything=False) == {}
 
 
 @pytest.mark.parametrize(
