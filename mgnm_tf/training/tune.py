@@ -145,15 +145,10 @@ def tune(
         data = SequenceDataset.load(data)
     folder = Path(out)
     _check_values(searched, given, config.model, data)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{folder} cannot be made: {error.strerror}."
-        ) from error
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with run_folder.locked(folder):
             search = _Search(folder, config, given, searched, data, path)
             search.open()
@@ -163,6 +158,13 @@ def tune(
                     break
                 search.step(trials, verbose)
             return search.write()
+    except OSError as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(
+            f"{folder} could not be written: {error.strerror or error}; the "
+            "same call continues it."
+        ) from error
     finally:
         optuna.logging.set_verbosity(level)
 

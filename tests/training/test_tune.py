@@ -260,6 +260,20 @@ def test_the_test_part_changes_nothing(data, tmp_path, monkeypatch):
     )
 
 
+def test_a_stage_of_a_trial_is_not_tested_either(data, tmp_path, monkeypatch):
+    stages = []
+
+    def train(data, stage, out, *, protocol, **named):
+        stages.append(protocol.part)
+        raise Killed
+
+    monkeypatch.setattr(fit, "train", train)
+    # `run_trial` has the original.
+    with pytest.raises(Killed):
+        gradient(data, tmp_path / "a", after="mgnm_paper")
+    assert stages == ["validation"]
+
+
 def test_a_trial_behind_the_others_is_ended_early(data, tmp_path, monkeypatch):
     monkeypatch.setattr(search, "START", 1)
     monkeypatch.setattr(search, "WARM_UP", 0)
@@ -304,6 +318,41 @@ def test_a_diverged_trial_is_a_failed_one(
     assert found.trials[0].error == "The training diverged."
     assert found.best.number == 2
     assert "Trial 2 (3 of 3): val_ndcg@5" in caplog.text
+
+
+def test_a_journal_that_cannot_be_written_is_told(
+    data, quick, tmp_path, monkeypatch
+):
+    def append_logs(*arguments):
+        raise OSError(28, "No space left on device")
+
+    backend = optuna.storages.journal.JournalFileBackend
+    with monkeypatch.context() as patch:
+        patch.setattr(backend, "append_logs", append_logs)
+        with pytest.raises(UserError, match="written: No space left on device"):
+            count(data, tmp_path / "a", 1)
+    assert len(count(data, tmp_path / "a", 1).trials) == 1
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file/a could not be written: Not a d"):
+        count(data, tmp_path / "file" / "a", 1)
+
+
+def test_the_best_is_the_first_of_the_least_where_less_is_better():
+    done = [
+        module.Trial(number, state, value, {}, 1, 1.0, "")
+        for number, (state, value) in enumerate(
+            [
+                ("finished", 2.0),
+                ("pruned", 0.5),
+                ("finished", 1.0),
+                ("finished", 1.0),
+                ("failed", float("nan")),
+            ]
+        )
+    ]
+    assert search._best(done, "min").number == 2
+    assert search._best(done, "max").number == 0
+    assert search._best(done[1:2], "max") is None
 
 
 def test_a_disk_that_is_full_costs_no_trial(data, quick, tmp_path, monkeypatch):
