@@ -76,20 +76,24 @@ def tune(
     load_tensorflow()
     from mgnm_tf.training import tune as search
 
-    verbose = int(sys.stdout.isatty())
     # A line for each trial is enough.
-    logging.getLogger("mgnm_tf.training.fit").setLevel(logging.WARNING)
-    found = search.tune(
-        data,
-        recipe_of(model, recipe),
-        out,
-        trials=trials,
-        timeout_minutes=timeout_minutes,
-        space=space,
-        options=dict(read_pairs(set_ or (), "KEY=VALUE")),
-        verbose=verbose,
-        **settings,
-    )
+    logger = logging.getLogger("mgnm_tf.training.fit")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        found = search.tune(
+            data,
+            recipe_of(model, recipe),
+            out,
+            trials=trials,
+            timeout_minutes=timeout_minutes,
+            space=space,
+            options=dict(read_pairs(set_ or (), "KEY=VALUE")),
+            verbose=int(sys.stdout.isatty()),
+            **settings,
+        )
+    finally:
+        logger.setLevel(level)
     console.print(_summary(found))
     console.print(
         f"mgnm train --recipe {out / 'recipe.toml'} --data {data} --out RUN "

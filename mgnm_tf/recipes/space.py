@@ -7,8 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 from pydantic import ConfigDict
-from pydantic import StrictFloat
-from pydantic import StrictInt
+from pydantic import field_validator
 from pydantic import model_validator
 
 from mgnm_tf.errors import UserError
@@ -28,15 +27,19 @@ class Range(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    low: StrictInt | StrictFloat
-    high: StrictInt | StrictFloat
+    low: int | float
+    high: int | float
     log: bool = False
+
+    @field_validator("low", "high", mode="before")
+    @classmethod
+    def _check_number(cls, value: Any) -> Any:
+        if type(value) not in (int, float) or not math.isfinite(value):
+            raise ValueError(f"must be a number. Received: {value!r}")
+        return value
 
     @model_validator(mode="after")
     def _check(self):
-        for name in ("low", "high"):
-            if not math.isfinite(getattr(self, name)):
-                raise ValueError(f"`{name}` must be finite.")
         if self.low > self.high:
             raise ValueError(
                 f"`low` must not be above `high`. Received: low={self.low}, "
@@ -117,7 +120,7 @@ def _read(key: str, value: Any, where: str) -> Range | Choices:
     """Returns what one option of a search space is said to try."""
     if isinstance(value, Range):
         return value
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and {"low", "high"} <= value.keys():
         return validated(Range, dict(value), f"{where}{key}: ")
     if isinstance(value, (list, tuple)) and _are_choices(value):
         return tuple(value)

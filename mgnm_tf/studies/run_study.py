@@ -259,7 +259,8 @@ def _fill(
         if done:
             new = _read(study, done, place, dataset, protocol)
             results = new if results is None else results.joined(new)
-    if results is None or results.ranks is None:
+    wanted = {(run.label, run.config.seed) for run in runs}
+    if results is None or not wanted & set(results.runs):
         raise UserError(
             f"None of the {len(runs)} runs of {path.stem} succeeded: "
             f"{failed[0]['error']}"

@@ -119,7 +119,10 @@ def train(
         with run_folder.open_run(out, config, environment) as folder:
             logger.info("Device: %s", environment["device"])
             if stages:
-                _train_stage(path or data, stages[0], folder, verbose, track)
+                part = "test" if protocol is None else protocol.part
+                _train_stage(
+                    path or data, stages[0], folder, verbose, track, part
+                )
             with tracking(track, folder, config, environment) as tracker:
                 if isinstance(model, StatisticalRecommender):
                     _fit_statistical(model, data, config, folder, verbose)
@@ -147,6 +150,7 @@ def _train_stage(
     folder: Path,
     verbose: int,
     track: str | None,
+    part: str,
 ) -> None:
     """Trains the stage that a run starts from, once, inside its folder."""
     if not (folder / run_folder.STAGE).exists():
@@ -155,6 +159,9 @@ def _train_stage(
             data,
             stage,
             folder / run_folder.STAGE,
+            protocol=Protocol(
+                part=part, max_length=stage.max_length, k=stage.k
+            ),
             verbose=verbose,
             track=track,
         )

@@ -62,7 +62,7 @@ def open_study(folder: Path, search: dict[str, Any], direction: str):
             )
         study = optuna.load_study(study_name=_NAME, storage=storage)
         stored = study.user_attrs.get(_SEARCH)
-    except UserError:
+    except (UserError, OSError):
         raise
     except Exception as error:
         # What Optuna raises depends on what is wrong with the line.

@@ -180,22 +180,32 @@ def _mlflow(run: _Run) -> Iterator[Tracker]:
 
     def finish(part: str, metrics: Mapping[str, float]) -> None:
         named = {f"{part}_{name}": value for name, value in metrics.items()}
-        mlflow.log_metrics(_without_at(named))
+        with _refusals_of("MLflow", mlflow.exceptions.MlflowException):
+            mlflow.log_metrics(_without_at(named))
 
-    try:
+    with _refusals_of("MLflow", mlflow.exceptions.MlflowException):
         active = mlflow.start_run(
             run_id=run.identity("mlflow"),
             run_name=run.name,
             nested=mlflow.active_run() is not None,
         )
-    except mlflow.exceptions.MlflowException as error:
-        raise UserError(f"MLflow refuses the run: {error}") from error
     with active:
         run.note("mlflow", active.info.run_id)
-        mlflow.log_params(run.parameters)
-        mlflow.set_tags(run.facts)
+        with _refusals_of("MLflow", mlflow.exceptions.MlflowException):
+            mlflow.log_params(run.parameters)
+            mlflow.set_tags(run.facts)
         yield Tracker([Callback()], finish)
         mlflow.flush_async_logging()
+
+
+@contextmanager
+def _refusals_of(title: str, kind: type[Exception]) -> Iterator[None]:
+    """Turns what a tracker raises into a sentence."""
+    try:
+        yield
+    except kind as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{title} refuses the run: {reason}") from error
 
 
 def _without_at(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -218,17 +228,13 @@ def _wandb(run: _Run) -> Iterator[Tracker]:
     config = {**run.parameters, **run.facts}
     active: Any = nullcontext(wandb.run)
     if wandb.run is None:
-        try:
+        with _refusals_of("Weights & Biases", wandb.errors.Error):
             active = wandb.init(
                 project=os.environ.get("WANDB_PROJECT", "mgnm_tf"),
                 name=run.name,
                 id=run.identity("wandb"),
                 resume="allow",
             )
-        except wandb.errors.Error as error:
-            raise UserError(
-                f"Weights & Biases refuses the run: {error}"
-            ) from error
     with active as current:
         run.note("wandb", current.id)
         current.config.update(config, allow_val_change=True)

@@ -144,16 +144,11 @@ def tune(
     if not isinstance(data, SequenceDataset):
         data = SequenceDataset.load(data)
     folder = Path(out)
-    _check_values(searched, given, data)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{folder} cannot be made: {error.strerror}."
-        ) from error
+    _check_values(searched, given, config.model, data)
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with run_folder.locked(folder):
             search = _Search(folder, config, given, searched, data, path)
             search.open()
@@ -163,6 +158,13 @@ def tune(
                     break
                 search.step(trials, verbose)
             return search.write()
+    except OSError as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(
+            f"{folder} could not be written: {error.strerror or error}; the "
+            "same call continues it."
+        ) from error
     finally:
         optuna.logging.set_verbosity(level)
 
@@ -220,7 +222,7 @@ class _Search:
         trial = self.study.ask(fixed_distributions=distributions)
         config = self.config
         if number:
-            config = _configure(self.given, trial.params)
+            config = _configure(self.given, trial.params, self.config.model)
         run_trial(
             self.study,
             trial,
@@ -254,7 +256,7 @@ class _Search:
             )
         config = self.config
         if best.number:
-            config = _configure(self.given, best.params)
+            config = _configure(self.given, best.params, config.model)
         about = About(
             model=config.model, source=self._source(done, best), tuned=True
         )
@@ -325,12 +327,13 @@ def _best(done: list[Trial], mode: str) -> Trial | None:
 
 
 def _configure(
-    given: tuple[Any, dict[str, Any], dict[str, Any]], values: dict[str, Any]
+    given: tuple[Any, dict[str, Any], dict[str, Any]],
+    values: Mapping[str, Any],
+    model: str,
 ) -> TrainConfig:
     """Returns the recipe with other values, as a configuration."""
     recipe, options, settings = given
-    plain = configure(recipe, options=options, **settings)
-    of_model, of_training = split_by_owner(values, plain.model)
+    of_model, of_training = split_by_owner(values, model)
     return configure(
         recipe,
         options={**options, **of_model},
@@ -341,18 +344,20 @@ def _configure(
 def _check_values(
     space: Space,
     given: tuple[Any, dict[str, Any], dict[str, Any]],
+    model: str,
     data: SequenceDataset,
 ) -> None:
     """Makes tiny models with the extremes of a space, before any training."""
+    cls = model_class(model)
+    declared = declared_options(cls)
     for key, one in space.items():
         for value in extremes(one):
-            config = _configure(given, {key: value})
-            cls = model_class(config.model)
-            if key not in declared_options(cls):
+            config = _configure(given, {key: value}, model)
+            if key not in declared:
                 continue
             arguments = {**cls.data_arguments(data), **config.options}
-            if "max_length" in declared_options(cls):
+            if "max_length" in declared:
                 arguments["max_length"] = config.max_length
-            with refusals_of(config.model):
+            with refusals_of(model):
                 cls(**{**arguments, "num_users": 1, "num_items": 2})
     keras.backend.clear_session()

@@ -186,6 +186,17 @@ def test_a_run_of_wandb_that_is_active_is_taken(data, tmp_path, wandb):
         assert mine.summary["test/gauc"] == metrics_of(tmp_path / "a")["gauc"]
 
 
+def test_a_refusal_of_wandb_is_told(data, tmp_path, wandb, monkeypatch):
+    def init(**arguments):
+        raise wandb.errors.UsageError("No API key\nconfigured.")
+
+    monkeypatch.setattr(wandb, "init", init)
+    message = "Weights & Biases refuses the run: No API key configured"
+    with pytest.raises(UserError, match=message):
+        fit.train(data, COUNTING, tmp_path / "a", verbose=0, track="wandb")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_tensorboard_follows_a_run(data, tmp_path):
     pytest.importorskip("tensorboard", reason="tensorboard is not installed")
     from tensorboard.backend.event_processing import event_accumulator
