@@ -1,6 +1,7 @@
 """The front door: train a model, and ask the run for the rest."""
 
 import os
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
@@ -8,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 
@@ -164,6 +166,12 @@ def train(
     data: SequenceDataset | str | os.PathLike,
     recipe: str | os.PathLike | Recipe | TrainConfig,
     out: str | os.PathLike,
+    *,
+    options: Mapping[str, Any] | None = None,
+    protocol: Protocol | None = None,
+    verbose: int = 1,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    track: str | None = None,
     **settings: Any,
 ) -> Run:
     """Trains a model and returns its run.
@@ -175,9 +183,16 @@ def train(
             file, a `Recipe`, or the result of `configure`.
         out: the run folder to make. After an interruption the same call
             continues after the last whole epoch.
-        **settings: see `mgnm_tf.training.fit.train`: `options` of the model,
-            `protocol`, `verbose`, `callbacks`, and all that wins over the
-            recipe (`seed`, `epochs`, `learning_rate`, `k`, ...).
+        options: constructor arguments of the model that win over the recipe.
+        protocol: how to evaluate at the end. Defaults to `None`: `Protocol()`
+            with the history length and the cut-offs of the run.
+        verbose: Keras's: 0 silent, 1 progress bar, 2 a line an epoch.
+            Defaults to 1.
+        callbacks: further Keras callbacks, called before those of the run.
+        track: "mlflow", "wandb" or "tensorboard": follows the run there, too
+            (extra of the same name). Defaults to `None`.
+        **settings: what else wins over the recipe, see `configure`: `seed`,
+            `epochs`, `learning_rate`, `k`, ...
 
     Returns:
         The run.
@@ -187,5 +202,15 @@ def train(
             another process, an unfinished run there differs, a name is
             unknown, or the training diverges.
     """
-    path = fit.train(data, recipe, out, **settings)
+    path = fit.train(
+        data,
+        recipe,
+        out,
+        options=options,
+        protocol=protocol,
+        verbose=verbose,
+        callbacks=callbacks,
+        track=track,
+        **settings,
+    )
     return Run(path, data if isinstance(data, SequenceDataset) else None)

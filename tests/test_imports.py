@@ -49,6 +49,7 @@ ARROWS = {
     "serving": GROUND | {"utils", "data", "index", "export"},
     "studies": BELOW_TRAINING | {"training", "report"},
     "report": GROUND | {"utils", "runs"},
+    "front_door": BELOW_TRAINING | {"training", "export", "serving"},
     "cli": BELOW_CLI,
     "__init__": {"utils", "version"},
     "__main__": {"cli"},
