@@ -218,13 +218,6 @@ def _wandb(run: _Run) -> Iterator[Tracker]:
     import wandb
     from wandb.integration.keras import WandbMetricsLogger
 
-    class Callback(WandbMetricsLogger):
-        """That of wandb, which counts calls where it should count steps."""
-
-        def on_epoch_end(self, epoch, logs=None):
-            self.global_step = int(self.model.optimizer.iterations.numpy())
-            super().on_epoch_end(epoch, logs)
-
     config = {**run.parameters, **run.facts}
     active: Any = nullcontext(wandb.run)
     if wandb.run is None:
@@ -244,7 +237,7 @@ def _wandb(run: _Run) -> Iterator[Tracker]:
                 {f"{part}/{name}": value for name, value in metrics.items()}
             )
 
-        yield Tracker([Callback()], finish)
+        yield Tracker([WandbMetricsLogger()], finish)
 
 
 _Follow = Callable[[_Run], AbstractContextManager[Tracker]]

@@ -19,6 +19,7 @@ from mgnm_tf.errors import UserError
 from mgnm_tf.recipes.toml import read_recipe
 from mgnm_tf.runs import run_folder
 from mgnm_tf.runs.config import configure
+from mgnm_tf.runs.history import read_history
 from mgnm_tf.training import fit
 from mgnm_tf.training import trials as module
 from mgnm_tf.training import tune as search
@@ -185,6 +186,30 @@ def test_a_search_killed_again_and_again_ends_like_a_whole_one(
     assert names == [f"000{number}" for number in range(7)]
 
 
+def test_an_interrupted_trial_keeps_its_values(
+    data, quick, tmp_path, monkeypatch
+):
+    """Even if another version of Optuna would draw other ones."""
+    values = []
+
+    def train(data, config, out, **named):
+        values.append(config.options)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        count(data, tmp_path / "a", 1)
+        patch.setattr(module, "train", train)
+        with pytest.raises(Killed):
+            count(data, tmp_path / "a", 2)
+    monkeypatch.setattr(
+        optuna.samplers,
+        "TPESampler",
+        lambda seed=0, **named: optuna.samplers.RandomSampler(seed + 1),
+    )
+    found = count(data, tmp_path / "a", 2)
+    assert found.trials[1].params == values[0]
+
+
 @pytest.mark.large
 def test_a_killed_process_leaves_a_search_that_goes_on(data, whole, tmp_path):
     script = (
@@ -292,13 +317,15 @@ def test_a_trial_behind_the_others_is_ended_early(data, tmp_path, monkeypatch):
         patch.setattr(fit, "write_evaluation", die)
         with pytest.raises(Killed):
             gradient(data, tmp_path / "a", 2, **arguments)
-    found = gradient(data, tmp_path / "a", 2, **arguments)
-    assert [one.state for one in found.trials] == ["finished", "pruned"]
-    assert [one.epochs for one in found.trials] == [4, 1]
+    found = gradient(data, tmp_path / "a", 3, **arguments)
+    states = [one.state for one in found.trials]
+    assert states == ["finished", "pruned", "pruned"]
+    assert [one.epochs for one in found.trials] == [4, 1, 1]
     assert found.trials[0].params == {}
     assert found.best.number == 0
-    folder = module.trial_folder(tmp_path / "a", 1)
+    folder = module.trial_folder(tmp_path / "a", 2)
     assert (folder / run_folder.METRICS).exists()
+    assert len(read_history(folder / run_folder.HISTORY)) == 1
     assert found.recipe.training.optimizer.learning_rate == 0.05
 
 
