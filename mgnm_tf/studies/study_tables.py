@@ -9,7 +9,7 @@ from mgnm_tf.studies.study import Study
 from mgnm_tf.studies.study_results import StudyResults
 from mgnm_tf.studies.summary import summary_of
 
-_MARKS = {"best": "**{}**", "second": "<u>{}</u>", "": "{}"}
+_MARKS = {"best": "**{}**", "second": "<u>{}</u>"}
 
 Cells = tuple[list[str], list[list[Cell]]]
 """Headings, and the cells of each row."""
@@ -34,11 +34,12 @@ def study_table(
     if study.show == "time":
         return _time_table(study, results)
     summary = summary_of(*results.ranks.evaluations(later_only), [])
-    headings, rows = comparison_cells(summary)
-    metrics = list(summary["best"])
-    kept = [*range(1 + len(metrics)), len(headings) - 1]
-    headings = [headings[column] for column in kept]
-    rows = [[row[column] for column in kept] for row in rows]
+    published = None if study.published is None else study.published.values
+    headings, rows = comparison_cells(summary, published=published)
+    for speed in ("positives/s", "s/epoch", "MiB"):
+        place = headings.index(speed)
+        for row in (headings, *rows):
+            del row[place]
     seeds = [len(entry["seeds"]) for entry in summary["models"].values()]
     if set(seeds) != {len(study.seeds)}:
         headings = [*headings, "seeds"]
@@ -46,32 +47,7 @@ def study_table(
             [*row, Cell(str(count))]
             for row, count in zip(rows, seeds, strict=True)
         ]
-    return _with_published(study, headings, rows, metrics)
-
-
-def _with_published(
-    study: Study,
-    headings: list[str],
-    rows: list[list[Cell]],
-    metrics: Sequence[str],
-) -> Cells:
-    """Adds a column for every metric of which there are published numbers."""
-    if study.published is None:
-        return headings, rows
-    values = study.published.values
-    told = [
-        name for name in metrics if any(name in one for one in values.values())
-    ]
-    headings = [*headings, *(f"published {name.upper()}" for name in told)]
-    return headings, [
-        [*row, *(_published(values, row[0].text, name) for name in told)]
-        for row in rows
-    ]
-
-
-def _published(values: dict[str, dict[str, float]], label: str, name: str):
-    value = values.get(label, {}).get(name)
-    return Cell("-" if value is None else f"{value:.4f}")
+    return headings, rows
 
 
 def _time_table(study: Study, results: StudyResults) -> Cells:
@@ -118,7 +94,9 @@ def markdown(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     """Writes a table as Markdown: best bold, second underlined."""
     lines = [list(headings), ["---"] * len(headings)]
     for row in rows:
-        first, *texts = [_MARKS[cell.mark].format(cell.text) for cell in row]
+        first, *texts = [
+            _MARKS.get(cell.mark, "{}").format(cell.text) for cell in row
+        ]
         lines.append([f"`{first}`", *texts])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -87,7 +87,7 @@ def test_a_study_is_made_kept_and_shown_without_its_data(place, monkeypatch):
     (origin,) = StudyResults.load(kept).made
     assert len(origin["runs"]) == 4 and origin["date"] and origin["device"]
     text = (kept / "table.md").read_text()
-    assert "| published NDCG@5 |" in text and "| 0.2500 |" in text
+    assert "| NDCG@5 | published |" in text and "| 0.2500 |" in text
     assert "A paper, table 1" in text
     # Neither data nor runs are needed any more.
     shutil.rmtree(place / "runs")
