@@ -268,7 +268,6 @@ def test_a_stage_of_a_trial_is_not_tested_either(data, tmp_path, monkeypatch):
         raise Killed
 
     monkeypatch.setattr(fit, "train", train)
-    # `run_trial` has the original.
     with pytest.raises(Killed):
         gradient(data, tmp_path / "a", after="mgnm_paper")
     assert stages == ["validation"]
