@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import mgnm_tf
@@ -26,15 +25,17 @@ from mgnm_tf.training import tune as search
 from mgnm_tf.training.search_journal import JOURNAL
 from mgnm_tf.training.search_space import values_of
 from mgnm_tf.training.tune import tune
-from mgnm_tf.utils.files import write_json
+from tests.training.searches import SPACE
+from tests.training.searches import Killed
+from tests.training.searches import count
+from tests.training.searches import made_quickly
+from tests.training.searches import table_of
 from tests.training.worlds import small_data
 
 optuna = pytest.importorskip(
     "optuna", reason="optuna is not installed: mgnm_tf[tune]"
 )
 
-# A model that counts is soon made.
-SPACE = {"last": [1, 2, 3, 4, 5, 8], "shrinkage": {"low": 0.0, "high": 9.0}}
 SMALL = {
     "options": {"embedding_dim": 4},
     "epochs": 1,
@@ -46,26 +47,9 @@ SMALL = {
 """Of YouTubeDNN, whose graph is soon made."""
 
 
-class Killed(BaseException):
-    """Stands for the end of the process."""
-
-
 @pytest.fixture(scope="module")
 def data():
     return small_data()
-
-
-def made_quickly(data, config, out, **named):
-    """Stands for `train`: leaves what a search reads of a run."""
-    value = 1 / (1 + config.options.get("shrinkage", 0.0))
-    folder = run_folder.partial_path(out)
-    write_json(folder / run_folder.CONFIG, config.to_dict())
-    write_json(folder / run_folder.ENVIRONMENT, {})
-    write_json(folder / run_folder.TIMING, {"seconds": 1.0})
-    metrics = {"validation": {"ndcg@5": value}}
-    write_json(folder / run_folder.METRICS, metrics)
-    (folder / run_folder.MODEL).touch()
-    folder.rename(out)
 
 
 @pytest.fixture
@@ -73,19 +57,10 @@ def quick(monkeypatch):
     monkeypatch.setattr(module, "train", made_quickly)
 
 
-def count(data, out, trials=3, **changes):
-    arguments = {"space": SPACE, **changes}
-    return tune(data, "item_knn", out, trials=trials, **arguments)
-
-
 @pytest.fixture(scope="module")
 def whole(data, tmp_path_factory):
     """A search that nothing interrupted."""
     return count(data, tmp_path_factory.mktemp("tune") / "a")
-
-
-def table_of(out):
-    return pd.read_csv(out / "trials.csv").drop(columns="seconds")
 
 
 def test_the_first_trial_is_the_recipe_and_the_others_are_of_the_space(whole):
@@ -293,7 +268,6 @@ def test_a_stage_of_a_trial_is_not_tested_either(data, tmp_path, monkeypatch):
         raise Killed
 
     monkeypatch.setattr(fit, "train", train)
-    # `run_trial` has the original.
     with pytest.raises(Killed):
         gradient(data, tmp_path / "a", after="mgnm_paper")
     assert stages == ["validation"]
@@ -345,23 +319,6 @@ def test_a_diverged_trial_is_a_failed_one(
     assert found.trials[0].error == "The training diverged."
     assert found.best.number == 2
     assert "Trial 2 (3 of 3): val_ndcg@5" in caplog.text
-
-
-def test_a_journal_that_cannot_be_written_is_told(
-    data, quick, tmp_path, monkeypatch
-):
-    def append_logs(*arguments):
-        raise OSError(28, "No space left on device")
-
-    backend = optuna.storages.journal.JournalFileBackend
-    with monkeypatch.context() as patch:
-        patch.setattr(backend, "append_logs", append_logs)
-        with pytest.raises(UserError, match="written: No space left on device"):
-            count(data, tmp_path / "a", 1)
-    assert len(count(data, tmp_path / "a", 1).trials) == 1
-    (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="file/a could not be written: Not a d"):
-        count(data, tmp_path / "file" / "a", 1)
 
 
 def test_the_best_is_the_first_of_the_least_where_less_is_better():
@@ -437,81 +394,6 @@ def test_whole_numbers_stay_whole(data, quick, tmp_path):
     values = found.trials[1].params
     assert isinstance(values["num_neighbors"], int)
     assert values["shrinkage"] != round(values["shrinkage"])
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"seed": 1}, "a search of another recipe: seed is 1, was 0"),
-        ({"options": {"last": 3}}, "another recipe: options is {'last': 3}"),
-        ({"space": {"last": [1, 2]}}, r"another space: last is \[1, 2\], was"),
-    ],
-)
-def test_another_search_is_refused(data, whole, change, message):
-    with pytest.raises(UserError, match=message):
-        count(data, whole.folder, **change)
-
-
-def test_another_model_and_other_data_are_refused(data, whole):
-    with pytest.raises(
-        UserError, match="model is 'popularity', was 'item_knn'"
-    ):
-        space = {"batch_size": [1, 2]}
-        tune(data, "popularity", whole.folder, trials=1, space=space)
-    with pytest.raises(UserError, match=r"a search on other data \(small\)"):
-        count(small_data(40), whole.folder)
-
-
-def test_a_folder_of_something_else_is_refused(data, tmp_path):
-    (tmp_path / "notes.txt").touch()
-    with pytest.raises(UserError, match="holds no search"):
-        count(data, tmp_path)
-    with pytest.raises(UserError, match="holds no search"):
-        count(data, tmp_path / "notes.txt")
-
-
-def test_a_study_of_somebody_else_is_refused(data, tmp_path):
-    backend = optuna.storages.journal.JournalFileBackend(
-        str(tmp_path / JOURNAL)
-    )
-    storage = optuna.storages.JournalStorage(backend)
-    optuna.create_study(study_name="mine", storage=storage)
-    with pytest.raises(UserError, match="the Optuna study 'mine', not one of"):
-        count(data, tmp_path)
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        b"\x00\xff\n",
-        b"half\n",
-        b"[1]\n",
-        b'{"op_code": 99}\n',
-        b'{"op_code": 4}\n',
-        b"{}\n",
-    ],
-)
-def test_a_corrupt_journal_is_told(data, whole, tmp_path, damage):
-    (tmp_path / JOURNAL).write_bytes(
-        damage + (whole.folder / JOURNAL).read_bytes()
-    )
-    with pytest.raises(UserError, match="is no journal of Optuna") as caught:
-        count(data, tmp_path)
-    assert "\n" not in str(caught.value)
-
-
-def test_two_processes_do_not_share_a_search(data, whole):
-    with run_folder.locked(whole.folder):
-        with pytest.raises(UserError, match="Another process is writing"):
-            count(data, whole.folder)
-
-
-def test_optuna_is_not_installed(data, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "optuna", None)
-    message = r'needs Optuna, .*: pip install "mgnm_tf\[tune\]"'
-    with pytest.raises(UserError, match=message):
-        count(data, tmp_path / "a")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_public_name():
