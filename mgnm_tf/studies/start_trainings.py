@@ -80,6 +80,7 @@ class Trainings:
             label: self._cost(label)
             for label in self.models
             if label not in (self.state.get("epochs") or {})
+            and self._left() > 0
             and self._measure(label)
         }
         # Who did not fit at first may fit into what others left over.
@@ -122,11 +123,13 @@ class Trainings:
                 lines.append(f"{shown(label)} failed: {reason}.")
             elif not self._finished(label):
                 one = (self.state.get("measured") or {}).get(label)
-                took = f" of about {duration(one['epoch'])}" if one else ""
+                took = ""
+                if one:
+                    took = f" of about {duration(one['epoch'])} each"
                 lines.append(
                     f"{shown(label)} was left out: {self._fewest(full)} "
-                    f"epochs{took} each, below which it would say little, did "
-                    "not fit into what was left of the time."
+                    f"epochs{took}, below which it would say little, did not "
+                    "fit into what was left of the time."
                 )
             elif line := self._cut(label, full):
                 lines.append(line)
