@@ -214,9 +214,9 @@ class Trainings:
         epochs = run.config.epochs
         cost = self._cost(label)
         one = Estimate(**self.state.get("measured")[label])
-        # Validation and test follow the last step.
+        # Validation and test, which is compiled first, follow the last step.
         after = one.validation + cost.fixed - 2 * one.start
-        latest = self.deadline - _CAUTION * after
+        latest = self.deadline - one.start - _CAUTION * after
         planned = time.monotonic() + _OVERRUN * cost.of(epochs)
         stop = StopInTime(min(latest, planned) if others else latest, latest)
         expected = Estimate(cost.fixed, cost.epoch, epochs)
