@@ -127,9 +127,9 @@ class Trainings:
                 if one:
                     took = f" of about {duration(one['epoch'])} each"
                 lines.append(
-                    f"{shown(label)} was left out: {self._fewest(full)} "
-                    f"epochs{took}, below which it would say little, did not "
-                    "fit into what was left of the time."
+                    f"{shown(label)} was left out: its start and "
+                    f"{self._fewest(full)} epochs{took}, below which it would "
+                    "say little, did not fit into what was left of the time."
                 )
             elif line := self._cut(label, full):
                 lines.append(line)
