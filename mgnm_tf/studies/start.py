@@ -52,7 +52,7 @@ _LONG_HISTORIES = 50
 
 _MEDIAN = QUANTILES.index(0.5)
 _MANY_RECORDS, _FEW_NEGATIVES = 200_000, 100
-_TAIL = 5.0
+_TAIL = 10.0
 """Seconds kept for the table and the page."""
 
 

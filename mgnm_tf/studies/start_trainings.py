@@ -80,6 +80,7 @@ class Trainings:
             label: self._cost(label)
             for label in self.models
             if label not in (self.state.get("epochs") or {})
+            and self._left() > 0
             and self._measure(label)
         }
         # Who did not fit at first may fit into what others left over.
@@ -122,11 +123,13 @@ class Trainings:
                 lines.append(f"{shown(label)} failed: {reason}.")
             elif not self._finished(label):
                 one = (self.state.get("measured") or {}).get(label)
-                took = f" of about {duration(one['epoch'])}" if one else ""
+                took = ""
+                if one:
+                    took = f" of about {duration(one['epoch'])} each"
                 lines.append(
-                    f"{shown(label)} was left out: {self._fewest(full)} "
-                    f"epochs{took} each, below which it would say little, did "
-                    "not fit into what was left of the time."
+                    f"{shown(label)} was left out: its start and "
+                    f"{self._fewest(full)} epochs{took}, below which it would "
+                    "say little, did not fit into what was left of the time."
                 )
             elif line := self._cut(label, full):
                 lines.append(line)
@@ -211,9 +214,9 @@ class Trainings:
         epochs = run.config.epochs
         cost = self._cost(label)
         one = Estimate(**self.state.get("measured")[label])
-        # Validation and test follow the last step.
+        # Validation and test, which is compiled first, follow the last step.
         after = one.validation + cost.fixed - 2 * one.start
-        latest = self.deadline - _CAUTION * after
+        latest = self.deadline - one.start - _CAUTION * after
         planned = time.monotonic() + _OVERRUN * cost.of(epochs)
         stop = StopInTime(min(latest, planned) if others else latest, latest)
         expected = Estimate(cost.fixed, cost.epoch, epochs)
