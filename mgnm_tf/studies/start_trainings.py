@@ -18,7 +18,7 @@ from mgnm_tf.studies.budget import Cost
 from mgnm_tf.studies.budget import StopInTime
 from mgnm_tf.studies.budget import fewest_epochs
 from mgnm_tf.studies.budget import share_out
-from mgnm_tf.studies.compare import make_run
+from mgnm_tf.studies.runner import make_run
 from mgnm_tf.studies.estimate import Estimate
 from mgnm_tf.studies.estimate import estimate_run
 from mgnm_tf.studies.plan import PlannedRun
