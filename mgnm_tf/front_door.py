@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.log import InteractionLog
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.export.export import make_served
@@ -67,6 +68,11 @@ class Run(RecordedRun):
         Returns:
             Name of a metric -> value, as `{"gauc": ..., "ndcg@5": ...}`.
         """
+        if not isinstance(protocol, Protocol | None):
+            raise UserError(
+                "`protocol` must be a Protocol, as "
+                f"Protocol(part='validation'). Received: {protocol!r}"
+            )
         stored = self.metrics
         if protocol is None:
             return dict(stored[stored["protocol"]["part"]])
@@ -103,10 +109,10 @@ class Run(RecordedRun):
         names = np.asarray(data.user_ids, object)
         if users is None:
             codes = np.arange(len(names))
-        elif isinstance(users, str):
+        elif isinstance(users, (str, int)):
             raise UserError(
-                "`users` must be a list of ids. Received the text "
-                f"{users!r}: give [{users!r}]."
+                f"`users` must be a list of ids. Received: {users!r}; give "
+                f"[{users!r}]."
             )
         else:
             wanted = list(dict.fromkeys(map(str, users)))
@@ -202,6 +208,11 @@ def train(
             another process, an unfinished run there differs, a name is
             unknown, or the training diverges.
     """
+    if isinstance(data, InteractionLog):
+        raise UserError(
+            "A log has to be split before a model is trained: give "
+            "mgnm_tf.split_log(log)."
+        )
     path = fit.train(
         data,
         recipe,

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 import mgnm_tf
+from mgnm_tf.data.synthetic import make_world
 from mgnm_tf.errors import UserError
 from mgnm_tf.serving import Recommender
 from tests.training.worlds import small_data
@@ -73,6 +74,7 @@ def test_all_users_are_served(made):
         (["nobody"], "There is no user 'nobody' in the data."),
         ([], "`users` is empty; name at least one user."),
         ("anna", "`users` must be a list of ids"),
+        (7, "`users` must be a list of ids"),
     ],
 )
 def test_wrong_users_are_refused(made, users, message):
@@ -89,3 +91,12 @@ def test_a_run_opened_later_needs_its_data(made):
         again.recommend(k=1)
     with pytest.raises(UserError, match="fingerprints differ"):
         mgnm_tf.Run(run.path, small_data(seed=1)).recommend(k=1)
+
+
+def test_a_log_has_to_be_split(made, tmp_path):
+    _, run, _ = made
+    log = mgnm_tf.read_log(make_world(10, 20, num_events=100))
+    with pytest.raises(UserError, match=r"give mgnm_tf.split_log\(log\)"):
+        mgnm_tf.train(log, "popularity", tmp_path / "run")
+    with pytest.raises(UserError, match="`protocol` must be a Protocol"):
+        run.evaluate("validation")

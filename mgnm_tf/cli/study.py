@@ -73,7 +73,8 @@ def study(
     again: Annotated[
         bool,
         typer.Option(
-            "--again", help="Make all runs anew; the kept ones do not count."
+            "--again",
+            help="Make all runs in --out; the kept ones do not count.",
         ),
     ] = False,
     keep: Annotated[
@@ -91,13 +92,21 @@ def study(
     if list_:
         from mgnm_tf.studies.listing import list_studies
 
-        print_rows(("study", "title", "runs", "last run"), list_studies())
+        print_rows(("study", "runs", "last run", "title"), list_studies())
         return
     from mgnm_tf.studies.run_study import run_study
+    from mgnm_tf.studies.study import find_study
+    from mgnm_tf.studies.study import read_study
     from mgnm_tf.studies.study_tables import levels_table
     from mgnm_tf.studies.study_tables import markdown
     from mgnm_tf.studies.study_tables import study_table
 
+    if later_only and read_study(find_study(name)).show in (
+        "data",
+        "levels",
+        "time",
+    ):
+        raise UserError(f"--later-only says nothing of the study {name}.")
     logging.getLogger("mgnm_tf.training").setLevel(logging.WARNING)
     made = run_study(
         name,

@@ -2,6 +2,9 @@
 
 import os
 import platform
+import subprocess
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,6 +17,7 @@ from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.version import __version__
 
 _PACKAGES = (tf, keras, np, pd, pa)
+_PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def device_name() -> str:
@@ -44,7 +48,9 @@ def describe_environment(
         parameters: the number of weights of the model.
     """
     return {
+        "date": date.today().isoformat(),
         "mgnm_tf": __version__,
+        "commit": current_commit(),
         "python": platform.python_version(),
         "packages": {
             package.__name__: package.__version__ for package in _PACKAGES
@@ -60,3 +66,25 @@ def describe_environment(
             "metadata": data.metadata,
         },
     }
+
+
+def current_commit() -> str:
+    """Returns the commit of this package, "" where it is in no checkout.
+
+    A "+" behind it says that files of the package were changed since.
+    """
+
+    def git(*arguments: str) -> str | None:
+        command = ["git", "-C", str(_PACKAGE), *arguments]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False
+            )
+        except FileNotFoundError:  # There is no git.
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    if git("ls-files", "--error-unmatch", "version.py") is None:
+        return ""
+    changed = git("status", "--porcelain", "--untracked-files=no", ".")
+    return f"{git('rev-parse', '--short=10', 'HEAD')}{'+' if changed else ''}"

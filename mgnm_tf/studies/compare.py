@@ -96,7 +96,7 @@ def compare(
     out = Path(out)
     shared = _shared_settings(dataset, settings, protocol)
     _check_same_comparison(out, shared)
-    check_same_runs(out, runs)
+    check_same_runs(out, runs, dataset.fingerprint)
     check_models(runs, dataset)
     _open(out, shared)
     console = console or Console(stderr=True, markup=False, emoji=False)

@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ from mgnm_tf.evaluation.levels import level_shares
 from mgnm_tf.evaluation.levels import winning_levels
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.evaluation.ties import is_later
+from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.models.registry import model_class
+from mgnm_tf.runs.environment import current_commit
 from mgnm_tf.runs.run import Run
 from mgnm_tf.studies.packed_ranks import PackedRanks
 from mgnm_tf.studies.plan import PlannedRun
@@ -38,10 +41,9 @@ from mgnm_tf.studies.study_pages import write_pages
 from mgnm_tf.studies.study_results import DESCRIPTION
 from mgnm_tf.studies.study_results import RANKS
 from mgnm_tf.studies.study_results import StudyResults
-from mgnm_tf.studies.study_results import current_commit
 from mgnm_tf.studies.study_results import describe_data
-from mgnm_tf.studies.study_results import today
 from mgnm_tf.studies.summary import row_of
+from mgnm_tf.utils.files import atomic_folder
 from mgnm_tf.utils.validation import unknown_name
 
 logger = logging.getLogger(__name__)
@@ -57,7 +59,7 @@ class MadeStudy:
     Args:
         study: the study, shortened as was asked.
         folder: where the results stand.
-        results: ranks and where they come from.
+        results: ranks of these runs, and where they come from.
         failed: `model`, `seed` and `error` of each run that failed.
     """
 
@@ -97,7 +99,8 @@ def run_study(
         only: some of its models.
         epochs: fewer epochs than the recipes have.
         jobs: how many runs are made at a time. Defaults to 1.
-        again: whether all runs are made anew, in an `out` that holds none.
+        again: whether the kept results do not count, so that every run is
+            made in `out`; a second call goes on there.
         keep: whether the results are written beside the study file, too.
         show: whether only the runs that are there are taken, and none made.
         console: where progress is shown. `None` is standard error.
@@ -121,27 +124,46 @@ def run_study(
             "A study that is shortened cannot be kept: leave out --seeds, "
             "--only and --epochs, or --keep."
         )
-    results = None
-    if not again and epochs is None:
-        results = known(StudyResults.load(kept), StudyResults.load(out))
+    beside = None if again or epochs else StudyResults.load(kept)
+    results = merge_results(beside, StudyResults.load(out))
     console = console or Console(stderr=True, markup=False, emoji=False)
     failed: list[dict[str, Any]] = []
-    counted = made.show == "data" and results is not None and data is None
-    if show or counted:
-        if results is None:
-            raise UserError(f"The study {name} was not run yet.")
-        results = _of_now(made, path, results)
-    elif made.show == "data":
-        folder = data_folder(made.data, name, out / "data", data, console.print)
-        found = describe_data(SequenceDataset.load(folder))
-        results = StudyResults(found, Protocol(), made=[_origin([], 0.0, [])])
+    if show and results is None:
+        raise UserError(f"The study {name} was not run yet.")
+    if made.show == "data":
+        if results is None or data is not None:
+            results = _count(made, name, data, out, console)
+        selected = results
     else:
-        results, failed = _fill(made, path, results, data, out, jobs, console)
-    write_pages(out, made, name, results, failed)
+        if not show:
+            results, failed = _run_missing(
+                made, path, results, data, out, jobs, console
+            )
+        selected = _select_current(made, path, results)
+    write_pages(out, made, name, selected, failed)
     results.save(out)
-    if keep and not failed:
-        _copy(out, kept)
-    return MadeStudy(made, out, results, failed)
+    if keep:
+        _keep(out, kept, made, path, selected)
+    return MadeStudy(made, out, selected, failed)
+
+
+def _count(
+    study: Study,
+    name: str,
+    data: str | os.PathLike | None,
+    out: Path,
+    console: Console,
+) -> StudyResults:
+    """Returns the size of the data."""
+    folder = data_folder(study.data, name, out / "data", data, console.print)
+    dataset = SequenceDataset.load(folder)
+    origin = {
+        "runs": [],
+        "date": date.today().isoformat(),
+        "commit": current_commit(),
+        "seconds": 0,
+    }
+    return StudyResults(describe_data(dataset), Protocol(), made=[origin])
 
 
 def shortened(
@@ -193,7 +215,7 @@ def planned(study: Study, path: Path) -> list[PlannedRun]:
     )
 
 
-def known(
+def merge_results(
     kept: StudyResults | None, newer: StudyResults | None
 ) -> StudyResults | None:
     """Returns the results that stand beside a study and in its folder.
@@ -208,25 +230,23 @@ def known(
     if newer.protocol != kept.protocol:
         return newer
     further = [run for run in newer.runs if run not in kept.runs]
-    if not further:
-        return kept
-    return kept.joined(replace(newer, ranks=newer.ranks.select(further)))
+    return kept.joined(newer.select(further)) if further else kept
 
 
-def _of_now(study: Study, path: Path, results: StudyResults) -> StudyResults:
+def _select_current(
+    study: Study, path: Path, results: StudyResults
+) -> StudyResults:
     """Returns the results of the runs that the study has now."""
-    if study.show == "data":
-        return results
     runs = planned(study, path)
     results.check_same(runs, study.protocol_of(runs[0].config.max_length))
     wanted = [(run.label, run.config.seed) for run in runs]
     there = [run for run in wanted if run in results.runs]
     if not there:
         raise UserError(f"No run of the study {path.stem} was made yet.")
-    return replace(results, ranks=results.ranks.select(there))
+    return results.select(there)
 
 
-def _fill(
+def _run_missing(
     study: Study,
     path: Path,
     results: StudyResults | None,
@@ -235,24 +255,27 @@ def _fill(
     jobs: int,
     console: Console,
 ) -> tuple[StudyResults, list[dict[str, Any]]]:
-    """Makes the runs that are missing, returns the results of all."""
+    """Makes the runs that are missing; returns all results, and failures."""
     runs = planned(study, path)
+    if study.show == "levels":
+        _check_levels(runs)
     protocol = study.protocol_of(runs[0].config.max_length)
     if results is not None:
         results.check_same(runs, protocol)
     there = [] if results is None else results.runs
     missing = [run for run in runs if (run.label, run.config.seed) not in there]
     failed: list[dict[str, Any]] = []
-    if missing:
+    if missing or data is not None or (out / "data").is_dir():
         folder = data_folder(
             study.data, path.stem, out / "data", data, console.print
         )
         dataset = SequenceDataset.load(folder)
         if results is not None:
             check_same_data(dataset, results.data["fingerprint"], path.stem)
+    if missing:
         check_models(missing, dataset)
         place = out / "runs"
-        check_same_runs(place, missing)
+        check_same_runs(place, missing, dataset.fingerprint)
         possible = followed(protocol, dataset)
         failed = make_runs(missing, folder, place, possible, jobs, console)
         done = without_failed(missing, failed)
@@ -265,7 +288,17 @@ def _fill(
             f"None of the {len(runs)} runs of {path.stem} succeeded: "
             f"{failed[0]['error']}"
         )
-    return _of_now(study, path, results), failed
+    return results, failed
+
+
+def _check_levels(runs: Sequence[PlannedRun]) -> None:
+    """Refuses models without levels before anything is trained."""
+    for run in runs:
+        cls = model_class(run.config.model)
+        if cls.pool_levels is SequentialRecommender.pool_levels:
+            raise UserError(
+                f"{run.label} has no levels, so there are none to show."
+            )
 
 
 def _read(
@@ -292,13 +325,11 @@ def _read(
     for run in runs:
         configs[run.label] = run.config.to_dict()
         del configs[run.label]["seed"]
-    seconds = float(rows["seconds"].sum())
-    names = [[run.label, run.config.seed] for run in runs]
     return StudyResults(
         describe_data(data),
         protocol,
         configs,
-        [_origin(names, seconds, folders)],
+        _origins(runs, folders, rows["seconds"].tolist()),
         PackedRanks.pack(rows, evaluations, later),
         levels,
     )
@@ -307,36 +338,48 @@ def _read(
 def _levels(run: Run, data: SequenceDataset, protocol: Protocol) -> list[float]:
     """Returns the shares of the levels of the model of a run."""
     model = run.load_model()
-    if "levels" not in model.capabilities:
-        raise UserError(
-            f"{run.config.recipe} has no levels, so there are none to show."
-        )
     winners, users = winning_levels(
         model, data, protocol.part, protocol.max_length
     )
     return level_shares(winners, users, model.num_layers + 1)
 
 
-def _origin(
-    runs: list[list[Any]], seconds: float, folders: Sequence[Run]
-) -> dict[str, Any]:
-    """Returns who made some runs, when and with what."""
-    origin: dict[str, Any] = {
-        "runs": runs,
-        "date": today(),
-        "commit": current_commit(),
-        "seconds": round(seconds),
-    }
-    if folders:
-        environment = folders[0].environment
-        for key in ("mgnm_tf", "python", "packages", "device", "platform"):
-            origin[key] = environment[key]
-    return origin
+_OF_THE_ORIGIN = (
+    *("date", "commit", "mgnm_tf", "python", "packages", "device", "platform"),
+)
 
 
-def _copy(out: Path, kept: Path) -> None:
-    """Copies the results, without data and runs, beside the study."""
-    kept.mkdir(parents=True, exist_ok=True)
-    for name in (RANKS, DESCRIPTION, *FILES):
-        if (out / name).is_file():
-            shutil.copyfile(out / name, kept / name)
+def _origins(
+    runs: Sequence[PlannedRun], folders: Sequence[Run], seconds: list[float]
+) -> list[dict[str, Any]]:
+    """Returns who made runs, when and with what, alike ones together."""
+    origins: list[dict[str, Any]] = []
+    for run, folder, lasted in zip(runs, folders, seconds, strict=True):
+        found = {
+            name: folder.environment.get(name, "") for name in _OF_THE_ORIGIN
+        }
+        for origin in origins:
+            if all(origin[name] == found[name] for name in _OF_THE_ORIGIN):
+                break
+        else:
+            origin = {"runs": [], **found, "seconds": 0}
+            origins.append(origin)
+        origin["runs"].append([run.label, run.config.seed])
+        origin["seconds"] = round(origin["seconds"] + lasted)
+    return origins
+
+
+def _keep(
+    out: Path, kept: Path, study: Study, path: Path, results: StudyResults
+) -> None:
+    """Copies complete results, without data and runs, beside the study."""
+    wanted = [] if study.show == "data" else planned(study, path)
+    if len(results.runs) < len(wanted):
+        raise UserError(
+            f"{len(results.runs)} of {len(wanted)} runs are there; only a "
+            f"complete study is kept. The results stand in {out}."
+        )
+    with atomic_folder(kept, overwrite=True) as folder:
+        for name in (RANKS, DESCRIPTION, *FILES):
+            if (out / name).is_file():
+                shutil.copyfile(out / name, folder / name)

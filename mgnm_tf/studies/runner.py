@@ -58,6 +58,8 @@ def make_runs(
         `model`, `seed` and `error` of each run that failed; the others went
         on.
     """
+    if jobs < 1:
+        raise UserError(f"`jobs` must be at least 1. Received: jobs={jobs}")
     missing = [run for run in runs if not (out / run.folder).exists()]
     failed = []
     if jobs > 1 and missing:
@@ -78,8 +80,19 @@ def without_failed(
     return [run for run in runs if (run.label, run.config.seed) not in lost]
 
 
-def check_same_runs(out: Path, runs: Sequence[PlannedRun]) -> None:
-    """Refuses runs, finished or not, that were made with other options."""
+def check_same_runs(
+    out: Path, runs: Sequence[PlannedRun], fingerprint: str
+) -> None:
+    """Refuses runs, finished or not, of other options or other data.
+
+    Args:
+        out: the folder of the comparison.
+        runs: the runs that are wanted.
+        fingerprint: that of the data.
+
+    Raises:
+        UserError: a run that is there is another.
+    """
     for run in runs:
         folder = out / run.folder
         for path in (folder, run_folder.partial_path(folder)):
@@ -91,7 +104,14 @@ def check_same_runs(out: Path, runs: Sequence[PlannedRun]) -> None:
                 raise UserError(
                     f"{path} was made with other options: {difference}. "
                     "Give the same options, delete it, or give another "
-                    "folder for the comparison."
+                    "folder."
+                )
+            made = read_json(path / run_folder.ENVIRONMENT)["data"]
+            if made["fingerprint"] != fingerprint:
+                raise UserError(
+                    f"{path} was made on other data (fingerprint "
+                    f"{made['fingerprint'][:12]}, now {fingerprint[:12]}); "
+                    "delete it, or give another folder."
                 )
 
 

@@ -139,6 +139,16 @@ class Study(_Table):
                 "A study has one axis at most. Received: "
                 f"{', '.join(self.axis)}"
             )
+        for name, values in self.axis.items():
+            if not values or len(set(map(repr, values))) < len(values):
+                raise ValueError(
+                    f"The axis {name} needs values that differ. Received: "
+                    f"{values!r}"
+                )
+        if self.show in ("figure", "levels") and self.published is not None:
+            raise ValueError(
+                "[published] numbers stand in tables; a figure shows none."
+            )
         if bool(self.axis) != (self.show == "figure"):
             raise ValueError(
                 'A study with an [axis] has show = "figure", and no other '
@@ -177,7 +187,7 @@ class Study(_Table):
         if self.show == "data":
             return ("users", "items", "events")
         if self.show == "time":
-            return ("ms/step", "steps", "minutes")
+            return ("ms/step", "steps/epoch", "min/epoch")
         return self.protocol_of(1).metric_names
 
     @property
@@ -208,7 +218,12 @@ class Study(_Table):
         Args:
             path: the file of the study.
         """
-        return read_recipes(path.parent / self.parts) if self.parts else {}
+        if not self.parts:
+            return {}
+        parts = path.parent / self.parts
+        if not parts.is_file():
+            raise UserError(f"{path}: there is no file {parts} (`parts`).")
+        return read_recipes(parts)
 
 
 def study_folder() -> Path:

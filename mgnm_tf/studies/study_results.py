@@ -1,10 +1,8 @@
 """What a study leaves: ranks, and who made them when, on what."""
 
-import subprocess
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,6 @@ RANKS = "ranks.npz"
 """The ranks of every record in every run, see `PackedRanks`."""
 DESCRIPTION = "study.json"
 """Data, configurations, and who made the runs; see `StudyResults`."""
-
-_PACKAGE = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +76,24 @@ class StudyResults:
                     f"The kept runs of {run.label} were made with other "
                     f"options: {difference}. --again makes every run anew."
                 )
+
+    def select(self, runs: list[tuple[str, int]]) -> "StudyResults":
+        """Returns the results of some of the runs, and who made those."""
+        labels = {label for label, _ in runs}
+        return replace(
+            self,
+            ranks=self.ranks.select(runs),
+            made=[
+                origin
+                for origin in self.made
+                if any(tuple(run) in runs for run in origin["runs"])
+            ],
+            levels={
+                label: shares
+                for label, shares in self.levels.items()
+                if label in labels
+            },
+        )
 
     def joined(self, other: "StudyResults") -> "StudyResults":
         """Returns these results and new ones."""
@@ -147,28 +161,3 @@ def describe_data(data: SequenceDataset) -> dict[str, Any]:
             for part in ("train", "validation", "test")
         },
     }
-
-
-def today() -> str:
-    """Returns the date, "YYYY-MM-DD"."""
-    return date.today().isoformat()
-
-
-def current_commit() -> str:
-    """Returns the commit of this package, "" where it is in no checkout.
-
-    A "+" behind it says that files of the package were changed since.
-    """
-
-    def git(*arguments: str) -> str | None:
-        command = ["git", "-C", str(_PACKAGE), *arguments]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True)
-        except FileNotFoundError:  # There is no git.
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    if git("ls-files", "--error-unmatch", "version.py") is None:
-        return ""
-    changed = git("status", "--porcelain", "--untracked-files=no", ".")
-    return f"{git('rev-parse', '--short=10', 'HEAD')}{'+' if changed else ''}"

@@ -34,7 +34,9 @@ def study_table(
     if study.show == "time":
         return _time_table(study, results)
     summary = summary_of(*results.ranks.evaluations(later_only), [])
-    published = None if study.published is None else study.published.values
+    published = None
+    if study.published is not None and not later_only:
+        published = study.published.values
     headings, rows = comparison_cells(summary, published=published)
     for speed in ("positives/s", "s/epoch", "MiB"):
         place = headings.index(speed)
@@ -51,29 +53,26 @@ def study_table(
 
 
 def _time_table(study: Study, results: StudyResults) -> Cells:
-    """Returns what training costs: a step, the steps, all of it."""
-    values = {} if study.published is None else study.published.values
-    headings = ["Model", "ms/step", "steps", "minutes"]
-    if values:
-        headings += [
-            "published ms/step",
-            "published steps",
-            "published minutes",
-        ]
+    """Returns what an epoch costs, without its validation."""
+    published = {} if study.published is None else study.published.values
+    headings = ["Model"]
+    for name in study.metric_names:
+        headings += [name, *["published"][: bool(published)]]
     rows = []
-    for label, of_model in results.ranks.table.groupby("model", sort=False):
+    for label, runs in results.ranks.table.groupby("model", sort=False):
         size = results.configs[label]["batch_size"]
-        steps = of_model["epochs"] * math.ceil(results.data["train"] / size)
-        step = 1000 * size / of_model["positives_per_second"].mean()
-        minutes = of_model["seconds"].mean() / 60
-        row = [f"{step:,.1f}", f"{steps.mean():,.0f}", f"{minutes:,.1f}"]
-        if values:
-            told = values.get(label, {})
-            row += [
-                f"{told[name]:,g}" if name in told else "-"
-                for name in study.metric_names
-            ]
-        rows.append([Cell(label), *map(Cell, row)])
+        steps = math.ceil(results.data["train"] / size)
+        step = 1000 * size / runs["positives_per_second"].mean()
+        texts = [f"{step:,.1f}", f"{steps:,}", f"{steps * step / 6e4:,.2f}"]
+        if not runs["epochs"].all():  # It counts.
+            texts = ["-"] * len(texts)
+        row = [Cell(label)]
+        for name, text in zip(study.metric_names, texts, strict=True):
+            row.append(Cell(text))
+            if published:
+                told = published.get(label, {}).get(name)
+                row.append(Cell("-" if told is None else f"{told:,g}"))
+        rows.append(row)
     return headings, rows
 
 

@@ -117,4 +117,5 @@ def unknown_name(kind: str, name, known: Iterable) -> str:
     names = [str(choice) for choice in known]
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"Unknown {kind} {name!r}.{hint} Known: {', '.join(names)}."
+    listed = f"Known: {', '.join(names)}." if names else "There is none."
+    return f"Unknown {kind} {name!r}.{hint} {listed}"

@@ -115,19 +115,56 @@ def test_only_what_is_missing_is_made(place, monkeypatch):
     assert made == [("popularity", 1), ("item_knn", 1)]
     assert len(done.results.runs) == 4 and len(done.results.made) == 2
     no_training(monkeypatch)
-    assert len(run_study("studies/counting.toml").results.made) == 2
-    # A shorter look does not lose the others.
-    run_study("studies/counting.toml", seeds=[1], only=["popularity"])
+    again = run_study("studies/counting.toml").results
+    assert len(again.made) == 2
+    # A shorter look does not lose the others, and tells who made its own.
+    short = run_study("studies/counting.toml", seeds=[1], only=["popularity"])
+    assert short.results.runs == [("popularity", 1)]
+    assert len(short.results.made) == 1
+    shutil.rmtree(place / "runs/studies/counting/runs")
     assert len(run_study("studies/counting.toml").results.runs) == 4
 
 
 def test_data_that_changed_are_refused(place):
     run_study("studies/counting.toml", seeds=[0], only=["popularity"])
+    (place / "other").mkdir()
+    write_log(place / "other" / "log.csv", seed=1)
+    before = (place / "log.csv").read_text()
+    done = mgnm("study", "studies/counting.toml", "--data", "other/log.csv")
+    assert done.exit_code == 1
+    assert "before other/log.csv changed" in " ".join(done.output.split())
+    # The same, where the file itself is another.
     write_log(place / "log.csv", seed=1)
+    done = mgnm("study", "studies/counting.toml", "--show")
+    assert done.exit_code == 0, done.output
+    done = mgnm("study", "studies/counting.toml")
+    assert done.exit_code == 1
+    assert "before log.csv changed" in " ".join(done.output.split())
     shutil.rmtree(place / "runs/studies/counting/data")
     done = mgnm("study", "studies/counting.toml")
     assert done.exit_code == 1
-    assert "their fingerprint is" in done.output and "--again" in done.output
+    assert "their fingerprint is" in " ".join(done.output.split())
+    # Without the results, the runs themselves tell their data.
+    (place / "runs/studies/counting/study.json").unlink()
+    done = mgnm("study", "studies/counting.toml", "--again")
+    assert done.exit_code == 1
+    assert "was made on other data" in " ".join(done.output.split())
+    (place / "log.csv").write_text(before)
+    shutil.rmtree(place / "runs/studies/counting/data")
+    assert mgnm("study", "studies/counting.toml").exit_code == 0
+
+
+def test_kept_results_do_not_count_again(place, monkeypatch):
+    run_study("studies/counting.toml", keep=True)
+    made, original = [], runner.train
+
+    def train(data, config, *arguments, **settings):
+        made.append(config.model)
+        return original(data, config, *arguments, **settings)
+
+    monkeypatch.setattr(runner, "train", train)
+    run_study("studies/counting.toml", again=True, out="new", seeds=[0])
+    assert made == ["popularity", "item_knn"]
 
 
 def test_what_cannot_be_done_is_said(place):
@@ -137,11 +174,27 @@ def test_what_cannot_be_done_is_said(place):
         (["studies/counting.toml", "--data", "a.csv"], "There is no log a.csv"),
         (["studies/counting.toml", "--show"], "was not run yet"),
         (["studies/counting.toml", "--keep", "--seeds", 1], "cannot be kept"),
+        (["mgnm-figure-5", "--later-only"], "says nothing of the study"),
         ([], "Give the name of a study, or --list alone."),
     ):
         done = mgnm("study", *arguments)
         assert done.exit_code == 1, done.output
         assert message in " ".join(done.output.split())
+
+
+def test_a_part_of_a_study_is_not_kept(place):
+    run_study("studies/counting.toml", seeds=[0])
+    with pytest.raises(UserError, match="2 of 4 runs are there"):
+        run_study("studies/counting.toml", show=True, keep=True)
+    assert not (place / "studies" / "results").exists()
+    with pytest.raises(UserError, match="`jobs` must be at least 1"):
+        run_study("studies/counting.toml", jobs=0)
+
+
+def test_fewer_epochs_are_shown_as_well(place):
+    run_study("studies/counting.toml", seeds=[0], epochs=1)
+    shown = run_study("studies/counting.toml", seeds=[0], epochs=1, show=True)
+    assert len(shown.results.runs) == 2
 
 
 def test_a_run_that_fails_does_not_end_the_others(place, monkeypatch):
@@ -181,10 +234,15 @@ def test_levels_and_time(place):
     shares = made.results.levels["mgnm"]["0"]
     assert len(shares) == 2 and sum(shares) == pytest.approx(1)
     assert "| level 0 |" in (made.folder / "table.md").read_text()
+    without = text.replace('["mgnm"]', '["popularity"]')
+    without = without.partition("[overrides]")[0]
+    (place / "studies" / "without.toml").write_text(without)
+    with pytest.raises(UserError, match="popularity has no levels"):
+        run_study("studies/without.toml")
     text = text.replace('"levels"', '"time"')
     (place / "studies" / "time.toml").write_text(text)
     made = run_study("studies/time.toml")
-    assert "| ms/step | steps |" in (made.folder / "table.md").read_text()
+    assert "| ms/step | steps/epoch |" in (made.folder / "table.md").read_text()
 
 
 def test_the_size_of_data(place):

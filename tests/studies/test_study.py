@@ -35,6 +35,13 @@ def written(tmp_path, text):
     [
         (BASE + "[axis]\na = [1]\nb = [2]\n", "one axis at most. .*a, b"),
         (BASE + "[axis]\na = [1]\n", 'show = "figure"'),
+        (BASE + "[axis]\na = []\n", "a needs values that differ"),
+        (BASE + "[axis]\na = [1, 1]\n", "a needs values that differ"),
+        (
+            'show = "levels"\n' + BASE + '[published]\nsource = "a"\n'
+            'values = {popularity = {"hit@5" = 0.5}}\n',
+            "a figure shows none",
+        ),
         (BASE.replace("title", "name"), "Unknown key 'name'"),
         (BASE.replace('title = "A study"', ""), "`title` is missing"),
         ('show = "plot"\n' + BASE, "Unknown show 'plot'"),
@@ -105,7 +112,7 @@ def test_every_study_of_the_project_can_be_planned(name):
 def test_the_list_says_what_was_run():
     rows = {row[0]: row for row in list_studies()}
     assert list(rows) == study_names()
-    _, title, runs, last = rows["toys-leave-one-out"]
+    _, runs, last, title = rows["toys-leave-one-out"]
     assert title.startswith("Amazon Toys and Games")
     assert runs == "35 of 35" and last.startswith("2026-")
 
