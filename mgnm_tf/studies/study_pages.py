@@ -172,7 +172,7 @@ def _shares(results: StudyResults) -> Picture:
             for label, shares in rows.items()
         },
         names,
-        title="Share of users by the level that speaks for their true item",
+        title="Share of users by winning level",
     )
     return Picture(svg, "Share of users by winning level")
 
@@ -188,5 +188,11 @@ def _over_axis(study: Study, results: StudyResults, metric: str) -> Picture:
         ]
         for model in study.models
     }
-    svg = draw_axis(values, series, title=metric.upper(), xlabel=name)
+    svg = draw_axis(
+        values,
+        series,
+        title=metric.upper(),
+        xlabel=name,
+        legend=len(series) > 1,
+    )
     return Picture(svg, f"{metric.upper()} over {name}")
