@@ -32,7 +32,7 @@ class ColumnContents:
         quotes: see `read_log`.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: the file cannot be read, or has no rows.
     """
 
     def __init__(
@@ -43,6 +43,8 @@ class ColumnContents:
         quotes: bool,
     ):
         table = read_table(path, [], columns, separator, None, quotes)
+        if table.num_rows == 0:
+            raise DataError(f"{path} has columns but no rows; expected events.")
         self._table = table.slice(0, ROWS)
 
     def times(self, columns: Sequence[str]) -> list[str]:
@@ -81,6 +83,8 @@ class ColumnContents:
         if numbers.notna().all():
             # Seconds; a thousand of what is finer is one of the next.
             seconds = numbers.to_numpy(float)
+            if not np.isfinite(seconds).all():
+                return False
             while seconds.max() > 10**11:
                 seconds = seconds / 1000
         else:

@@ -272,3 +272,27 @@ def test_broken_files_are_told(content, message, tmp_path):
         guess_columns(path)
     with pytest.raises(DataError, match="does not exist"):
         guess_columns(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan], ids=str)
+def test_what_is_not_finite_is_no_time(value, tmp_path):
+    values = rows()
+    other = values["time"].astype(float)
+    other[7] = value
+    path = write(
+        tmp_path / "log.csv",
+        {
+            "user_id": values["user"],
+            "item_id": values["item"],
+            "weight": other,
+            "moment": values["time"],
+        },
+    )
+    assert guess_columns(path).time == "moment"
+
+
+def test_columns_without_rows_are_told(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("who,what,at\n")
+    with pytest.raises(DataError, match="has columns but no rows; expected"):
+        guess_columns(path)
