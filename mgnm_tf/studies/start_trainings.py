@@ -18,7 +18,6 @@ from mgnm_tf.studies.budget import Cost
 from mgnm_tf.studies.budget import StopInTime
 from mgnm_tf.studies.budget import fewest_epochs
 from mgnm_tf.studies.budget import share_out
-from mgnm_tf.studies.runner import make_run
 from mgnm_tf.studies.estimate import Estimate
 from mgnm_tf.studies.estimate import estimate_run
 from mgnm_tf.studies.plan import PlannedRun
@@ -26,6 +25,7 @@ from mgnm_tf.studies.plan import plan_runs
 from mgnm_tf.studies.progress import EpochProgress
 from mgnm_tf.studies.progress import duration
 from mgnm_tf.studies.progress import make_progress
+from mgnm_tf.studies.runner import make_run
 from mgnm_tf.studies.start_state import StartState
 from mgnm_tf.studies.verdict import shown
 

@@ -46,7 +46,8 @@ class Verdict:
         headline: the verdict in a few words.
         sentences: how it comes about, and how sure it is.
         model: the model to go on with.
-        enough: whether a model that counts is enough.
+        enough: whether a model that counts is enough, which is said only if
+            a gain that is worth a training can be ruled out.
         level: trained models that are not told apart from the best one.
     """
 
@@ -113,6 +114,8 @@ def verdict_of(
 
     It is if it is better than the best model that counts by `LEAST_GAIN`,
     relatively, with p < `ALPHA`, corrected by Holm over the trained models.
+    If none is, the model that counts is enough where the intervals of all end
+    below that gain; otherwise the data cannot tell.
 
     Args:
         simple: models that count -> `Evaluation.per_user`.
@@ -145,14 +148,19 @@ def verdict_of(
         for name, gain in gains.items()
         if corrected[name] < ALPHA and gain.mean >= LEAST_GAIN * means[base]
     ]
-    best = max(better or trained, key=means.__getitem__)
+    unclear = [
+        name
+        for name, gain in gains.items()
+        if gain.high > LEAST_GAIN * means[base]
+    ]
+    best = max(better or unclear or trained, key=means.__getitem__)
     against = _against(best, base, means, gains[best], corrected[best], metric)
     if not better:
         return Verdict(
-            _enough(base, bool(cuts)),
-            (against, *_what_is_asked(), *cuts),
+            _unclear() if unclear else _enough(base, bool(cuts)),
+            (against, *_what_is_asked(base, bool(unclear)), *cuts),
             base,
-            enough=True,
+            enough=not unclear,
         )
     level, order = _order(best, trained, metric, bool(cuts))
     headline = f"{shown(best)} is worth its training here"
@@ -212,10 +220,22 @@ def _enough(base: str, cut: bool) -> str:
     return f"{shown(base)} is enough here."
 
 
-def _what_is_asked() -> tuple[str, ...]:
+def _unclear() -> str:
+    return "These data cannot tell whether a training is worth it."
+
+
+def _what_is_asked(base: str, unclear: bool) -> tuple[str, ...]:
+    least = f"{100 * LEAST_GAIN:.0f} %"
+    asked = (
+        f"Worth a training would be {least} more with p < {ALPHA} (corrected "
+        "by Holm)."
+    )
+    if not unclear:
+        return (asked,)
     return (
-        f"Worth a training would be {LEAST_GAIN:.0%} more with "
-        f"p < {ALPHA} (corrected by Holm).".replace("%", " %"),
+        asked,
+        f"That is not shown, and not ruled out either: the interval goes "
+        f"beyond {least}. {shown(base)} costs less until more users tell.",
     )
 
 

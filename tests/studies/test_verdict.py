@@ -99,8 +99,8 @@ def test_models_that_are_level_are_named_together():
 
 @pytest.mark.parametrize(
     ("mean", "noise", "p"),
-    [(0.104, 0.01, "p < 0.001"), (0.11, 0.6, "p = 0."), (0.09, 0.05, "-10 %")],
-    ids=["sure but small", "large but by chance", "worse"],
+    [(0.1025, 0.01, "p = 0.0"), (0.09, 0.05, "-10 %")],
+    ids=["sure but small", "worse"],
 )
 def test_what_counts_is_enough(mean, noise, p):
     trained = {"gru4rec": users_of(mean, noise, seed=3)}
@@ -109,6 +109,37 @@ def test_what_counts_is_enough(mean, noise, p):
     assert verdict.enough and verdict.model == "item_knn"
     assert p in text_of(verdict)
     assert "Worth a training would be 5 % more" in text_of(verdict)
+
+
+@pytest.mark.parametrize(
+    ("mean", "noise", "count"),
+    [(0.2, 0.3, 40), (0.11, 0.6, 2000), (0.09, 0.6, 2000)],
+    ids=["few users", "large but by chance", "worse but by chance"],
+)
+def test_data_that_cannot_tell_are_said_to(mean, noise, count):
+    """A gain that is not shown, and not ruled out either."""
+    base = {name: table.head(count).copy() for name, table in simple().items()}
+    trained = {"gru4rec": users_of(mean, noise, count, seed=3)}
+    gain = difference(trained["gru4rec"], base["item_knn"], METRIC)
+    assert gain.pvalue >= 0.05 and gain.high > 0.005
+    verdict = verdict_of(base, trained, METRIC, ["A cut."])
+    assert verdict.headline == (
+        "These data cannot tell whether a training is worth it."
+    )
+    assert (verdict.model, verdict.enough) == ("item_knn", False)
+    said = text_of(verdict)
+    assert "enough" not in said and "A cut." in said
+    assert "not ruled out either: the interval goes beyond 5 %" in said
+
+
+def test_one_model_that_is_not_ruled_out_leaves_it_open():
+    trained = {
+        "sasrec": users_of(0.1, 0.01, seed=3),
+        "gru4rec": users_of(0.099, 0.6, seed=4),
+    }
+    verdict = verdict_of(simple(), trained, METRIC)
+    assert verdict.headline.startswith("These data cannot tell")
+    assert "GRU4Rec, has" in text_of(verdict)
 
 
 def test_chance_is_corrected_for_the_number_of_models():
@@ -121,8 +152,9 @@ def test_chance_is_corrected_for_the_number_of_models():
         name: users_of(0.1, 0.2, seed=seed)
         for seed, name in enumerate(("sasrec", "gru4rec", "comirec_sa"), 4)
     }
-    assert not verdict_of(base, {"mgnm": lucky}, METRIC).enough
-    assert verdict_of(base, {"mgnm": lucky, **others}, METRIC).enough
+    assert verdict_of(base, {"mgnm": lucky}, METRIC).model == "mgnm"
+    many = verdict_of(base, {"mgnm": lucky, **others}, METRIC)
+    assert many.model == "item_knn" and not many.enough
 
 
 def test_popularity_may_be_what_is_to_be_beaten():
