@@ -48,7 +48,8 @@ class Verdict:
         model: the model to go on with.
         enough: whether a model that counts is enough, which is said only if
             a gain that is worth a training can be ruled out.
-        level: trained models that are not told apart from the best one.
+        level: trained models that are not told apart from the best one; all
+            others if trainings were cut.
     """
 
     headline: str
@@ -154,7 +155,9 @@ def verdict_of(
         if gain.high > LEAST_GAIN * means[base]
     ]
     best = max(better or unclear or trained, key=means.__getitem__)
-    against = _against(best, base, means, gains[best], corrected[best], metric)
+    against = _against(
+        best, base, means, gains[best], corrected[best], metric, bool(cuts)
+    )
     if not better:
         return Verdict(
             _unclear() if unclear else _enough(base, bool(cuts)),
@@ -246,10 +249,14 @@ def _against(
     gain: Interval,
     pvalue: float,
     metric: str,
+    cut: bool,
 ) -> str:
+    name = shown(best)
+    # Of trainings that were cut none is said to be the best.
+    who = name if cut else f"The best trained model, {name},"
     text = (
-        f"The best trained model, {shown(best)}, has {metric.upper()} "
-        f"{means[best]:.4f}, {shown(base)} {means[base]:.4f}: "
+        f"{who} has {metric.upper()} {means[best]:.4f}, {shown(base)} "
+        f"{means[base]:.4f}: "
     )
     return text + _relative(gain, means[base], pvalue)
 
@@ -297,13 +304,17 @@ def _order(
     cut: bool,
 ) -> tuple[list[str], tuple[str, ...]]:
     """Returns the models that are level with the best one, and says it."""
-    behind = {
-        name: difference(trained[best], table, metric)
-        for name, table in trained.items()
-        if name != best
-    }
-    if not behind:
+    others = [name for name in trained if name != best]
+    if not others:
         return [], ()
+    if cut:
+        return others, (
+            "As trainings were cut, the order of the trained models is open.",
+        )
+    behind = {
+        name: difference(trained[best], trained[name], metric)
+        for name in others
+    }
     corrected = _corrected(behind)
     level = [name for name in behind if corrected[name] >= ALPHA]
     told = [name for name in behind if name not in level]
@@ -315,8 +326,4 @@ def _order(
         )
     if level:
         lines.append(f"It is not told apart from {_listed(level)}.")
-    if cut:
-        lines.append(
-            "As trainings were cut, the order of the trained models is open."
-        )
     return level, tuple(lines)
