@@ -112,7 +112,7 @@ def conclude(
         started.page,
         name=source.name,
         said=trainings.state.get("said"),
-        minutes=trainings.state.get("command")["minutes"],
+        minutes=trainings.state.get("minutes"),
         started={**asdict(started), "cuts": cuts},
     )
     return started

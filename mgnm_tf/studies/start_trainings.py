@@ -120,6 +120,10 @@ class Trainings:
         """Returns the labels of the runs that are there."""
         return [label for label in self.models if self._finished(label)]
 
+    def open(self) -> list[str]:
+        """Returns the labels of the runs that are not there."""
+        return [label for label in self.models if not self._finished(label)]
+
     def options(self, label: str) -> dict[str, int]:
         """Returns what wins over the recipe of a model."""
         epochs = (self.state.get("epochs") or {}).get(label)

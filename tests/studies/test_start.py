@@ -103,13 +103,15 @@ def test_what_comes_next_can_be_typed(made, log):
 def test_the_same_command_trains_nothing_again(log, made, monkeypatch):
     out, started = made
     no_training(monkeypatch)
-    assert start(log, out, minutes=10) == started
+    assert start(log, out, minutes=7) == started
+    assert '<p class="of">my log.csv, 10 minutes</p>' in (
+        (out / "start.html").read_text()
+    )
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"minutes": 9}, "minutes is 9, was 10"),
         ({"seed": 1}, "seed is 1, was 0"),
         ({"columns": {"user": "product"}}, "columns is"),
     ],
@@ -216,6 +218,16 @@ def test_each_model_is_trained_before_the_next_is_measured(log, tmp_path, told):
         "measure gru4rec",
         *("measure comirec_sa", "train comirec_sa"),
     ]
+
+
+def test_minutes_may_be_others_and_are_added_up(log, tmp_path, told):
+    told, _ = told
+    out = tmp_path / "out"
+    start(log, out, minutes=0.01)
+    assert told == []
+    start(log, out, minutes=10)
+    assert "train sasrec" in told
+    assert ", 10.01 minutes</p>" in (out / "start.html").read_text()
 
 
 def test_the_first_leaves_time_for_the_fewest_epochs_of_the_others(
