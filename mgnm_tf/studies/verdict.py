@@ -156,7 +156,7 @@ def verdict_of(
     ]
     best = max(better or unclear or trained, key=means.__getitem__)
     against = _against(
-        best, base, means, gains[best], corrected[best], metric, bool(cuts)
+        best, base, means, gains[best], corrected, metric, bool(cuts)
     )
     if not better:
         return Verdict(
@@ -247,7 +247,7 @@ def _against(
     base: str,
     means: Mapping[str, float],
     gain: Interval,
-    pvalue: float,
+    pvalues: Mapping[str, float],
     metric: str,
     cut: bool,
 ) -> str:
@@ -258,18 +258,45 @@ def _against(
         f"{who} has {metric.upper()} {means[best]:.4f}, {shown(base)} "
         f"{means[base]:.4f}: "
     )
-    return text + _relative(gain, means[base], pvalue)
+    return text + _relative(gain, means[base], pvalues[best], len(pvalues))
 
 
-def _relative(gain: Interval, base: float, pvalue: float) -> str:
+def relative(gain: Interval, base: float) -> list[str]:
+    """Returns a difference and the ends of its interval in percent.
+
+    Args:
+        gain: the difference.
+        base: what it is a difference to, above 0. No metric is below 0, so
+            nothing is more than 100 % below it.
+    """
+    return [
+        f"{max(100 * value / base, -100.0):+.0f}"
+        for value in (gain.mean, gain.low, gain.high)
+    ]
+
+
+def _relative(
+    gain: Interval, base: float, pvalue: float, compared: int = 1
+) -> str:
+    """Says a difference, its interval and how likely it is chance.
+
+    Args:
+        gain: the difference.
+        base: what it is a difference to.
+        pvalue: as it is to be said, corrected or not.
+        compared: for how many models `pvalue` is corrected.
+    """
     chance = "p < 0.001" if pvalue < 0.001 else f"p = {pvalue:.3f}"
+    alone = ""
+    if compared > 1:
+        alone = f", not corrected for {compared} comparisons"
+        chance += " corrected by Holm"
     if base <= 0.0:
         return f"{gain.mean:+.4f} ({chance})."
-    mean, low, high = (
-        f"{100 * value / base:+.0f} %"
-        for value in (gain.mean, gain.low, gain.high)
+    mean, low, high = (f"{text} %" for text in relative(gain, base))
+    return (
+        f"{mean} (95 % interval over users {low} to {high}{alone}; {chance})."
     )
-    return f"{mean} (95 % interval over users {low} to {high}, {chance})."
 
 
 def _on_later(

@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 
 from mgnm_tf.evaluation.significance import seeds_and_users
+from mgnm_tf.studies.verdict import Interval
 from mgnm_tf.studies.verdict import difference
 from mgnm_tf.studies.verdict import mean_of
 from mgnm_tf.studies.verdict import mean_over_users
+from mgnm_tf.studies.verdict import relative
 from mgnm_tf.studies.verdict import verdict_of
 
 METRIC = "ndcg@5"
@@ -62,6 +64,21 @@ def test_the_difference_is_that_of_the_test_over_seeds_and_users():
     found = difference(tables[0], shuffled, METRIC)
     assert found.mean == pytest.approx(expected["difference"])
     assert found.pvalue == pytest.approx(expected["pvalue"])
+
+
+def test_nothing_is_more_than_all_below():
+    gain = Interval(-0.5, -1.3, 0.3, 0.2)
+    assert relative(gain, 1.0) == ["-50", "-100", "+30"]
+    assert relative(Interval(-1.2, -2.0, -1.1, 0.0), 1.0) == ["-100"] * 3
+
+
+def test_an_interval_beside_a_corrected_value_says_that_it_is_none():
+    trained = {"mgnm": users_of(0.16, seed=3)}
+    said = text_of(verdict_of(simple(), trained, METRIC))
+    assert "not corrected" not in said and "Holm" not in said
+    trained["sasrec"] = users_of(0.14, seed=4)
+    said = text_of(verdict_of(simple(), trained, METRIC))
+    assert ", not corrected for 2 comparisons; p < 0.001 corrected by" in said
 
 
 def test_what_does_not_vary_and_one_user():
