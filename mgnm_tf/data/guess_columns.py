@@ -1,6 +1,7 @@
 """Which columns of an unknown file are its user, its item and its time."""
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -194,26 +195,40 @@ def _ask(
     """Asks for what is still unknown, or says that it is."""
     unsure = [role for role in NEEDED if role not in known]
     missing = [role for role in unsure if not found[role]]
+    several = {role: found[role] for role in unsure if found[role]}
     if missing and (ask is None or len(left) < len(unsure)):
-        options = " or ".join(f"--{role}-column" for role in missing)
+        also = f"; also, {_could_be(several)}" if several else ""
         raise DataError(
             f"{path} does not look like an interaction log, which says who "
             "did something with what, and when: none of its columns "
             f"({', '.join(map(repr, columns))}) could be told to be the "
-            f"{' or the '.join(missing)}; name it with {options}, if it is "
-            "there."
+            f"{' or the '.join(missing)}; name it with "
+            f"{_options(missing, 'or')}, if it is there{also}."
         )
+    if several and ask is None:
+        them = "column" if len(several) == 1 else "columns"
+        raise DataError(
+            f"{path}: {_could_be(several)}; name the {them} with "
+            f"{_options(several, 'and')}."
+        )
+    if ask is None:
+        return
     for role in unsure:
         choices = [name for name in found[role] or left if name in left]
-        if ask is None:
-            raise DataError(
-                f"{path}: the {role} could be "
-                f"{' or '.join(map(repr, choices))}; name the column with "
-                f"--{role}-column."
-            )
         name = ask(role, choices)
         known[role], how[role] = name, "as you said"
         left.remove(name)
+
+
+def _could_be(several: Mapping[str, Sequence[str]]) -> str:
+    return ", ".join(
+        f"the {role} could be {' or '.join(map(repr, names))}"
+        for role, names in several.items()
+    )
+
+
+def _options(roles: Iterable[str], word: str) -> str:
+    return f" {word} ".join(f"--{role}-column" for role in roles)
 
 
 def _sentences(

@@ -205,7 +205,22 @@ def test_columns_that_contents_do_not_tell_apart_are_named(tmp_path):
             "time": rows()["time"],
         },
     )
-    with pytest.raises(DataError, match="user could be 'left' or 'right'"):
+    with pytest.raises(
+        DataError,
+        match="the user could be 'left' or 'right', the item could be 'left' "
+        "or 'right'; name the columns with --user-column and --item-column",
+    ):
+        guess_columns(path)
+
+
+def test_what_is_unsure_is_told_beside_what_is_missing(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("user_id,customer_id,item_id\n1,2,3\n1,2,4\n")
+    with pytest.raises(
+        DataError,
+        match="to be the time; name it with --time-column, if it is there; "
+        "also, the user could be 'user_id' or 'customer_id'",
+    ):
         guess_columns(path)
 
 
