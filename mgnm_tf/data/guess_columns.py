@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mgnm_tf.data.column_contents import ColumnContents
 from mgnm_tf.data.column_words import POSITIONS
+from mgnm_tf.data.column_words import UNSURE_TIMES
 from mgnm_tf.data.column_words import named
 from mgnm_tf.data.column_words import plain_name
 from mgnm_tf.data.columns import check_columns
@@ -84,6 +85,11 @@ def guess_columns(
         if role in known:
             continue
         found[role] = named(role, left)
+        if role == "time" and _are_unsure(found[role]):
+            contents = ColumnContents(path, found[role], separator, quotes)
+            found[role] = contents.times(found[role]) or [
+                name for name in left if plain_name(name) in POSITIONS
+            ]
         if len(found[role]) == 1:
             known[role], how[role] = found[role][0], "by its name"
             left.remove(known[role])
@@ -110,6 +116,11 @@ def guess_columns(
         separator=separator,
         said=_sentences(known, how, optional, positions),
     )
+
+
+def _are_unsure(times: Sequence[str]) -> bool:
+    """Whether there are columns, named as what may as well be no time."""
+    return bool(times) and plain_name(times[0]) in UNSURE_TIMES
 
 
 def _header(

@@ -120,6 +120,22 @@ def test_times_are_told_from_ids(times, tmp_path, caplog):
     assert caplog.text == ""
 
 
+def test_a_year_by_name_has_to_hold_times(tmp_path):
+    """That of a film is none."""
+    path = named_as(tmp_path / "log.csv", "user_id", "item_id", "moment")
+    table = pd.read_csv(path)
+    table["year"] = 1950 + table["item_id"] % 70
+    assert guess_columns(write(path, table)).time == "moment"
+    ordered = table.drop(columns="moment").assign(order=range(len(table)))
+    guess = guess_columns(write(path, ordered))
+    assert guess.time == "order" and guess.positions
+    with pytest.raises(DataError, match="name it with --time-column"):
+        guess_columns(write(path, table.drop(columns="moment")))
+    table["year"] = table.pop("moment")
+    guess = guess_columns(write(path, table))
+    assert guess.time == "year" and "'year' (by its name)" in guess.said[0]
+
+
 def test_positions_are_said(tmp_path):
     values = rows()
     path = write(
