@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from mgnm_tf.data.columns import is_text
 from mgnm_tf.data.columns import plain
-from mgnm_tf.data.table import read_table
+from mgnm_tf.data.table import read_head
 from mgnm_tf.data.times import encode_times
 from mgnm_tf.data.times import whole_seconds
 from mgnm_tf.errors import DataError
@@ -42,10 +42,9 @@ class ColumnContents:
         separator: str | None,
         quotes: bool,
     ):
-        table = read_table(path, [], columns, separator, None, quotes)
-        if table.num_rows == 0:
+        self._table = read_head(path, columns, ROWS, separator, quotes)
+        if self._table.num_rows == 0:
             raise DataError(f"{path} has columns but no rows; expected events.")
-        self._table = table.slice(0, ROWS)
 
     def times(self, columns: Sequence[str]) -> list[str]:
         """Returns the columns whose entries are all times of our time."""
