@@ -53,7 +53,7 @@ def test_a_search_ends_with_a_recipe_that_can_be_trained(folder):
 
 def test_mistakes_end_in_a_sentence(folder, tmp_path):
     line = refused(*tune(folder, "--trials", 0))
-    assert line == "`trials` must be at least 1. Received: 0"
+    assert line == "`trials` (`--trials`) must be at least 1. Received: 0"
     space = tmp_path / "space.toml"
     space.write_text("[space]\nshrinkag = [0.0]\n")
     line = refused(

@@ -71,7 +71,8 @@ def start(
     """Go from a file to a verdict: which model is worth it, on one page.
 
     Guesses the columns, looks at the health of the log, counts first, then
-    trains what fits into the minutes. Given again, the command continues.
+    trains what fits into the minutes. Given again, with other minutes if you
+    like, the command continues.
     """
     began = time.monotonic()
     from mgnm_tf.data.guess_columns import guess_columns

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from mgnm_tf.data.columns import is_text
 from mgnm_tf.data.columns import plain
-from mgnm_tf.data.table import read_table
+from mgnm_tf.data.table import read_head
 from mgnm_tf.data.times import encode_times
 from mgnm_tf.data.times import whole_seconds
 from mgnm_tf.errors import DataError
@@ -32,7 +32,7 @@ class ColumnContents:
         quotes: see `read_log`.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: the file cannot be read, or has no rows.
     """
 
     def __init__(
@@ -42,8 +42,9 @@ class ColumnContents:
         separator: str | None,
         quotes: bool,
     ):
-        table = read_table(path, [], columns, separator, None, quotes)
-        self._table = table.slice(0, ROWS)
+        self._table = read_head(path, columns, ROWS, separator, quotes)
+        if self._table.num_rows == 0:
+            raise DataError(f"{path} has columns but no rows; expected events.")
 
     def times(self, columns: Sequence[str]) -> list[str]:
         """Returns the columns whose entries are all times of our time."""
@@ -81,6 +82,8 @@ class ColumnContents:
         if numbers.notna().all():
             # Seconds; a thousand of what is finer is one of the next.
             seconds = numbers.to_numpy(float)
+            if not np.isfinite(seconds).all():
+                return False
             while seconds.max() > 10**11:
                 seconds = seconds / 1000
         else:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 Tiers = Sequence[Sequence[str]]
 """Names by how sure they are; those of one tier are as good as each other."""
 
+UNSURE_TIMES = "day year when".split()
+"""Names of a time, if it holds times: a year may be that of a film."""
+
 ROLES: dict[str, Tiers] = {
     "user": (
         (
@@ -33,7 +36,7 @@ ROLES: dict[str, Tiers] = {
             "unixreviewtime reviewtime eventtime eventdate createdat created "
             "occurredat utctime visittime timems timestampms"
         ).split(),
-        "day year when".split(),
+        UNSURE_TIMES,
     ),
     "split": (("split", "part", "subset", "fold"),),
     "rating": (

@@ -1,6 +1,7 @@
 """Which columns of an unknown file are its user, its item and its time."""
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from mgnm_tf.data.column_contents import ColumnContents
 from mgnm_tf.data.column_words import POSITIONS
+from mgnm_tf.data.column_words import UNSURE_TIMES
 from mgnm_tf.data.column_words import named
 from mgnm_tf.data.column_words import plain_name
 from mgnm_tf.data.columns import check_columns
@@ -83,6 +85,11 @@ def guess_columns(
         if role in known:
             continue
         found[role] = named(role, left)
+        if role == "time" and _are_unsure(found[role]):
+            contents = ColumnContents(path, found[role], separator, quotes)
+            found[role] = contents.times(found[role]) or [
+                name for name in left if plain_name(name) in POSITIONS
+            ]
         if len(found[role]) == 1:
             known[role], how[role] = found[role][0], "by its name"
             left.remove(known[role])
@@ -109,6 +116,11 @@ def guess_columns(
         separator=separator,
         said=_sentences(known, how, optional, positions),
     )
+
+
+def _are_unsure(times: Sequence[str]) -> bool:
+    """Whether there are columns, named as what may as well be no time."""
+    return bool(times) and plain_name(times[0]) in UNSURE_TIMES
 
 
 def _header(
@@ -194,26 +206,40 @@ def _ask(
     """Asks for what is still unknown, or says that it is."""
     unsure = [role for role in NEEDED if role not in known]
     missing = [role for role in unsure if not found[role]]
+    several = {role: found[role] for role in unsure if found[role]}
     if missing and (ask is None or len(left) < len(unsure)):
-        options = " or ".join(f"--{role}-column" for role in missing)
+        also = f"; also, {_could_be(several)}" if several else ""
         raise DataError(
             f"{path} does not look like an interaction log, which says who "
             "did something with what, and when: none of its columns "
             f"({', '.join(map(repr, columns))}) could be told to be the "
-            f"{' or the '.join(missing)}; name it with {options}, if it is "
-            "there."
+            f"{' or the '.join(missing)}; name it with "
+            f"{_options(missing, 'or')}, if it is there{also}."
         )
+    if several and ask is None:
+        them = "column" if len(several) == 1 else "columns"
+        raise DataError(
+            f"{path}: {_could_be(several)}; name the {them} with "
+            f"{_options(several, 'and')}."
+        )
+    if ask is None:
+        return
     for role in unsure:
         choices = [name for name in found[role] or left if name in left]
-        if ask is None:
-            raise DataError(
-                f"{path}: the {role} could be "
-                f"{' or '.join(map(repr, choices))}; name the column with "
-                f"--{role}-column."
-            )
         name = ask(role, choices)
         known[role], how[role] = name, "as you said"
         left.remove(name)
+
+
+def _could_be(several: Mapping[str, Sequence[str]]) -> str:
+    return ", ".join(
+        f"the {role} could be {' or '.join(map(repr, names))}"
+        for role, names in several.items()
+    )
+
+
+def _options(roles: Iterable[str], word: str) -> str:
+    return f" {word} ".join(f"--{role}-column" for role in roles)
 
 
 def _sentences(

@@ -25,7 +25,10 @@ LAST_SHARE = 0.1
 """What of the time-ordered log is called its end, where drift is told."""
 
 MOST_POPULAR = 100
-"""How many of the most popular items are compared for drift."""
+"""How many of the most popular items are compared for drift, at most."""
+
+_MOST_OF_ALL = 0.5
+"""The share of the catalogue above which the most popular are no selection."""
 
 FIRST_YEAR = 1995
 """Times before that year are taken for faults."""
@@ -67,8 +70,11 @@ class LogHealth:
         new_items_at_end: share of the last `LAST_SHARE` of the events whose
             item did not occur before.
         new_users_at_end: likewise, whose user did not.
-        popular_that_stay: share of the `MOST_POPULAR` items of the end that
-            were among the most popular before it.
+        popular: how many of the most popular items are compared for drift:
+            `MOST_POPULAR`, or all of the end; `None` if that is most of the
+            catalogue.
+        popular_that_stay: share of the `popular` items of the end that were
+            among as many most popular ones before it; `None` likewise.
         leaks: split -> facts, see `split_leaks`.
     """
 
@@ -92,6 +98,7 @@ class LogHealth:
     unordered: float | None = None
     new_items_at_end: float | None = None
     new_users_at_end: float | None = None
+    popular: int | None = None
     popular_that_stay: float | None = None
     leaks: Mapping[str, Mapping[str, float]] | None = None
 
@@ -190,15 +197,19 @@ def _drift(log: InteractionLog) -> dict[str, Any]:
         return {}
     before, end = order[:cut], order[cut:]
     popular = min(MOST_POPULAR, len(np.unique(log.items[end])))
-    top = [
-        set(np.argsort(-np.bincount(log.items[rows]))[:popular].tolist())
-        for rows in (before, end)
-    ]
-    return {
+    drift: dict[str, Any] = {
         "new_items_at_end": _share_of_new(log.items, before, end),
         "new_users_at_end": _share_of_new(log.users, before, end),
-        "popular_that_stay": len(top[0] & top[1]) / popular,
     }
+    # Most of a catalogue stays popular whatever happens.
+    if popular <= _MOST_OF_ALL * len(np.unique(log.items)):
+        top = [
+            set(np.argsort(-np.bincount(log.items[rows]))[:popular].tolist())
+            for rows in (before, end)
+        ]
+        drift["popular"] = popular
+        drift["popular_that_stay"] = len(top[0] & top[1]) / popular
+    return drift
 
 
 def _share_of_new(

@@ -3,7 +3,6 @@
 from mgnm_tf.data.health import BURST
 from mgnm_tf.data.health import FIRST_YEAR
 from mgnm_tf.data.health import LAST_SHARE
-from mgnm_tf.data.health import MOST_POPULAR
 from mgnm_tf.data.health import LogHealth
 
 _MUCH = 0.2
@@ -162,18 +161,21 @@ def _clock(health: LogHealth) -> list[Finding]:
 def _drift(health: LogHealth) -> list[Finding]:
     if health.new_items_at_end is None or health.new_users_at_end is None:
         return []
-    stay = health.popular_that_stay or 0.0
     much = max(health.new_items_at_end, health.new_users_at_end) >= _MUCH
-    return [
-        (
-            "care" if much or stay < 0.5 else "fact",
-            f"Drift: in the last {percent(LAST_SHARE)} of the events "
-            f"{percent(health.new_items_at_end)} are of items and "
-            f"{percent(health.new_users_at_end)} of users that were not there "
-            f"before, and {percent(stay)} of its {MOST_POPULAR} most popular "
-            "items were among the most popular before.",
+    text = (
+        f"Drift: in the last {percent(LAST_SHARE)} of the events "
+        f"{percent(health.new_items_at_end)} are of items and "
+        f"{percent(health.new_users_at_end)} of users that were not there "
+        "before"
+    )
+    if health.popular_that_stay is not None:
+        much |= health.popular_that_stay < 0.5
+        text += (
+            f", and {percent(health.popular_that_stay)} of its "
+            f"{health.popular} most popular items were among the "
+            f"{health.popular} most popular before"
         )
-    ]
+    return [("care" if much else "fact", f"{text}.")]
 
 
 def _leaks(health: LogHealth, split: str) -> list[Finding]:

@@ -5,6 +5,8 @@ import zlib
 from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -56,6 +58,42 @@ def read_table(
     if text is None:
         return _read_parquet(path, ids, numbers, _begins_with(path, _GZIP))
     return text.read(ids, numbers)
+
+
+def read_head(
+    path: Path,
+    columns: Sequence[str],
+    rows: int,
+    separator: str | None = None,
+    quotes: bool = True,
+) -> pa.Table:
+    """Reads the first rows of a file, and no more of it.
+
+    Args:
+        path: see `read_table`; so are `separator` and `quotes`.
+        columns: the names of the columns; those of a text file stay text.
+        rows: how many.
+        separator: what stands between the fields of a text file.
+        quotes: whether fields may stand in quotation marks. Defaults to
+            `True`.
+
+    Raises:
+        DataError: as `read_table`, of what is wrong in these rows.
+        UserError: the separator is empty.
+    """
+    text = _text_table(path, separator, None, quotes)
+    if text is not None:
+        # One line is the header.
+        return replace(text, most_lines=rows + 1).read([], columns)[:rows]
+    with _whole_parquet(path):
+        compressed = _begins_with(path, _GZIP)
+        with (gzip.open if compressed else pa.OSFile)(str(path)) as opened:
+            file = pa.parquet.ParquetFile(opened)
+            check_columns(str(path), columns, file.schema_arrow.names)
+            batches = [*islice(file.iter_batches(rows, columns=columns), 1)]
+            if not batches:
+                return file.schema_arrow.empty_table().select(columns)
+            return pa.Table.from_batches(batches)
 
 
 def column_names_of(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +20,7 @@ from mgnm_tf.data.columns import check_columns
 from mgnm_tf.data.text_lines import LineCounter
 from mgnm_tf.data.text_lines import RowShape
 from mgnm_tf.data.text_lines import count_rows
+from mgnm_tf.data.text_lines import first_lines
 from mgnm_tf.errors import DataError
 
 _BLOCK_BYTES = 1 << 24
@@ -35,6 +37,8 @@ class TextTable:
         separator: what stands between the fields.
         column_names: the columns, if there is no header line.
         quotes: whether a field may stand in quotation marks.
+        most_lines: how many of its lines there are taken to be, about.
+            `None` for all.
     """
 
     path: Path
@@ -42,6 +46,7 @@ class TextTable:
     separator: str
     column_names: Sequence[str] | None = None
     quotes: bool = True
+    most_lines: int | None = None
 
     def header(self) -> list[str]:
         """Returns the names of the columns.
@@ -121,7 +126,11 @@ class TextTable:
         return table
 
     def _open(self) -> BinaryIO:
-        return (gzip.open if self.compressed else open)(self.path, "rb")
+        file = (gzip.open if self.compressed else open)(self.path, "rb")
+        if self.most_lines is None:
+            return file
+        with file:
+            return BytesIO(first_lines(file, self.most_lines, self.quotes))
 
     def _header(self) -> list[str]:
         with self._open() as file:

@@ -23,7 +23,7 @@ def write_start_page(
         path: the page to make or replace.
         name: the name of the log.
         said: what was guessed of it, as sentences.
-        minutes: the minutes that there were.
+        minutes: the minutes that there were, of all calls together.
         started: the fields of `mgnm_tf.studies.start_result.Started`, and
             `cuts`, what was cut, as sentences.
     """

@@ -77,14 +77,16 @@ def start(
     comparison (`runs`), and the facts behind the page (`start.json`,
     `health.json`, `verdict.json`). Called again with the same arguments, it
     continues: what is finished is kept, and what was begun gets the epochs
-    that it was given.
+    that it was given. The minutes may be others: a model for which there was
+    no time gets another chance.
 
     Args:
         source: a CSV, TSV or Parquet file.
         out: the folder to make.
-        minutes: what all may take together, on this machine as busy as it
-            is. The models that count come first and take what they take;
-            the last epoch and the evaluation of a training may go over it.
+        minutes: what all of this call may take together, on this machine as
+            busy as it is. The models that count come first and take what
+            they take; the last epoch and the evaluation of a training may go
+            over it.
         seed: the seed of all runs.
         columns: role ("user", "item", "time", "split") -> its column, where
             it is known.
@@ -109,7 +111,6 @@ def start(
     command = {
         "file": str(source.absolute()),
         "sha256": sha256(source),
-        "minutes": minutes,
         "seed": seed,
         "columns": {role: one for role, one in (columns or {}).items() if one},
         "separator": separator,
@@ -148,6 +149,8 @@ def start(
         deadline=deadline - _TAIL,
         console=console,
     )
+    if trainings.open() or not state.get("minutes"):
+        state.keep(minutes=(state.get("minutes") or 0.0) + minutes)
     trainings.make()
     counted = list(summary["models"])
     labels = [*counted, *trainings.finished()]

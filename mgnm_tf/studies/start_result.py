@@ -19,6 +19,7 @@ from mgnm_tf.studies.start_trainings import Trainings
 from mgnm_tf.studies.verdict import Verdict
 from mgnm_tf.studies.verdict import difference
 from mgnm_tf.studies.verdict import mean_of
+from mgnm_tf.studies.verdict import relative
 from mgnm_tf.studies.verdict import shown
 from mgnm_tf.studies.verdict import verdict_of
 from mgnm_tf.utils.files import read_json
@@ -112,7 +113,7 @@ def conclude(
         started.page,
         name=source.name,
         said=trainings.state.get("said"),
-        minutes=trainings.state.get("command")["minutes"],
+        minutes=trainings.state.get("minutes"),
         started={**asdict(started), "cuts": cuts},
     )
     return started
@@ -158,11 +159,8 @@ def _rows(
             epochs = f"{trainings.epochs_of(label):.3g} of {full}"
         if label != base and means[base].mean > 0:
             one = difference(users[label], users[base], metric)
-            relative = [
-                f"{100 * end / means[base].mean:+.0f}"
-                for end in (one.mean, one.low, one.high)
-            ]
-            gain = f"{relative[0]} % ({relative[1]} to {relative[2]})"
+            mean, low, high = relative(one, means[base].mean)
+            gain = f"{mean} % ({low} to {high})"
         rows.append(
             {
                 "model": label,

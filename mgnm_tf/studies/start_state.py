@@ -16,6 +16,7 @@ class StartState:
     """The content of `start.json`, written at every step.
 
     - `command`: what was asked for; the same command continues.
+    - `minutes`: those of all calls that had something to train.
     - `columns`, `split`, `said`: what was guessed, and its sentences.
     - `measured`: model -> seconds, see `Estimate`.
     - `epochs`: model -> the epochs that it was given.

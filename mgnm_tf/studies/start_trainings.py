@@ -2,9 +2,11 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import asdict
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -71,34 +73,56 @@ class Trainings:
     console: Console
 
     def make(self) -> None:
-        """Trains what fits; what was begun before is continued first."""
+        """Trains what fits; what was begun before is continued first.
+
+        One model after the other is measured and, if it fits, trained: what
+        measuring the later ones takes is not taken from the first.
+        """
         self.state.keep(failed={})
-        for label in self.state.get("epochs") or {}:
+        begun = dict(self.state.get("epochs") or {})
+        for label in begun:
             if not self._finished(label):
                 self._make(label)
-        costs = {
-            label: self._cost(label)
-            for label in self.models
-            if label not in (self.state.get("epochs") or {})
-            and self._left() > 0
-            and self._measure(label)
-        }
-        # Who did not fit at first may fit into what others left over.
-        for label in [*costs, *costs]:
-            if label not in costs or self._finished(label):
+        waiting = [label for label in self.models if label not in begun]
+        costs: dict[str, Cost] = {}
+        while waiting:
+            label = waiting.pop(0)
+            if self._left() <= 0 or not self._measure(label):
                 continue
-            # A scrap of a training beside a whole one would only mislead.
-            fitting = share_out(
-                costs, _SLACK * self._left(), anything=not self.finished()
-            )
-            if label in fitting:
+            costs[label] = cost = self._cost(label)
+            # Kept for those that wait, who are measured when it is their
+            # turn: their fewest epochs, as if they were as slow.
+            kept = replace(cost, epochs=cost.fewest)
+            shares = {label: cost, **dict.fromkeys(waiting, kept)}
+            if self._make_if_it_fits(label, shares, others=bool(waiting)):
                 del costs[label]
-                self.state.note("epochs", label, fitting[label])
-                self._make(label, others=bool(costs))
+        for label in [*costs]:
+            # A scrap of a training beside a whole one would only mislead.
+            if not self.finished():
+                self._make_if_it_fits(label, costs, anything=True)
+
+    def _make_if_it_fits(
+        self,
+        label: str,
+        costs: Mapping[str, Cost],
+        others: bool = False,
+        anything: bool = False,
+    ) -> bool:
+        """Trains a model for its share of what is left, if it has one."""
+        chosen = share_out(costs, _SLACK * self._left(), anything)
+        if label not in chosen:
+            return False
+        self.state.note("epochs", label, chosen[label])
+        self._make(label, others)
+        return True
 
     def finished(self) -> list[str]:
         """Returns the labels of the runs that are there."""
         return [label for label in self.models if self._finished(label)]
+
+    def open(self) -> list[str]:
+        """Returns the labels of the runs that are not there."""
+        return [label for label in self.models if not self._finished(label)]
 
     def options(self, label: str) -> dict[str, int]:
         """Returns what wins over the recipe of a model."""

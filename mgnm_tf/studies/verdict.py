@@ -46,8 +46,10 @@ class Verdict:
         headline: the verdict in a few words.
         sentences: how it comes about, and how sure it is.
         model: the model to go on with.
-        enough: whether a model that counts is enough.
-        level: trained models that are not told apart from the best one.
+        enough: whether a model that counts is enough, which is said only if
+            a gain that is worth a training can be ruled out.
+        level: trained models that are not told apart from the best one; all
+            others if trainings were cut.
     """
 
     headline: str
@@ -113,6 +115,8 @@ def verdict_of(
 
     It is if it is better than the best model that counts by `LEAST_GAIN`,
     relatively, with p < `ALPHA`, corrected by Holm over the trained models.
+    If none is, the model that counts is enough where the intervals of all end
+    below that gain; otherwise the data cannot tell.
 
     Args:
         simple: models that count -> `Evaluation.per_user`.
@@ -145,14 +149,21 @@ def verdict_of(
         for name, gain in gains.items()
         if corrected[name] < ALPHA and gain.mean >= LEAST_GAIN * means[base]
     ]
-    best = max(better or trained, key=means.__getitem__)
-    against = _against(best, base, means, gains[best], corrected[best], metric)
+    unclear = [
+        name
+        for name, gain in gains.items()
+        if gain.high > LEAST_GAIN * means[base]
+    ]
+    best = max(better or unclear or trained, key=means.__getitem__)
+    against = _against(
+        best, base, means, gains[best], corrected, metric, bool(cuts)
+    )
     if not better:
         return Verdict(
-            _enough(base, bool(cuts)),
-            (against, *_what_is_asked(), *cuts),
+            _unclear() if unclear else _enough(base, bool(cuts)),
+            (against, *_what_is_asked(base, bool(unclear)), *cuts),
             base,
-            enough=True,
+            enough=not unclear,
         )
     level, order = _order(best, trained, metric, bool(cuts))
     headline = f"{shown(best)} is worth its training here"
@@ -212,10 +223,22 @@ def _enough(base: str, cut: bool) -> str:
     return f"{shown(base)} is enough here."
 
 
-def _what_is_asked() -> tuple[str, ...]:
+def _unclear() -> str:
+    return "These data cannot tell whether a training is worth it."
+
+
+def _what_is_asked(base: str, unclear: bool) -> tuple[str, ...]:
+    least = f"{100 * LEAST_GAIN:.0f} %"
+    asked = (
+        f"Worth a training would be {least} more with p < {ALPHA} (corrected "
+        "by Holm)."
+    )
+    if not unclear:
+        return (asked,)
     return (
-        f"Worth a training would be {LEAST_GAIN:.0%} more with "
-        f"p < {ALPHA} (corrected by Holm).".replace("%", " %"),
+        asked,
+        f"That is not shown, and not ruled out either: the interval goes "
+        f"beyond {least}. {shown(base)} costs less until more users tell.",
     )
 
 
@@ -224,25 +247,56 @@ def _against(
     base: str,
     means: Mapping[str, float],
     gain: Interval,
-    pvalue: float,
+    pvalues: Mapping[str, float],
     metric: str,
+    cut: bool,
 ) -> str:
+    name = shown(best)
+    # Of trainings that were cut none is said to be the best.
+    who = name if cut else f"The best trained model, {name},"
     text = (
-        f"The best trained model, {shown(best)}, has {metric.upper()} "
-        f"{means[best]:.4f}, {shown(base)} {means[base]:.4f}: "
+        f"{who} has {metric.upper()} {means[best]:.4f}, {shown(base)} "
+        f"{means[base]:.4f}: "
     )
-    return text + _relative(gain, means[base], pvalue)
+    return text + _relative(gain, means[base], pvalues[best], len(pvalues))
 
 
-def _relative(gain: Interval, base: float, pvalue: float) -> str:
+def relative(gain: Interval, base: float) -> list[str]:
+    """Returns a difference and the ends of its interval in percent.
+
+    Args:
+        gain: the difference.
+        base: what it is a difference to, above 0. No metric is below 0, so
+            nothing is more than 100 % below it.
+    """
+    return [
+        f"{max(100 * value / base, -100.0):+.0f}"
+        for value in (gain.mean, gain.low, gain.high)
+    ]
+
+
+def _relative(
+    gain: Interval, base: float, pvalue: float, compared: int = 1
+) -> str:
+    """Says a difference, its interval and how likely it is chance.
+
+    Args:
+        gain: the difference.
+        base: what it is a difference to.
+        pvalue: as it is to be said, corrected or not.
+        compared: for how many models `pvalue` is corrected.
+    """
     chance = "p < 0.001" if pvalue < 0.001 else f"p = {pvalue:.3f}"
+    alone = ""
+    if compared > 1:
+        alone = f", not corrected for {compared} comparisons"
+        chance += " corrected by Holm"
     if base <= 0.0:
         return f"{gain.mean:+.4f} ({chance})."
-    mean, low, high = (
-        f"{100 * value / base:+.0f} %"
-        for value in (gain.mean, gain.low, gain.high)
+    mean, low, high = (f"{text} %" for text in relative(gain, base))
+    return (
+        f"{mean} (95 % interval over users {low} to {high}{alone}; {chance})."
     )
-    return f"{mean} (95 % interval over users {low} to {high}, {chance})."
 
 
 def _on_later(
@@ -277,13 +331,17 @@ def _order(
     cut: bool,
 ) -> tuple[list[str], tuple[str, ...]]:
     """Returns the models that are level with the best one, and says it."""
-    behind = {
-        name: difference(trained[best], table, metric)
-        for name, table in trained.items()
-        if name != best
-    }
-    if not behind:
+    others = [name for name in trained if name != best]
+    if not others:
         return [], ()
+    if cut:
+        return others, (
+            "As trainings were cut, the order of the trained models is open.",
+        )
+    behind = {
+        name: difference(trained[best], trained[name], metric)
+        for name in others
+    }
     corrected = _corrected(behind)
     level = [name for name in behind if corrected[name] >= ALPHA]
     told = [name for name in behind if name not in level]
@@ -295,8 +353,4 @@ def _order(
         )
     if level:
         lines.append(f"It is not told apart from {_listed(level)}.")
-    if cut:
-        lines.append(
-            "As trainings were cut, the order of the trained models is open."
-        )
     return level, tuple(lines)

@@ -24,6 +24,9 @@ from mgnm_tf.utils.validation import unknown_name
 _MEASURE = ("monitor", "validation_negatives", "max_length")
 """What trials are compared by: with another one they rank other lists."""
 
+_BUDGET = ("epochs", "patience", "batch_size", "objective")
+"""What says how much a trial trains, which is the same for all of them."""
+
 
 def space_for(
     config: TrainConfig, space: Mapping[str, Any] | None = None
@@ -58,7 +61,7 @@ def space_for(
     if not made:
         raise UserError(
             f"The default search space has nothing for {config.model}; give "
-            "one of your own."
+            "one of your own by `space` (`--space`)."
         )
     return made
 
@@ -90,7 +93,7 @@ def values_of(config: TrainConfig) -> dict[str, Any]:
     training = {
         name: getattr(config, name)
         for name in Training.model_fields
-        if name not in ("optimizer", "after", *_MEASURE)
+        if name not in ("optimizer", "after", *_MEASURE, *_BUDGET)
     }
     optimizer = {
         name: getattr(config.optimizer, field) for name, field in SHORT.items()
@@ -141,6 +144,11 @@ def _check(
         raise UserError(
             f"`{key}` cannot be searched: trials that differ in it are not "
             "measured alike. Give it beside the space."
+        )
+    if key in _BUDGET:
+        raise UserError(
+            f"`{key}` cannot be searched: every trial has the same budget. "
+            "Give it beside the space."
         )
     if key not in values:
         raise UserError(

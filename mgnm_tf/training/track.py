@@ -14,6 +14,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import keras
@@ -28,6 +29,21 @@ from mgnm_tf.runs.history import read_history
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import write_json
 from mgnm_tf.utils.validation import unknown_name
+
+_REMEDIES = {
+    "MLflow": (
+        "set MLFLOW_TRACKING_URI to where runs are kept, such as "
+        "sqlite:///mlflow.db or the address of a server"
+    ),
+    "Weights & Biases": (
+        "log in by `wandb login`, or set WANDB_MODE=offline to keep the run "
+        "on this machine"
+    ),
+}
+"""Tracker -> what helps against most of its refusals."""
+
+_MOST_CHARACTERS = 200
+"""Of the reason that a tracker gives; some are a page."""
 
 
 @dataclass(frozen=True)
@@ -200,12 +216,15 @@ def _mlflow(run: _Run) -> Iterator[Tracker]:
 
 @contextmanager
 def _refusals_of(title: str, kind: type[Exception]) -> Iterator[None]:
-    """Turns what a tracker raises into a sentence."""
+    """Turns what a tracker raises into what to do, and its first line."""
     try:
         yield
     except kind as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{title} refuses the run: {reason}") from error
+        first = next(iter(str(error).strip().splitlines()), "no reason given")
+        reason = shorten(first, _MOST_CHARACTERS, placeholder=" ...")
+        raise UserError(
+            f"{title} refuses the run; {_REMEDIES[title]}. It says: {reason}"
+        ) from error
 
 
 def _without_at(metrics: Mapping[str, float]) -> dict[str, float]:

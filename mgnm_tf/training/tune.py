@@ -125,10 +125,13 @@ def tune(
             else, or no trial has a value.
     """
     if trials < 1:
-        raise UserError(f"`trials` must be at least 1. Received: {trials}")
+        raise UserError(
+            f"`trials` (`--trials`) must be at least 1. Received: {trials}"
+        )
     if timeout_minutes is not None and not timeout_minutes > 0:
         raise UserError(
-            f"`timeout_minutes` must be above 0. Received: {timeout_minutes}"
+            "`timeout_minutes` (`--timeout-minutes`) must be above 0. "
+            f"Received: {timeout_minutes}"
         )
     optuna = optuna_or_sentence()
     end = np.inf

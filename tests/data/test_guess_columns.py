@@ -120,6 +120,22 @@ def test_times_are_told_from_ids(times, tmp_path, caplog):
     assert caplog.text == ""
 
 
+def test_a_year_by_name_has_to_hold_times(tmp_path):
+    """That of a film is none."""
+    path = named_as(tmp_path / "log.csv", "user_id", "item_id", "moment")
+    table = pd.read_csv(path)
+    table["year"] = 1950 + table["item_id"] % 70
+    assert guess_columns(write(path, table)).time == "moment"
+    ordered = table.drop(columns="moment").assign(order=range(len(table)))
+    guess = guess_columns(write(path, ordered))
+    assert guess.time == "order" and guess.positions
+    with pytest.raises(DataError, match="name it with --time-column"):
+        guess_columns(write(path, table.drop(columns="moment")))
+    table["year"] = table.pop("moment")
+    guess = guess_columns(write(path, table))
+    assert guess.time == "year" and "'year' (by its name)" in guess.said[0]
+
+
 def test_positions_are_said(tmp_path):
     values = rows()
     path = write(
@@ -205,7 +221,22 @@ def test_columns_that_contents_do_not_tell_apart_are_named(tmp_path):
             "time": rows()["time"],
         },
     )
-    with pytest.raises(DataError, match="user could be 'left' or 'right'"):
+    with pytest.raises(
+        DataError,
+        match="the user could be 'left' or 'right', the item could be 'left' "
+        "or 'right'; name the columns with --user-column and --item-column",
+    ):
+        guess_columns(path)
+
+
+def test_what_is_unsure_is_told_beside_what_is_missing(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("user_id,customer_id,item_id\n1,2,3\n1,2,4\n")
+    with pytest.raises(
+        DataError,
+        match="to be the time; name it with --time-column, if it is there; "
+        "also, the user could be 'user_id' or 'customer_id'",
+    ):
         guess_columns(path)
 
 
@@ -272,3 +303,27 @@ def test_broken_files_are_told(content, message, tmp_path):
         guess_columns(path)
     with pytest.raises(DataError, match="does not exist"):
         guess_columns(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan], ids=str)
+def test_what_is_not_finite_is_no_time(value, tmp_path):
+    values = rows()
+    other = values["time"].astype(float)
+    other[7] = value
+    path = write(
+        tmp_path / "log.csv",
+        {
+            "user_id": values["user"],
+            "item_id": values["item"],
+            "weight": other,
+            "moment": values["time"],
+        },
+    )
+    assert guess_columns(path).time == "moment"
+
+
+def test_columns_without_rows_are_told(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("who,what,at\n")
+    with pytest.raises(DataError, match="has columns but no rows; expected"):
+        guess_columns(path)

@@ -90,8 +90,26 @@ def test_drift():
     health = health_of(users, items, START + np.arange(100))
     assert health.new_items_at_end == pytest.approx(0.4)
     assert health.new_users_at_end == pytest.approx(0.2)
-    end = set(items[90:].tolist())
-    assert health.popular_that_stay == pytest.approx((len(end) - 1) / len(end))
+    # 7 of the 8 items of the log.
+    assert health.popular is None and health.popular_that_stay is None
+    said = texts(health)
+    assert "most popular" not in said
+    assert "20 % of users that were not there before." in said
+
+
+@pytest.mark.parametrize("count", [10, 100])
+def test_drift_of_what_is_popular(count):
+    """Half of the items at the end were among the popular ones before."""
+    popular, end = np.arange(count), np.arange(count) + count // 2
+    others = np.arange(count, 4 * count)
+    items = np.concatenate([np.repeat(popular, 3), np.repeat(others, 2), end])
+    users, times = np.arange(len(items)) % 90, START + np.arange(len(items))
+    health = health_of(users, items, times)
+    assert (health.popular, health.popular_that_stay) == (count, 0.5)
+    assert (
+        f"50 % of its {count} most popular items were among the {count} most "
+        "popular before."
+    ) in texts(health)
 
 
 def test_what_splits_leak():

@@ -12,8 +12,10 @@ from mgnm_tf.data.log import read_log
 from mgnm_tf.data.synthetic import make_world
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
+from mgnm_tf.runs.config import configure
 from mgnm_tf.studies import start as module
 from mgnm_tf.studies import start_trainings
+from mgnm_tf.studies.estimate import Estimate
 from mgnm_tf.studies.start import choose_split
 from mgnm_tf.studies.start import models_for
 from mgnm_tf.studies.start import start
@@ -101,13 +103,15 @@ def test_what_comes_next_can_be_typed(made, log):
 def test_the_same_command_trains_nothing_again(log, made, monkeypatch):
     out, started = made
     no_training(monkeypatch)
-    assert start(log, out, minutes=10) == started
+    assert start(log, out, minutes=7) == started
+    assert '<p class="of">my log.csv, 10 minutes</p>' in (
+        (out / "start.html").read_text()
+    )
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"minutes": 9}, "minutes is 9, was 10"),
         ({"seed": 1}, "seed is 1, was 0"),
         ({"columns": {"user": "product"}}, "columns is"),
     ],
@@ -182,6 +186,67 @@ def test_too_little_time_and_failures_are_said(log, tmp_path, monkeypatch):
     started = start(log, tmp_path / "other", minutes=10)
     assert started.verdict.sentences == ("GRU4Rec failed: The disk is full.",)
     assert started.verdict.model in ("popularity", "item_knn")
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """Three models that are neither measured nor trained, but told."""
+    told, seconds = [], {}
+    models = ["sasrec", "gru4rec", "comirec_sa"]
+    monkeypatch.setattr(module, "models_for", lambda median: models)
+
+    def estimate_run(data, config):
+        told.append(f"measure {config.model}")
+        epoch = seconds.get(config.model, 0.001)
+        return Estimate(0.001, epoch, config.epochs)
+
+    def make_run(run, *arguments):
+        told.append(f"train {run.config.model}")
+        raise UserError("Not here.")
+
+    monkeypatch.setattr(start_trainings, "estimate_run", estimate_run)
+    monkeypatch.setattr(start_trainings, "make_run", make_run)
+    return told, seconds
+
+
+def test_each_model_is_trained_before_the_next_is_measured(log, tmp_path, told):
+    told, seconds = told
+    seconds["gru4rec"] = 1e6
+    start(log, tmp_path / "out", minutes=10)
+    assert told == [
+        *("measure sasrec", "train sasrec"),
+        "measure gru4rec",
+        *("measure comirec_sa", "train comirec_sa"),
+    ]
+
+
+def test_minutes_may_be_others_and_are_added_up(log, tmp_path, told):
+    told, _ = told
+    out = tmp_path / "out"
+    start(log, out, minutes=0.01)
+    assert told == []
+    start(log, out, minutes=10)
+    assert "train sasrec" in told
+    assert ", 10.01 minutes</p>" in (out / "start.html").read_text()
+
+
+def test_the_first_leaves_time_for_the_fewest_epochs_of_the_others(
+    log, tmp_path, told, monkeypatch
+):
+    _, seconds = told
+    full = configure("sasrec").epochs
+    # Time for one and a half whole trainings: halves are kept for others.
+    monkeypatch.setattr(start_trainings, "_SLACK", 1.0)
+    monkeypatch.setattr(start_trainings, "_WRITING", 0.0)
+    seconds["sasrec"] = 600 / (1.5 * full)
+    start(log, tmp_path / "out", minutes=10)
+    state = json.loads((tmp_path / "out" / "start.json").read_text())
+    half = -(-full // 2)
+    assert half <= state["epochs"]["sasrec"] < full
+    others = {state["epochs"][one] for one in ("gru4rec", "comirec_sa")}
+    assert others == {
+        configure(one).epochs for one in ("gru4rec", "comirec_sa")
+    }
 
 
 @pytest.mark.parametrize(

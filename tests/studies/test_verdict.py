@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 
 from mgnm_tf.evaluation.significance import seeds_and_users
+from mgnm_tf.studies.verdict import Interval
 from mgnm_tf.studies.verdict import difference
 from mgnm_tf.studies.verdict import mean_of
 from mgnm_tf.studies.verdict import mean_over_users
+from mgnm_tf.studies.verdict import relative
 from mgnm_tf.studies.verdict import verdict_of
 
 METRIC = "ndcg@5"
@@ -64,6 +66,21 @@ def test_the_difference_is_that_of_the_test_over_seeds_and_users():
     assert found.pvalue == pytest.approx(expected["pvalue"])
 
 
+def test_nothing_is_more_than_all_below():
+    gain = Interval(-0.5, -1.3, 0.3, 0.2)
+    assert relative(gain, 1.0) == ["-50", "-100", "+30"]
+    assert relative(Interval(-1.2, -2.0, -1.1, 0.0), 1.0) == ["-100"] * 3
+
+
+def test_an_interval_beside_a_corrected_value_says_that_it_is_none():
+    trained = {"mgnm": users_of(0.16, seed=3)}
+    said = text_of(verdict_of(simple(), trained, METRIC))
+    assert "not corrected" not in said and "Holm" not in said
+    trained["sasrec"] = users_of(0.14, seed=4)
+    said = text_of(verdict_of(simple(), trained, METRIC))
+    assert ", not corrected for 2 comparisons; p < 0.001 corrected by" in said
+
+
 def test_what_does_not_vary_and_one_user():
     assert mean_over_users(np.zeros(3), np.ones(3)).pvalue == 1.0
     assert mean_over_users(np.ones(3), np.ones(3)).pvalue == 0.0
@@ -99,8 +116,8 @@ def test_models_that_are_level_are_named_together():
 
 @pytest.mark.parametrize(
     ("mean", "noise", "p"),
-    [(0.104, 0.01, "p < 0.001"), (0.11, 0.6, "p = 0."), (0.09, 0.05, "-10 %")],
-    ids=["sure but small", "large but by chance", "worse"],
+    [(0.1025, 0.01, "p = 0.0"), (0.09, 0.05, "-10 %")],
+    ids=["sure but small", "worse"],
 )
 def test_what_counts_is_enough(mean, noise, p):
     trained = {"gru4rec": users_of(mean, noise, seed=3)}
@@ -109,6 +126,37 @@ def test_what_counts_is_enough(mean, noise, p):
     assert verdict.enough and verdict.model == "item_knn"
     assert p in text_of(verdict)
     assert "Worth a training would be 5 % more" in text_of(verdict)
+
+
+@pytest.mark.parametrize(
+    ("mean", "noise", "count"),
+    [(0.2, 0.3, 40), (0.11, 0.6, 2000), (0.09, 0.6, 2000)],
+    ids=["few users", "large but by chance", "worse but by chance"],
+)
+def test_data_that_cannot_tell_are_said_to(mean, noise, count):
+    """A gain that is not shown, and not ruled out either."""
+    base = {name: table.head(count).copy() for name, table in simple().items()}
+    trained = {"gru4rec": users_of(mean, noise, count, seed=3)}
+    gain = difference(trained["gru4rec"], base["item_knn"], METRIC)
+    assert gain.pvalue >= 0.05 and gain.high > 0.005
+    verdict = verdict_of(base, trained, METRIC, ["A cut."])
+    assert verdict.headline == (
+        "These data cannot tell whether a training is worth it."
+    )
+    assert (verdict.model, verdict.enough) == ("item_knn", False)
+    said = text_of(verdict)
+    assert "enough" not in said and "A cut." in said
+    assert "not ruled out either: the interval goes beyond 5 %" in said
+
+
+def test_one_model_that_is_not_ruled_out_leaves_it_open():
+    trained = {
+        "sasrec": users_of(0.1, 0.01, seed=3),
+        "gru4rec": users_of(0.099, 0.6, seed=4),
+    }
+    verdict = verdict_of(simple(), trained, METRIC)
+    assert verdict.headline.startswith("These data cannot tell")
+    assert "GRU4Rec, has" in text_of(verdict)
 
 
 def test_chance_is_corrected_for_the_number_of_models():
@@ -121,8 +169,9 @@ def test_chance_is_corrected_for_the_number_of_models():
         name: users_of(0.1, 0.2, seed=seed)
         for seed, name in enumerate(("sasrec", "gru4rec", "comirec_sa"), 4)
     }
-    assert not verdict_of(base, {"mgnm": lucky}, METRIC).enough
-    assert verdict_of(base, {"mgnm": lucky, **others}, METRIC).enough
+    assert verdict_of(base, {"mgnm": lucky}, METRIC).model == "mgnm"
+    many = verdict_of(base, {"mgnm": lucky, **others}, METRIC)
+    assert many.model == "item_knn" and not many.enough
 
 
 def test_popularity_may_be_what_is_to_be_beaten():
@@ -134,8 +183,15 @@ def test_popularity_may_be_what_is_to_be_beaten():
 def test_cuts_are_said_and_leave_the_order_open():
     cut = "MGNM was trained for 4 of the 16 epochs of its recipe."
     trained = {"mgnm": users_of(0.16, seed=3), "sasrec": users_of(0.14, seed=4)}
-    said = text_of(verdict_of(simple(), trained, METRIC, [cut]))
+    verdict = verdict_of(simple(), trained, METRIC, [cut])
+    said = text_of(verdict)
     assert cut in said and "the order of the trained models is open" in said
+    assert "ahead of" not in said and "told apart" not in said
+    assert "best" not in said
+    assert verdict.headline == (
+        "Training is worth it here: MGNM and SASRec beat item-kNN."
+    )
+    assert verdict.level == ("sasrec",)
     worse = {"mgnm": users_of(0.05, seed=3)}
     verdict = verdict_of(simple(), worse, METRIC, [cut])
     assert verdict.headline.endswith("as far as such short trainings can tell.")

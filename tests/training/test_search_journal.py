@@ -70,7 +70,7 @@ def test_another_model_and_other_data_are_refused(data, searched):
     with pytest.raises(
         UserError, match="model is 'popularity', was 'item_knn'"
     ):
-        space = {"batch_size": [1, 2]}
+        space = {"negatives": [1, 2]}
         tune(data, "popularity", searched, trials=1, space=space)
     with pytest.raises(UserError, match=r"a search on other data \(small\)"):
         count(small_data(40), searched)

@@ -67,7 +67,7 @@ def test_what_is_inside():
     ("key", "low", "high", "whole"),
     [
         ("num_interests", 1, 8, True),
-        ("batch_size", 32, 512, True),
+        ("shared_negatives", 32, 512, True),
         ("negatives", 1, 8, True),
         ("dropout", 0, 1, False),
         ("learning_rate", 1, 2, False),

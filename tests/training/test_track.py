@@ -132,7 +132,8 @@ def test_a_run_that_mlflow_has_lost_is_told(data, tmp_path, mlflow):
     partial = run_folder.partial_path(out)
     partial.mkdir()
     (partial / run_folder.TRACKING).write_text('{"mlflow": "0123"}')
-    with pytest.raises(UserError, match="MLflow refuses the run: Run with id"):
+    message = "MLflow refuses the run; set MLFLOW_TRACKING_URI .*: Run with id"
+    with pytest.raises(UserError, match=message):
         fit.train(data, COUNTING, out, verbose=0, track="mlflow")
 
 
@@ -188,13 +189,31 @@ def test_a_run_of_wandb_that_is_active_is_taken(data, tmp_path, wandb):
 
 def test_a_refusal_of_wandb_is_told(data, tmp_path, wandb, monkeypatch):
     def init(**arguments):
-        raise wandb.errors.UsageError("No API key\nconfigured.")
+        raise wandb.errors.UsageError("No API key configured.\nMore of it.")
 
     monkeypatch.setattr(wandb, "init", init)
-    message = "Weights & Biases refuses the run: No API key configured"
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError) as caught:
         fit.train(data, COUNTING, tmp_path / "a", verbose=0, track="wandb")
+    assert str(caught.value) == (
+        "Weights & Biases refuses the run; log in by `wandb login`, or set "
+        "WANDB_MODE=offline to keep the run on this machine. It says: No API "
+        "key configured."
+    )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_reason_of_a_tracker_is_cut_short():
+    for text, said in (
+        ("word " * 100, " ..."),
+        ("", "It says: no reason given"),
+    ):
+        with (
+            pytest.raises(UserError) as caught,
+            track._refusals_of("MLflow", ValueError),
+        ):
+            raise ValueError(text)
+        assert str(caught.value).endswith(said)
+        assert len(str(caught.value)) < 400
 
 
 def test_tensorboard_follows_a_run(data, tmp_path):

@@ -360,8 +360,8 @@ def test_no_trial_begins_when_the_time_is_up(data, quick, tmp_path, caplog):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"trials": 0}, "`trials` must be at least 1. Received: 0"),
-        ({"timeout_minutes": 0}, "`timeout_minutes` must be above 0"),
+        ({"trials": 0}, r"\(`--trials`\) must be at least 1. Received: 0"),
+        ({"timeout_minutes": 0}, r"\(`--timeout-minutes`\) must be above 0"),
         ({"space": {"lats": [1]}}, "'lats'. Did you mean 'last'"),
         ({"space": {}}, "The search space is empty"),
         ({"space": {"monitor": ["val_gauc"]}}, "`monitor` cannot be searched"),
@@ -369,7 +369,11 @@ def test_no_trial_begins_when_the_time_is_up(data, quick, tmp_path, caplog):
         ({"space": {"sampling": {"low": 1, "high": 2}}}, "is no number"),
         ({"space": {"shrinkage": {"low": 2, "high": 1}}}, "must not be above"),
         ({"space": {"last": [0]}}, "Model item_knn: .*last"),
-        ({"space": {"batch_size": [0]}}, "`batch_size` must be at least 1"),
+        ({"space": {"shared_negatives": [-1]}}, "`shared_negatives` must be"),
+        ({"space": {"epochs": [5]}}, "`epochs` cannot be .* same budget"),
+        ({"space": {"patience": [5]}}, "`patience` cannot be .* same budget"),
+        ({"space": {"batch_size": [5]}}, "`batch_size` cannot be .* budget"),
+        ({"space": {"objective": ["bpr"]}}, "`objective` cannot be .* budget"),
         ({"space": "nowhere.toml"}, "nowhere.toml cannot be read"),
         ({"monitor": "val_loss"}, "item_knn has no val_loss"),
     ],
@@ -381,7 +385,7 @@ def test_unusable_requests(data, tmp_path, change, message):
 
 
 def test_a_model_of_which_nothing_is_searched(data, tmp_path):
-    with pytest.raises(UserError, match="has nothing for popularity"):
+    with pytest.raises(UserError, match=r"nothing for popularity.*--space"):
         tune(data, "popularity", tmp_path / "a", trials=1)
 
 
