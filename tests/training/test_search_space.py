@@ -77,3 +77,11 @@ def test_what_is_inside():
 )
 def test_whole_numbers_are_for_options_that_count(key, low, high, whole):
     assert is_whole(key, Range(low=low, high=high), "mgnm") is whole
+
+
+@pytest.mark.parametrize(
+    "key", ["epochs", "patience", "batch_size", "objective"]
+)
+def test_the_budget_is_not_searched(key):
+    with pytest.raises(UserError, match=f"`{key}` cannot be .* same budget"):
+        space_for(configure("mgnm"), {key: [5]})
