@@ -126,6 +126,18 @@ def _messages() -> Iterator[None]:
 
 
 @contextmanager
+def quiet_training() -> Iterator[None]:
+    """Leaves out what a training says, for commands that tell of each run."""
+    logger = logging.getLogger("mgnm_tf.training")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
 def values_of_the_user() -> Iterator[None]:
     """Turns the errors of argument checks into errors of the user."""
     try:

@@ -1,6 +1,5 @@
 """The command that compares models."""
 
-import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from mgnm_tf.cli.app import command
 from mgnm_tf.cli.app import console
 from mgnm_tf.cli.app import load_tensorflow
 from mgnm_tf.cli.app import notes
+from mgnm_tf.cli.app import quiet_training
 from mgnm_tf.cli.app import read_negatives
 from mgnm_tf.cli.app import read_numbers
 from mgnm_tf.cli.app import read_pairs
@@ -105,21 +105,20 @@ def compare(
     settings = {
         name: value for name, value in settings.items() if value is not None
     }
-    # The comparison tells of each run in a line of its own.
-    logging.getLogger("mgnm_tf.training").setLevel(logging.WARNING)
-    summary = comparison.compare(
-        data,
-        labels,
-        read_numbers(seeds, int, "--seeds"),
-        out,
-        settings={**settings, "k": protocol.k},
-        options=options,
-        recipes=None if recipes is None else read_recipes(recipes),
-        protocol=protocol,
-        jobs=jobs,
-        console=notes,
-        track=track,
-    )
+    with quiet_training():
+        summary = comparison.compare(
+            data,
+            labels,
+            read_numbers(seeds, int, "--seeds"),
+            out,
+            settings={**settings, "k": protocol.k},
+            options=options,
+            recipes=None if recipes is None else read_recipes(recipes),
+            protocol=protocol,
+            jobs=jobs,
+            console=notes,
+            track=track,
+        )
     table = terminal_table(summary, console.width)
     console.print(table, soft_wrap=False, crop=False)
     console.print(f"The report is {out / 'report.html'}.")

@@ -1,6 +1,5 @@
 """The command that makes the table or figure of a study."""
 
-import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ from mgnm_tf.cli.app import console
 from mgnm_tf.cli.app import load_tensorflow
 from mgnm_tf.cli.app import notes
 from mgnm_tf.cli.app import print_rows
+from mgnm_tf.cli.app import quiet_training
 from mgnm_tf.cli.app import read_numbers
 from mgnm_tf.errors import UserError
 
@@ -107,20 +107,22 @@ def study(
         "time",
     ):
         raise UserError(f"--later-only says nothing of the study {name}.")
-    logging.getLogger("mgnm_tf.training").setLevel(logging.WARNING)
-    made = run_study(
-        name,
-        data=data,
-        out=out,
-        seeds=None if seeds is None else read_numbers(seeds, int, "--seeds"),
-        only=None if only is None else only.split(","),
-        epochs=epochs,
-        jobs=jobs,
-        again=again,
-        keep=keep,
-        show=show,
-        console=notes,
-    )
+    with quiet_training():
+        made = run_study(
+            name,
+            data=data,
+            out=out,
+            seeds=None
+            if seeds is None
+            else read_numbers(seeds, int, "--seeds"),
+            only=None if only is None else only.split(","),
+            epochs=epochs,
+            jobs=jobs,
+            again=again,
+            keep=keep,
+            show=show,
+            console=notes,
+        )
     console.print(markdown(*study_table(made.study, made.results, later_only)))
     if made.results.levels:
         console.print(markdown(*levels_table(made.results)))
