@@ -95,7 +95,9 @@ def test_a_run_opened_later_needs_its_data(made):
 
 def test_a_log_has_to_be_split(made, tmp_path):
     _, run, _ = made
-    log = mgnm_tf.read_log(make_world(10, 20, seed=0, num_events=100))
+    log = mgnm_tf.read_log(
+        make_world(10, 120, seed=0, num_events=100, num_interests=1)
+    )
     with pytest.raises(UserError, match=r"give mgnm_tf.split_log\(log\)"):
         mgnm_tf.train(log, "popularity", tmp_path / "run")
     with pytest.raises(UserError, match="`protocol` must be a Protocol"):
