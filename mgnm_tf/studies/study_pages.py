@@ -24,6 +24,7 @@ from mgnm_tf.studies.study import Study
 from mgnm_tf.studies.study_results import StudyResults
 from mgnm_tf.studies.study_tables import Cells
 from mgnm_tf.studies.study_tables import has_later
+from mgnm_tf.studies.study_tables import later_caption
 from mgnm_tf.studies.study_tables import levels_table
 from mgnm_tf.studies.study_tables import mean_shares
 from mgnm_tf.studies.study_tables import origins
@@ -92,13 +93,8 @@ def _tables(study: Study, results: StudyResults) -> list[Block]:
         footnote += f" Published: {study.published.source}."
     blocks = [_table(study_table(study, results), "", footnote)]
     if has_later(study, results):
-        caption = (
-            f"The {int(results.ranks.later.sum()):,} of "
-            f"{len(results.ranks.users):,} records that are later than the "
-            "event before them"
-        )
         later = study_table(study, results, later_only=True)
-        blocks.append(_table(later, caption, ""))
+        blocks.append(_table(later, later_caption(results), ""))
     if results.levels:
         caption = "Share of the users whose true item a level scores highest"
         blocks.append(_table(levels_table(results), caption, ""))

@@ -113,11 +113,7 @@ def text_of(study: Study, name: str, results: StudyResults) -> str:
         parts.append(study.notes.strip())
     parts.append(markdown(*study_table(study, results)))
     if has_later(study, results):
-        parts.append(
-            f"The {int(results.ranks.later.sum()):,} of "
-            f"{len(results.ranks.users):,} records that are later than the "
-            "event before them:"
-        )
+        parts.append(f"{later_caption(results)}:")
         parts.append(markdown(*study_table(study, results, later_only=True)))
     if results.levels:
         parts.append(markdown(*levels_table(results)))
@@ -133,6 +129,15 @@ def has_later(study: Study, results: StudyResults) -> bool:
         return False
     later = results.ranks.later
     return later is not None and later.any() and not later.all()
+
+
+def later_caption(results: StudyResults) -> str:
+    """Returns what the second table is of."""
+    return (
+        f"The {int(results.ranks.later.sum()):,} of "
+        f"{len(results.ranks.users):,} records that are later than the "
+        "event before them"
+    )
 
 
 def levels_table(results: StudyResults) -> Cells:
