@@ -155,9 +155,10 @@ def configure(
             text is read by their declared type.
         further: recipes and parts besides those that stand with the model.
         **settings: fields of `TrainConfig` that win over the recipe; those
-            of its optimizer are `optimizer` (the name), `learning_rate`,
-            `learning_rate_schedule` and `weight_decay`. `None` leaves the
-            recipe its value.
+            of its optimizer have the names in `mgnm_tf.recipes.merge.SHORT`:
+            `optimizer` (the name), `learning_rate`,
+            `learning_rate_schedule`, `weight_decay`, `optimizer_l2`, ...
+            `None` leaves the recipe its value.
 
     Raises:
         UserError: a name is unknown, or a value is refused.
