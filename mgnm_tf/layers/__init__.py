@@ -4,6 +4,7 @@ from mgnm_tf.layers.embedding.item_embedding import ItemEmbedding
 from mgnm_tf.layers.embedding.user_embedding import UserEmbedding
 from mgnm_tf.layers.graph.graph_propagation import GraphPropagation
 from mgnm_tf.layers.graph.user_aware_adjacency import UserAwareAdjacency
+from mgnm_tf.layers.interest.atten_mixer_readout import AttenMixerReadout
 from mgnm_tf.layers.interest.bilstm_extractor import BiLSTMExtractor
 from mgnm_tf.layers.interest.capsule_extractor import CapsuleExtractor
 from mgnm_tf.layers.interest.dynamic_routing import DynamicRouting
@@ -24,6 +25,7 @@ from mgnm_tf.layers.sequence.attentive_pooling import AttentivePooling
 from mgnm_tf.layers.sequence.sequence_encoder import SequenceEncoder
 
 __all__ = [
+    "AttenMixerReadout",
     "AttentivePooling",
     "BiLSTMExtractor",
     "CapsuleExtractor",
