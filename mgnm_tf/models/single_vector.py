@@ -1,5 +1,6 @@
 """The base of models that read one vector off a history."""
 
+import keras
 from keras import ops
 
 from mgnm_tf.layers.embedding.item_embedding import ItemEmbedding
@@ -25,6 +26,8 @@ class SingleVectorRecommender(SequentialRecommender):
             divided by it, see `InterestScale`. Defaults to `None`.
         interest_bias: whether a learned vector is added to all user vectors,
             see `InterestScale`. Defaults to `False`.
+        embeddings_initializer: initializer of the item table. Defaults to
+            `"uniform"`.
         **kwargs: arguments of `keras.Model`.
 
     Raises:
@@ -38,6 +41,7 @@ class SingleVectorRecommender(SequentialRecommender):
         embedding_dim: int = 16,
         temperature: float | None = None,
         interest_bias: bool = False,
+        embeddings_initializer="uniform",
         **kwargs,
     ):
         check_positive_int(embedding_dim, "embedding_dim")
@@ -48,6 +52,7 @@ class SingleVectorRecommender(SequentialRecommender):
         self.item_embedding = ItemEmbedding(
             num_items,
             embedding_dim,
+            embeddings_initializer=embeddings_initializer,
             unit_norm=temperature is not None,
             name="item_embedding",
             dtype=self.dtype_policy,
@@ -91,4 +96,7 @@ class SingleVectorRecommender(SequentialRecommender):
             "embedding_dim": self.embedding_dim,
             "temperature": self.temperature,
             "interest_bias": self.interest_bias,
+            "embeddings_initializer": keras.initializers.serialize(
+                self.item_embedding.embeddings_initializer
+            ),
         }
