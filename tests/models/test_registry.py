@@ -35,6 +35,7 @@ OURS = [
     "comirec_sa",
     "surge",
     "narm",
+    "atten_mixer",
     "mgnm",
 ]
 """In the order of `models.toml`."""
