@@ -36,6 +36,7 @@ OURS = [
     "surge",
     "narm",
     "nextitnet",
+    "atten_mixer",
     "mgnm",
 ]
 """In the order of `models.toml`."""
