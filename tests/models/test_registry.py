@@ -34,6 +34,7 @@ OURS = [
     "comirec_dr",
     "comirec_sa",
     "surge",
+    "gcsan",
     "narm",
     "nextitnet",
     "atten_mixer",
