@@ -35,6 +35,7 @@ OURS = [
     "comirec_sa",
     "surge",
     "narm",
+    "nextitnet",
     "atten_mixer",
     "mgnm",
 ]
