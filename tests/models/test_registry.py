@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 OURS = [
     "popularity",
     "item_knn",
+    "sknn",
+    "vsknn",
     "youtube_dnn",
     "caser",
     "deeprec_caser",
