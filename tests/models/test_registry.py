@@ -34,6 +34,9 @@ OURS = [
     "comirec_dr",
     "comirec_sa",
     "surge",
+    "narm",
+    "nextitnet",
+    "atten_mixer",
     "mgnm",
 ]
 """In the order of `models.toml`."""
