@@ -95,6 +95,9 @@ class SingleVectorRecommender(SequentialRecommender):
     def score_vectors(self, encoded, vectors):
         return inner_products(encoded, vectors)
 
+    def query_vectors(self, encoded):
+        return encoded
+
     def interests(self, features: Features) -> Tensor:
         """Returns the user vectors (B, 1, d)."""
         return ops.expand_dims(self.encode(features), 1)
