@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from mgnm_tf.losses import BayesianPersonalizedRanking
-from mgnm_tf.losses import GeneralizedCrossEntropy
 from mgnm_tf.losses import CatalogueSoftmax
+from mgnm_tf.losses import GeneralizedCrossEntropy
 from mgnm_tf.losses import SampledSoftmax
 from mgnm_tf.losses import SigmoidCrossEntropy
 from mgnm_tf.losses import get_loss
