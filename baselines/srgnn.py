@@ -23,7 +23,8 @@ class SRGNN(SingleVectorRecommender):
     ```
 
     See `SessionGraph`, `GatedGraphStep` and `SoftAttentionReadout`. Without
-    the item table it has `15 d^2 + 14 d` parameters.
+    the item table it has `15 d^2 + 14 d` parameters. Table and weights are
+    drawn uniformly between -1 / sqrt(d) and 1 / sqrt(d).
 
     Args:
         num_users: number of known users; not used.
@@ -32,9 +33,6 @@ class SRGNN(SingleVectorRecommender):
         num_steps: number of steps on the graph, which share their weights.
             Defaults to `1`.
         temperature: see `SingleVectorRecommender`. Defaults to `None`.
-        embeddings_initializer: initializer of the item table; `None` draws
-            uniformly between -1 / sqrt(d) and 1 / sqrt(d), like all other
-            weights. Defaults to `None`.
         **kwargs: arguments of `SingleVectorRecommender`.
 
     Call arguments:
@@ -81,7 +79,6 @@ class SRGNN(SingleVectorRecommender):
         embedding_dim: int = 100,
         num_steps: int = 1,
         temperature: float | None = None,
-        embeddings_initializer=None,
         **kwargs,
     ):
         check_positive_int(embedding_dim, "embedding_dim")
@@ -90,8 +87,7 @@ class SRGNN(SingleVectorRecommender):
             num_items,
             embedding_dim,
             temperature,
-            embeddings_initializer=embeddings_initializer
-            or uniform_of_width(embedding_dim),
+            embeddings_initializer=uniform_of_width(embedding_dim),
             **kwargs,
         )
         self.num_steps = num_steps

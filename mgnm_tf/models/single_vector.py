@@ -10,6 +10,7 @@ from mgnm_tf.types import Features
 from mgnm_tf.types import Tensor
 from mgnm_tf.utils.inner_products import inner_products
 from mgnm_tf.utils.validation import check_positive_int
+from mgnm_tf.utils.validation import check_range
 
 
 class SingleVectorRecommender(SequentialRecommender):
@@ -26,8 +27,12 @@ class SingleVectorRecommender(SequentialRecommender):
             divided by it, see `InterestScale`. Defaults to `None`.
         interest_bias: whether a learned vector is added to all user vectors,
             see `InterestScale`. Defaults to `False`.
-        embeddings_initializer: initializer of the item table. Defaults to
+        embeddings_initializer: initializer of the item table, for a subclass
+            to choose; not part of the configuration. Defaults to
             `"uniform"`.
+        item_dropout: share of the numbers of the item vectors that are
+            scored that training sets to zero, after they got length 1.
+            Defaults to `0.0`.
         **kwargs: arguments of `keras.Model`.
 
     Raises:
@@ -42,13 +47,16 @@ class SingleVectorRecommender(SequentialRecommender):
         temperature: float | None = None,
         interest_bias: bool = False,
         embeddings_initializer="uniform",
+        item_dropout: float = 0.0,
         **kwargs,
     ):
         check_positive_int(embedding_dim, "embedding_dim")
+        check_range(item_dropout, "item_dropout", 0.0, 1.0)
         super().__init__(num_users, num_items, **kwargs)
         self.embedding_dim = embedding_dim
         self.temperature = temperature
         self.interest_bias = interest_bias
+        self.item_dropout = item_dropout
         self.item_embedding = ItemEmbedding(
             num_items,
             embedding_dim,
@@ -61,6 +69,9 @@ class SingleVectorRecommender(SequentialRecommender):
             temperature, interest_bias, name="scale", dtype=self.dtype_policy
         )
         self.scale.build((None, embedding_dim))
+        self.candidate_dropout = keras.layers.Dropout(
+            item_dropout, name="candidate_dropout", dtype=self.dtype_policy
+        )
 
     def user_vector(self, features: Features, training: bool = False) -> Tensor:
         """Returns the user vectors (B, d), of any length.
@@ -78,10 +89,14 @@ class SingleVectorRecommender(SequentialRecommender):
     def score(self, encoded, candidates, training=False):
         candidates = ops.convert_to_tensor(candidates)
         vectors = self.item_embedding(candidates, training=training)
+        vectors = self.candidate_dropout(vectors, training=training)
         return inner_products(encoded, vectors)
 
     def score_vectors(self, encoded, vectors):
         return inner_products(encoded, vectors)
+
+    def query_vectors(self, encoded):
+        return encoded
 
     def interests(self, features: Features) -> Tensor:
         """Returns the user vectors (B, 1, d)."""
@@ -96,7 +111,5 @@ class SingleVectorRecommender(SequentialRecommender):
             "embedding_dim": self.embedding_dim,
             "temperature": self.temperature,
             "interest_bias": self.interest_bias,
-            "embeddings_initializer": keras.initializers.serialize(
-                self.item_embedding.embeddings_initializer
-            ),
+            "item_dropout": self.item_dropout,
         }

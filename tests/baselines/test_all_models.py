@@ -48,6 +48,7 @@ OPTIONS = {
     "mimn": {"embedding_dim": 8},
     "tgsrec": {"embedding_dim": 8, "time_dim": 8, "num_neighbors": 4},
     "srgnn": {"embedding_dim": 8},
+    "niser_plus": {"embedding_dim": 8},
 }
 """Small sizes; a model that is not named here has its defaults."""
 

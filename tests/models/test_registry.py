@@ -35,6 +35,7 @@ OURS = [
     "comirec_sa",
     "surge",
     "srgnn",
+    "niser_plus",
     "mgnm",
 ]
 """In the order of `models.toml`."""
