@@ -51,6 +51,8 @@ OPTIONS = {
     "nextitnet": {"embedding_dim": 8, "num_repeats": 1},
     "atten_mixer": {"embedding_dim": 8, "num_heads": 2},
     "narm": {"embedding_dim": 8, "hidden_dim": 8, "session_dropout": 0.1},
+    "srgnn": {"embedding_dim": 8},
+    "niser_plus": {"embedding_dim": 8},
 }
 """Small sizes; a model that is not named here has its defaults."""
 

@@ -40,6 +40,8 @@ OURS = [
     "narm",
     "nextitnet",
     "atten_mixer",
+    "srgnn",
+    "niser_plus",
     "mgnm",
 ]
 """In the order of `models.toml`."""
