@@ -36,6 +36,7 @@ OURS = [
     "surge",
     "narm",
     "nextitnet",
+    "srgnn_atten_mixer",
     "atten_mixer",
     "mgnm",
 ]
