@@ -39,6 +39,7 @@ OURS = [
     "gcsan",
     "narm",
     "nextitnet",
+    "srgnn_atten_mixer",
     "atten_mixer",
     "srgnn",
     "niser_plus",
