@@ -1,5 +1,6 @@
 """The base of models that read one vector off a history."""
 
+import keras
 from keras import ops
 
 from mgnm_tf.layers.embedding.item_embedding import ItemEmbedding
@@ -9,6 +10,7 @@ from mgnm_tf.types import Features
 from mgnm_tf.types import Tensor
 from mgnm_tf.utils.inner_products import inner_products
 from mgnm_tf.utils.validation import check_positive_int
+from mgnm_tf.utils.validation import check_range
 
 
 class SingleVectorRecommender(SequentialRecommender):
@@ -25,6 +27,12 @@ class SingleVectorRecommender(SequentialRecommender):
             divided by it, see `InterestScale`. Defaults to `None`.
         interest_bias: whether a learned vector is added to all user vectors,
             see `InterestScale`. Defaults to `False`.
+        embeddings_initializer: initializer of the item table, for a subclass
+            to choose; not part of the configuration. Defaults to
+            `"uniform"`.
+        item_dropout: share of the numbers of the item vectors that are
+            scored that training sets to zero, after they got length 1.
+            Defaults to `0.0`.
         **kwargs: arguments of `keras.Model`.
 
     Raises:
@@ -38,16 +46,21 @@ class SingleVectorRecommender(SequentialRecommender):
         embedding_dim: int = 16,
         temperature: float | None = None,
         interest_bias: bool = False,
+        embeddings_initializer="uniform",
+        item_dropout: float = 0.0,
         **kwargs,
     ):
         check_positive_int(embedding_dim, "embedding_dim")
+        check_range(item_dropout, "item_dropout", 0.0, 1.0)
         super().__init__(num_users, num_items, **kwargs)
         self.embedding_dim = embedding_dim
         self.temperature = temperature
         self.interest_bias = interest_bias
+        self.item_dropout = item_dropout
         self.item_embedding = ItemEmbedding(
             num_items,
             embedding_dim,
+            embeddings_initializer=embeddings_initializer,
             unit_norm=temperature is not None,
             name="item_embedding",
             dtype=self.dtype_policy,
@@ -56,6 +69,9 @@ class SingleVectorRecommender(SequentialRecommender):
             temperature, interest_bias, name="scale", dtype=self.dtype_policy
         )
         self.scale.build((None, embedding_dim))
+        self.candidate_dropout = keras.layers.Dropout(
+            item_dropout, name="candidate_dropout", dtype=self.dtype_policy
+        )
 
     def user_vector(self, features: Features, training: bool = False) -> Tensor:
         """Returns the user vectors (B, d), of any length.
@@ -73,6 +89,7 @@ class SingleVectorRecommender(SequentialRecommender):
     def score(self, encoded, candidates, training=False):
         candidates = ops.convert_to_tensor(candidates)
         vectors = self.item_embedding(candidates, training=training)
+        vectors = self.candidate_dropout(vectors, training=training)
         return inner_products(encoded, vectors)
 
     def score_vectors(self, encoded, vectors):
@@ -91,4 +108,5 @@ class SingleVectorRecommender(SequentialRecommender):
             "embedding_dim": self.embedding_dim,
             "temperature": self.temperature,
             "interest_bias": self.interest_bias,
+            "item_dropout": self.item_dropout,
         }

@@ -34,6 +34,7 @@ OURS = [
     "comirec_dr",
     "comirec_sa",
     "surge",
+    "narm",
     "mgnm",
 ]
 """In the order of `models.toml`."""
