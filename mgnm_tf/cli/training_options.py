@@ -49,6 +49,7 @@ OF_THE_RUN: dict[str, tuple[type, str]] = {
     "steps_per_execution": (int, "Steps between two returns to Python."),
     "mixed_precision": (bool, "Compute in float16, which pays on GPUs."),
     "jit_compile": (bool, "Compile the training step with XLA."),
+    "watch_test": (bool, "Rank the test part after each epoch; only noted."),
 }
 """What a recipe does not hold."""
 
@@ -58,6 +59,7 @@ _SHOWN = {
     "init_from": "new weights",
     "mixed_precision": False,
     "jit_compile": False,
+    "watch_test": False,
 }
 
 # What `train`, `evaluate` and `compare` measure, alike in all.

@@ -2,8 +2,12 @@
 
 from mgnm_tf.layers.embedding.item_embedding import ItemEmbedding
 from mgnm_tf.layers.embedding.user_embedding import UserEmbedding
+from mgnm_tf.layers.graph.gated_graph_step import GatedGraphStep
 from mgnm_tf.layers.graph.graph_propagation import GraphPropagation
+from mgnm_tf.layers.graph.session_graph import SessionGraph
+from mgnm_tf.layers.graph.session_graph_encoder import SessionGraphEncoder
 from mgnm_tf.layers.graph.user_aware_adjacency import UserAwareAdjacency
+from mgnm_tf.layers.interest.atten_mixer_readout import AttenMixerReadout
 from mgnm_tf.layers.interest.bilstm_extractor import BiLSTMExtractor
 from mgnm_tf.layers.interest.capsule_extractor import CapsuleExtractor
 from mgnm_tf.layers.interest.dynamic_routing import DynamicRouting
@@ -22,13 +26,16 @@ from mgnm_tf.layers.scoring.max_interest import MaxInterest
 from mgnm_tf.layers.scoring.target_attention import TargetAttention
 from mgnm_tf.layers.sequence.attentive_pooling import AttentivePooling
 from mgnm_tf.layers.sequence.sequence_encoder import SequenceEncoder
+from mgnm_tf.layers.sequence.soft_attention_readout import SoftAttentionReadout
 
 __all__ = [
+    "AttenMixerReadout",
     "AttentivePooling",
     "BiLSTMExtractor",
     "CapsuleExtractor",
     "DynamicRouting",
     "FeedForward",
+    "GatedGraphStep",
     "GraphPropagation",
     "InterestAttention",
     "InterestExtractor",
@@ -41,6 +48,9 @@ __all__ = [
     "RecencyPrior",
     "SequenceEncoder",
     "SequentialCapsule",
+    "SessionGraph",
+    "SessionGraphEncoder",
+    "SoftAttentionReadout",
     "Squash",
     "SumExtractor",
     "TargetAttention",

@@ -54,6 +54,9 @@ class TrainConfig(Training):
             chooses by the length of an epoch.
         mixed_precision: whether to compute in float16 with float32 weights.
         jit_compile: whether XLA compiles the step.
+        watch_test: whether the test part is ranked after each epoch, too,
+            and written to the history; it decides nothing. A model that
+            counts has no epochs, and is not watched.
 
     Raises:
         pydantic.ValidationError: a value is outside its range, or a name is
@@ -74,6 +77,7 @@ class TrainConfig(Training):
     steps_per_execution: Positive | None = None
     mixed_precision: bool = False
     jit_compile: bool = False
+    watch_test: bool = False
 
     @model_validator(mode="before")
     @classmethod

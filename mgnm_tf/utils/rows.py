@@ -34,3 +34,23 @@ def take_rows(table: keras.Variable | Tensor, ids: Tensor) -> Tensor:
         if isinstance(value, tf.Variable):
             return tf.gather(value, ids)
     return ops.take(table, ids, axis=0)
+
+
+def take_positions(values: Tensor, index: Tensor) -> Tensor:
+    """Looks positions up in each row of a batch.
+
+    What `keras.ops.take_along_axis(values, index[..., None], axis=1)` does,
+    but whole vectors are copied, not their numbers one by one.
+
+    Args:
+        values: (B, n, d).
+        index: integers from 0 to n - 1, (B, m).
+
+    Returns:
+        (B, m, d).
+    """
+    batch, length = ops.shape(values)[:2]
+    index = ops.cast(index, "int32")
+    starts = ops.arange(batch, dtype="int32") * length
+    flat = ops.reshape(values, (-1, values.shape[-1]))
+    return ops.take(flat, index + ops.expand_dims(starts, 1), axis=0)

@@ -92,6 +92,25 @@ def layer_cases():
         layers.LabelAwareAttention(power=2.0),
         {"interests": numbers(3, 2, 6), "positive": numbers(3, 6)},
     )
+    mixer = {"num_levels": 3, "num_heads": 2, "dropout": 0.0}
+    for name, options in (
+        ("sum", {}),
+        (
+            "released",
+            {
+                "query": "concat",
+                "head_split": "released",
+                "mask_first_softmax": False,
+            },
+        ),
+    ):
+        readout = layers.AttenMixerReadout(**mixer, **options)
+        readout.build(items.shape)
+        yield (
+            f"AttenMixerReadout_{name}",
+            readout,
+            {"states": items, "valid_mask": MASK},
+        )
     yield "RecencyPrior", layers.RecencyPrior(2, 4), {"valid_mask": MASK}
     # A sum behind it: the length of the result alone has no gradient.
     scale = keras.Sequential(
@@ -150,6 +169,35 @@ def layer_cases():
     yield "LevelPooling", layers.LevelPooling(), {"scores": numbers(3, 2, 5)}
     yield from temporal_cases()
     yield from target_cases()
+    yield from session_cases()
+
+
+def session_cases():
+    """Yields the cases of layers that read the graph of a session."""
+    history = FEATURES["history"]
+    items = numbers(3, 4, 6) * MASK[..., None]
+    yield "SessionGraph", layers.SessionGraph(), {"history": history}
+    edges = np.tile(np.eye(4, k=1, dtype="float32"), (3, 1, 1))
+    yield (
+        "GatedGraphStep",
+        layers.GatedGraphStep(),
+        {
+            "nodes": items,
+            "adjacency_in": edges.transpose(0, 2, 1),
+            "adjacency_out": edges,
+            "node_mask": MASK,
+        },
+    )
+    yield (
+        "SessionGraphEncoder",
+        layers.SessionGraphEncoder(2),
+        {"items": items, "history": history},
+    )
+    yield (
+        "SoftAttentionReadout",
+        layers.SoftAttentionReadout(use_context=True),
+        {"states": items, "valid_mask": MASK, "context": numbers(3, 6)},
+    )
 
 
 def target_cases():

@@ -47,6 +47,8 @@ OPTIONS = {
     "surge": {"embedding_dim": 8, "max_length": 5},
     "mimn": {"embedding_dim": 8},
     "tgsrec": {"embedding_dim": 8, "time_dim": 8, "num_neighbors": 4},
+    "nextitnet": {"embedding_dim": 8, "num_repeats": 1},
+    "atten_mixer": {"embedding_dim": 8, "num_heads": 2},
     "narm": {"embedding_dim": 8, "hidden_dim": 8, "session_dropout": 0.1},
 }
 """Small sizes; a model that is not named here has its defaults."""

@@ -159,6 +159,13 @@ def test_a_temperature_bounds_the_scores():
     assert 1.0 < np.abs(scores).max() <= 10.0
 
 
+def test_a_bias_of_the_user_vector_is_an_option():
+    model = small(interest_bias=True)
+    bias = model.scale.get_weights()[0]
+    vectors = np.asarray(model.encode(FEATURES))
+    np.testing.assert_allclose(vectors[2], bias, rtol=1e-6)
+
+
 def test_initial_values():
     keras.utils.set_random_seed(1)
     model = NARM(2, 400)

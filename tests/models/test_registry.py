@@ -35,6 +35,8 @@ OURS = [
     "comirec_sa",
     "surge",
     "narm",
+    "nextitnet",
+    "atten_mixer",
     "mgnm",
 ]
 """In the order of `models.toml`."""

@@ -8,6 +8,7 @@ from mgnm_tf.layers import ItemEmbedding
 from mgnm_tf.layers import UserEmbedding
 from mgnm_tf.layers.embedding.row_embedding import RowEmbedding
 from mgnm_tf.optimizers import LazyAdam
+from mgnm_tf.utils.rows import take_positions
 from mgnm_tf.utils.rows import take_rows
 
 IDS = np.array([[1, 3, 3], [0, 2, 1]], "int32")
@@ -106,3 +107,13 @@ def test_unknown_user_gives_no_gradient():
     expected = np.zeros((4, 4), "float32")
     expected[2] = 1
     np.testing.assert_array_equal(gradient, expected)
+
+
+def test_positions_are_those_of_take_along_axis():
+    random = np.random.default_rng(0)
+    values = random.normal(size=(3, 4, 2)).astype("float32")
+    index = random.integers(0, 4, (3, 5))
+    np.testing.assert_array_equal(
+        take_positions(values, index),
+        np.take_along_axis(values, index[..., None], axis=1),
+    )
