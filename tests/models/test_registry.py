@@ -36,13 +36,13 @@ OURS = [
     "comirec_dr",
     "comirec_sa",
     "surge",
-    "gcsan",
-    "narm",
     "nextitnet",
+    "narm",
+    "srgnn",
+    "gcsan",
+    "niser_plus",
     "srgnn_atten_mixer",
     "atten_mixer",
-    "srgnn",
-    "niser_plus",
     "mgnm",
 ]
 """In the order of `models.toml`."""
