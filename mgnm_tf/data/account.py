@@ -95,6 +95,12 @@ def sentences(metadata: dict[str, Any]) -> list[str]:
         f"Rows: {account['read']:,} read, {account['kept']:,} kept, dropped "
         f"{', '.join(dropped) or 'none'}."
     ]
+    for step in metadata.get("filters", []):
+        if step["filter"] == "sessions_by_gap":
+            lines.append(
+                f"Sessions: {step['sessions']:,} of {step['users']:,} users, "
+                f"cut where more than {step['gap']} pass."
+            )
     if "first_day" in account:
         lines.append(f"Times: {account['first_day']} to {account['last_day']}.")
     else:

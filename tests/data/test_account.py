@@ -70,7 +70,8 @@ def test_filters_of_one_name_are_added_up(frame, tmp_path):
         "core": 0,
         "cold_items": 0,
     }
-    (line, *_) = sentences(data.metadata)
+    line, cut, *_ = sentences(data.metadata)
+    assert cut == "Sessions: 4 of 3 users, cut where more than 1d pass."
     assert "2 after the first ones of their user" in line
     assert "2 of users or items with too few events, counted once" in line
     assert "2 of items that are not frequent enough" in line

@@ -41,11 +41,11 @@ def test_no_repeats_looks_at_neighbours_of_one_user():
     assert kept.steps == ({"filter": "repeats", "dropped_events": 3},)
 
 
-def test_top_items_and_their_ties():
-    rows = [("a", item, n) for n, item in enumerate("zzyyxxxw")]
-    assert {
-        i for _, i, _ in rows_of(apply_filters(log_of(rows), ["top_items=2"]))
-    } == {"x", "y"}
+@pytest.mark.parametrize("items", ["zzyyxxxw", "yyzzxxxw"])
+def test_top_items_and_their_ties(items):
+    rows = [("a", item, n) for n, item in enumerate(items)]
+    kept = apply_filters(log_of(rows), ["top_items=2"])
+    assert {item for _, item, _ in rows_of(kept)} == {"x", "y"}
     kept = apply_filters(log_of(rows), ["top_items=9"])
     assert len(kept) == 8
     assert kept.steps[0] == {
