@@ -1,8 +1,13 @@
-"""Adam that leaves the rows alone that a batch did not touch."""
+"""Adam that leaves untouched rows alone, Adam with an L2 term, a schedule."""
+
+from collections.abc import Sequence
 
 import keras
+from keras import ops
 
 from mgnm_tf.serialization import register
+from mgnm_tf.utils.validation import check_positive_int
+from mgnm_tf.utils.validation import check_range
 
 
 def _on_tensorflow() -> bool:
@@ -162,3 +167,189 @@ class LazyAdam(keras.optimizers.Adam):
         config = super().get_config()
         del config["amsgrad"]
         return config
+
+
+@register
+class L2Adam(keras.optimizers.Adam):
+    """Adam with an L2 term in the gradient, as `torch.optim.Adam` has it.
+
+    `weight_decay` of Keras's optimizers is decoupled: it shrinks a variable
+    beside the step of Adam. Here the decay is part of the gradient, and so of
+    the moments. With g the gradient of a variable w and t the number of the
+    step, from 1:
+
+    ```
+    g <- g + l2 * w
+    m <- beta_1 * m + (1 - beta_1) * g
+    v <- beta_2 * v + (1 - beta_2) * g^2
+    w <- w - learning_rate * (m / (1 - beta_1^t))
+             / (sqrt(v / (1 - beta_2^t)) + epsilon)
+    ```
+
+    All rows of an embedding table move at every step, those that no batch
+    reads towards zero. The loss does not show the term. Other than in Keras
+    `epsilon` is added to the corrected root, which matters where gradients
+    are as small as it is: at such rows.
+
+    Args:
+        learning_rate: float, a schedule, or a callable without arguments.
+            Defaults to `0.001`.
+        l2: weight of the term. Defaults to `0.0`.
+        beta_1: decay rate of the first moment. Defaults to `0.9`.
+        beta_2: decay rate of the second moment. Defaults to `0.999`.
+        epsilon: added to the root of the second moment. Defaults to `1e-8`,
+            as in PyTorch.
+        amsgrad: whether the largest v so far takes the place of v. Defaults
+            to `False`.
+        exclude: the last names of variables (`"bias"`) without the term.
+            Defaults to `()`.
+        name: defaults to `"l2_adam"`.
+        **kwargs: see `keras.optimizers.Adam`; a `weight_decay` comes on top.
+
+    Raises:
+        ValueError: `l2` is negative.
+
+    Example:
+
+    >>> from mgnm_tf.optimizers import L2Adam
+    >>> L2Adam(0.01, l2=1e-5, exclude=("bias",)).get_config()["l2"]
+    1e-05
+    """
+
+    def __init__(
+        self,
+        learning_rate=0.001,
+        l2: float = 0.0,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        amsgrad: bool = False,
+        exclude: Sequence[str] = (),
+        name: str = "l2_adam",
+        **kwargs,
+    ):
+        check_range(l2, "l2", 0.0)
+        super().__init__(
+            learning_rate=learning_rate,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            amsgrad=amsgrad,
+            name=name,
+            **kwargs,
+        )
+        self.l2 = l2
+        self.exclude = tuple(exclude)
+
+    def update_step(self, gradient, variable, learning_rate):
+        # The name of a variable, where TensorFlow's own takes its place, ends
+        # in its path.
+        index = self._get_variable_index(variable)
+        name = self._trainable_variables[index].name
+        value = ops.convert_to_tensor(variable)
+        gradient = ops.cast(ops.convert_to_tensor(gradient), value.dtype)
+        if self.l2 and name not in self.exclude:
+            gradient = gradient + self.l2 * value
+        rate = ops.cast(learning_rate, value.dtype)
+        step = ops.cast(self.iterations + 1, value.dtype)
+        powers = [
+            ops.power(ops.cast(beta, value.dtype), step)
+            for beta in (self.beta_1, self.beta_2)
+        ]
+        if _on_tensorflow() and not self.amsgrad:
+            self._update_at_once(index, gradient, variable, rate, powers)
+            return
+        momentum, velocity = self._momentums[index], self._velocities[index]
+        self.assign_add(momentum, (gradient - momentum) * (1 - self.beta_1))
+        self.assign_add(
+            velocity, (ops.square(gradient) - velocity) * (1 - self.beta_2)
+        )
+        second = velocity
+        if self.amsgrad:
+            second = self._velocity_hats[index]
+            self.assign(second, ops.maximum(second, velocity))
+        root = ops.sqrt(second / (1 - powers[1])) + self.epsilon
+        change = rate * (momentum / (1 - powers[0])) / root
+        self.assign_sub(variable, change)
+
+    def _update_at_once(self, index, gradient, variable, rate, powers):
+        """Does the same in one pass over the memory, in TensorFlow."""
+        import tensorflow as tf
+
+        # This operation adds epsilon to the root before it is corrected.
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=powers[0],
+            beta2_power=powers[1],
+            lr=rate,
+            beta1=tf.cast(self.beta_1, gradient.dtype),
+            beta2=tf.cast(self.beta_2, gradient.dtype),
+            epsilon=self.epsilon * tf.sqrt(1 - powers[1]),
+            grad=gradient,
+        )
+
+    def get_config(self):
+        return {**super().get_config(), "l2": self.l2, "exclude": self.exclude}
+
+
+@register
+class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that falls by a factor every few epochs.
+
+    ```
+    epoch = floor(step / steps_of_epoch)
+    rate  = initial * decay ^ floor((epoch + shift) / epochs)
+    ```
+
+    Args:
+        initial: the rate of the first epoch, where `shift` < `epochs`.
+        steps_of_epoch: number of steps of an epoch.
+        epochs: epochs between two falls.
+        decay: the factor. Defaults to `0.1`.
+        shift: epochs that count as if they were over. PyTorch code that
+            calls `scheduler.step()` before each epoch has 1. Defaults to `0`.
+
+    Raises:
+        ValueError: a number is out of its range.
+
+    Example:
+
+    >>> from mgnm_tf.optimizers import StepDecay
+    >>> rate = StepDecay(1.0, steps_of_epoch=10, epochs=3, decay=0.5, shift=1)
+    >>> [float(rate(step)) for step in (0, 19, 20, 49, 50)]
+    [1.0, 1.0, 0.5, 0.5, 0.25]
+    """
+
+    def __init__(
+        self,
+        initial: float,
+        steps_of_epoch: int,
+        epochs: int,
+        decay: float = 0.1,
+        shift: int = 0,
+    ):
+        super().__init__()
+        self.initial = initial
+        self.steps_of_epoch = check_positive_int(
+            steps_of_epoch, "steps_of_epoch"
+        )
+        self.epochs = check_positive_int(epochs, "epochs")
+        self.decay = check_range(decay, "decay", 0.0)
+        self.shift = check_positive_int(shift, "shift", 0)
+
+    def __call__(self, step):
+        # In integers: a quotient of floats may round up to the next epoch.
+        epoch = ops.cast(step, "int32") // self.steps_of_epoch + self.shift
+        falls = ops.cast(epoch // self.epochs, "float32")
+        return self.initial * ops.power(ops.cast(self.decay, "float32"), falls)
+
+    def get_config(self):
+        return {
+            "initial": self.initial,
+            "steps_of_epoch": self.steps_of_epoch,
+            "epochs": self.epochs,
+            "decay": self.decay,
+            "shift": self.shift,
+        }

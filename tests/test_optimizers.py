@@ -1,4 +1,4 @@
-"""LazyAdam: equality with its oracle, and what Keras asks of an optimizer."""
+"""LazyAdam and L2Adam: their oracles, and what Keras asks of an optimizer."""
 
 import os
 import subprocess
@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mgnm_tf.optimizers import L2Adam
 from mgnm_tf.optimizers import LazyAdam
+from mgnm_tf.optimizers import StepDecay
 
 FIXTURE = Path(__file__).parent / "reference" / "lazy_adam" / "lazy_adam.npz"
+TORCH = Path(__file__).parent / "reference" / "torch_adam" / "torch_adam.npz"
 SETTINGS = {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-6}
 
 
@@ -314,3 +317,99 @@ assert "tensorflow" not in sys.modules
 print("equal")
 """
     assert run_script(script, "jax") == "equal"
+
+
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_l2_adam_equals_pytorch(amsgrad):
+    fixture = np.load(TORCH, allow_pickle=False)
+    table = keras.Variable(fixture["initial"])
+    optimizer = L2Adam(0.05, l2=1e-5, amsgrad=amsgrad, **SETTINGS)
+    optimizer.build([table])
+
+    @tf.function
+    def step(gradient):
+        optimizer.apply([gradient], [table])
+
+    for number, gradient in enumerate(fixture["gradients"], start=1):
+        step(tf.constant(gradient))
+        if number in (1, 10, 50):
+            name = "amsgrad" if amsgrad else "plain"
+            np.testing.assert_allclose(
+                table.numpy(),
+                fixture[f"{name}_{number}"],
+                rtol=3e-6,
+                atol=3e-6,
+            )
+
+
+def test_l2_adam_is_the_same_without_the_operation_of_tensorflow(monkeypatch):
+    gradient = np.array([[1.0, -2.0], [0.0, 1e-7]], "float32")
+    found = []
+    for at_once in (True, False):
+        monkeypatch.setattr(
+            "mgnm_tf.optimizers._on_tensorflow", lambda at_once=at_once: at_once
+        )
+        table = keras.Variable(np.ones((2, 2), "float32"))
+        optimizer = L2Adam(0.1, l2=1e-6)
+        optimizer.build([table])
+        for _ in range(5):
+            optimizer.apply([gradient], [table])
+        found.append(table.numpy())
+    np.testing.assert_allclose(*found, rtol=2e-5)
+    # The row without a gradient goes by its own weight.
+    assert (found[0] < 0.9).sum() == 3
+
+
+def test_l2_adam_moves_all_rows_but_those_of_excluded_variables():
+    table = keras.Variable(np.ones((3, 2)), name="table")
+    bias = keras.Variable(np.ones((3, 2)), name="bias")
+    optimizer = L2Adam(0.1, l2=0.01, exclude=("bias",))
+    optimizer.build([table, bias])
+    gradient = sparse([1], [[1.0, 1.0]], 3)
+    for _ in range(2):
+        optimizer.apply([gradient, gradient], [table, bias])
+    np.testing.assert_allclose(table.numpy(), 0.8, atol=1e-3)
+    np.testing.assert_allclose(bias.numpy()[[0, 2]], 1.0)
+    np.testing.assert_allclose(bias.numpy()[1], 0.8, atol=1e-5)
+
+
+def test_l2_adam_trains_and_its_saved_model_goes_on(tmp_path):
+    ids, targets = batches()
+    model, _ = table_model()
+    model.compile(L2Adam(0.05, l2=0.01, exclude=("bias",)), "mse")
+    model.fit(ids, targets, epochs=2, shuffle=False, verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert again.optimizer.get_config() == model.optimizer.get_config()
+    for one in (model, again):
+        one.fit(ids, targets, epochs=2, shuffle=False, verbose=0)
+    for mine, theirs in zip(model.weights, again.weights, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-6)
+
+
+def test_l2_adam_refuses_a_negative_weight():
+    with pytest.raises(ValueError, match="`l2` must be between 0.0 and inf"):
+        L2Adam(l2=-1.0)
+
+
+@pytest.mark.parametrize(
+    "shift, expected", [(0, [2.0] * 3 + [1.0] * 3), (1, [2.0] * 2 + [1.0] * 3)]
+)
+def test_a_step_decay_falls_after_whole_epochs(shift, expected):
+    rate = StepDecay(2.0, 7, epochs=3, decay=0.5, shift=shift)
+    for epoch, value in enumerate(expected):
+        for step in (7 * epoch, 7 * epoch + 6):
+            assert float(rate(step)) == value
+    assert float(rate(7 * len(expected))) == 0.5
+    again = StepDecay.from_config(rate.get_config())
+    assert float(again(7 * len(expected))) == 0.5
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [("steps_of_epoch", 0), ("epochs", 0), ("decay", -0.5), ("shift", -1)],
+)
+def test_a_step_decay_refuses_a_wrong_number(name, value):
+    arguments = {"initial": 1.0, "steps_of_epoch": 2, "epochs": 2}
+    with pytest.raises(ValueError, match=f"`{name}` must be"):
+        StepDecay(**{**arguments, name: value})

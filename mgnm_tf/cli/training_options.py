@@ -18,8 +18,21 @@ OPTIONS: dict[str, tuple[type, str]] = {
     ),
     "optimizer": (str, "lazy_adam, or adam, adamw, adagrad, rmsprop, sgd."),
     "learning_rate": (float, "Step size of the optimizer."),
-    "learning_rate_schedule": (str, "How it changes: constant or cosine."),
+    "learning_rate_schedule": (
+        str,
+        "How it changes: constant, cosine or step.",
+    ),
+    "step_epochs": (int, "Epochs between two falls of the schedule step."),
+    "schedule_decay": (float, "Factor of each fall of the schedule step."),
+    "schedule_shift": (int, "Epochs that the schedule step is ahead."),
+    "optimizer_l2": (float, "L2 term in the gradient of the optimizer adam."),
     "weight_decay": (float, "Decoupled weight decay of the optimizer."),
+    "decay_exclude": (
+        str,
+        "Names of variables without decay and L2 term, with commas.",
+    ),
+    "amsgrad": (str, "Adam with the largest second moment: true or false."),
+    "optimizer_epsilon": (float, "What the optimizer adds to its divisor."),
     "batch_size": (int, "Positives in a batch."),
     "max_length": (int, "Longest history, in events."),
     "epochs": (int, "Most passes over the training data."),
@@ -36,6 +49,7 @@ OF_THE_RUN: dict[str, tuple[type, str]] = {
     "steps_per_execution": (int, "Steps between two returns to Python."),
     "mixed_precision": (bool, "Compute in float16, which pays on GPUs."),
     "jit_compile": (bool, "Compile the training step with XLA."),
+    "watch_test": (bool, "Rank the test part after each epoch; only noted."),
 }
 """What a recipe does not hold."""
 
@@ -45,6 +59,7 @@ _SHOWN = {
     "init_from": "new weights",
     "mixed_precision": False,
     "jit_compile": False,
+    "watch_test": False,
 }
 
 # What `train`, `evaluate` and `compare` measure, alike in all.

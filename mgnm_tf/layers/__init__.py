@@ -7,6 +7,7 @@ from mgnm_tf.layers.graph.graph_propagation import GraphPropagation
 from mgnm_tf.layers.graph.session_graph import SessionGraph
 from mgnm_tf.layers.graph.session_graph_encoder import SessionGraphEncoder
 from mgnm_tf.layers.graph.user_aware_adjacency import UserAwareAdjacency
+from mgnm_tf.layers.interest.atten_mixer_readout import AttenMixerReadout
 from mgnm_tf.layers.interest.bilstm_extractor import BiLSTMExtractor
 from mgnm_tf.layers.interest.capsule_extractor import CapsuleExtractor
 from mgnm_tf.layers.interest.dynamic_routing import DynamicRouting
@@ -28,6 +29,7 @@ from mgnm_tf.layers.sequence.sequence_encoder import SequenceEncoder
 from mgnm_tf.layers.sequence.soft_attention_readout import SoftAttentionReadout
 
 __all__ = [
+    "AttenMixerReadout",
     "AttentivePooling",
     "BiLSTMExtractor",
     "CapsuleExtractor",

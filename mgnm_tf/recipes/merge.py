@@ -26,7 +26,14 @@ SHORT = {
     "optimizer": "name",
     "learning_rate": "learning_rate",
     "learning_rate_schedule": "schedule",
+    "step_epochs": "step_epochs",
+    "schedule_decay": "decay",
+    "schedule_shift": "shift",
+    "optimizer_l2": "l2",
     "weight_decay": "weight_decay",
+    "decay_exclude": "decay_exclude",
+    "amsgrad": "amsgrad",
+    "optimizer_epsilon": "epsilon",
 }
 """What a command line calls the fields of `Optimizer`."""
 

@@ -22,10 +22,18 @@ def _no_flag(value: Any) -> Any:
     return value
 
 
+def _as_names(value: Any) -> Any:
+    """Returns names in a text, with commas between them, as several."""
+    if isinstance(value, str):
+        return tuple(name for name in value.split(",") if name)
+    return value
+
+
 Count = Annotated[int, BeforeValidator(_no_flag), Field(ge=0)]
 Positive = Annotated[int, BeforeValidator(_no_flag), Field(ge=1)]
 Rate = Annotated[float, BeforeValidator(_no_flag), Field(ge=1e-12, le=1e3)]
 Share = Annotated[float, BeforeValidator(_no_flag), Field(ge=0.0, le=1e3)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_names)]
 
 OBJECTIVES: dict[str, dict[str, int | str]] = {
     "bce": {"negatives": 5, "shared_negatives": 0},
@@ -68,24 +76,70 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_WITH_EPSILON = ("lazy_adam", "adam", "adamw", "adagrad", "rmsprop")
+
+
 class Optimizer(_Part):
     """The optimizer and its learning rate.
 
     Args:
         name: `"lazy_adam"` is `mgnm_tf.LazyAdam`, the others are Keras's.
         learning_rate: the step size, the highest of a schedule.
-        schedule: `"constant"`, or `"cosine"`: falls along a half cosine to a
-            twentieth of `learning_rate` in the last of all epochs.
+        schedule: `"constant"`; `"cosine"`: falls along a half cosine to a
+            twentieth of `learning_rate` in the last of all epochs; or
+            `"step"`: falls by a factor every few epochs, to
+            `learning_rate * decay ** ((epoch + shift) // step_epochs)` in
+            epoch 0, 1, ...
+        step_epochs: see `schedule`.
+        decay: see `schedule`.
+        shift: see `schedule`.
+        l2: weight of an L2 term in the gradient of `"adam"`, over all rows
+            of a table, see `mgnm_tf.optimizers.L2Adam`. It is no part of the
+            loss.
         weight_decay: decoupled decay, see `keras.optimizers.Optimizer`; 0
             leaves it out.
+        decay_exclude: last names of the variables (`"bias"`, `"gamma"`,
+            `"beta"`) that neither `l2` nor `weight_decay` shrinks.
+        amsgrad: whether `"adam"` or `"adamw"` divides by the largest second
+            moment so far.
+        epsilon: what is added to the divisor; `None` is the optimizer's own:
+            1e-8 of an `"adam"` with `l2`, as in PyTorch, 1e-7 of others.
     """
 
     name: Literal["lazy_adam", "adam", "adamw", "adagrad", "rmsprop", "sgd"] = (
         "lazy_adam"
     )
     learning_rate: Rate = 1e-3
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine", "step"] = "constant"
+    step_epochs: Positive = 3
+    decay: Rate = 0.1
+    shift: Count = 0
+    l2: Share = 0.0
     weight_decay: Share = 0.0
+    decay_exclude: Names = ()
+    amsgrad: bool = False
+    epsilon: Rate | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_none(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("epsilon") == "none":
+            return {**values, "epsilon": None}
+        return values
+
+    @model_validator(mode="after")
+    def _check_optimizer(self):
+        for key, given, names in (
+            ("l2", self.l2, ("adam",)),
+            ("amsgrad", self.amsgrad, ("adam", "adamw")),
+            ("epsilon", self.epsilon is not None, _WITH_EPSILON),
+        ):
+            if given and self.name not in names:
+                raise ValueError(
+                    f"`{key}` needs the optimizer {' or '.join(names)}. "
+                    f"Received: {key}={getattr(self, key)} with {self.name}"
+                )
+        return self
 
 
 class Training(_Part):

@@ -54,6 +54,9 @@ class TrainConfig(Training):
             chooses by the length of an epoch.
         mixed_precision: whether to compute in float16 with float32 weights.
         jit_compile: whether XLA compiles the step.
+        watch_test: whether the test part is ranked after each epoch, too,
+            and written to the history; it decides nothing. A model that
+            counts has no epochs, and is not watched.
 
     Raises:
         pydantic.ValidationError: a value is outside its range, or a name is
@@ -74,6 +77,7 @@ class TrainConfig(Training):
     steps_per_execution: Positive | None = None
     mixed_precision: bool = False
     jit_compile: bool = False
+    watch_test: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -151,9 +155,10 @@ def configure(
             text is read by their declared type.
         further: recipes and parts besides those that stand with the model.
         **settings: fields of `TrainConfig` that win over the recipe; those
-            of its optimizer are `optimizer` (the name), `learning_rate`,
-            `learning_rate_schedule` and `weight_decay`. `None` leaves the
-            recipe its value.
+            of its optimizer have the names in `mgnm_tf.recipes.merge.SHORT`:
+            `optimizer` (the name), `learning_rate`,
+            `learning_rate_schedule`, `weight_decay`, `optimizer_l2`, ...
+            `None` leaves the recipe its value.
 
     Raises:
         UserError: a name is unknown, or a value is refused.

@@ -76,6 +76,21 @@ class Run:
         return best_epoch(values, self.config.mode) + 1 if values else None
 
     @property
+    def best_on_test(self) -> dict[str, float]:
+        """Of each metric the best of all epochs on the test part.
+
+        What published session code reports, see `WatchTest`; empty for a run
+        that was made without `watch_test`.
+        """
+        prefix = "test_"
+        names = [*self.history[0]] if self.history else []
+        return {
+            name.removeprefix(prefix): max(row[name] for row in self.history)
+            for name in names
+            if name.startswith(prefix)
+        }
+
+    @property
     def ranks(self) -> Path:
         """The file with the rank of every evaluated record."""
         return Path(self.path) / run_folder.RANKS

@@ -7,6 +7,7 @@ from mgnm_tf.report.tables import Cell
 from mgnm_tf.report.tables import comparison_cells
 from mgnm_tf.studies.study import Study
 from mgnm_tf.studies.study_results import StudyResults
+from mgnm_tf.studies.summary import BEST_ON_TEST
 from mgnm_tf.studies.summary import summary_of
 
 _MARKS = {"best": "**{}**", "second": "<u>{}</u>"}
@@ -42,6 +43,8 @@ def study_table(
         place = headings.index(speed)
         for row in (headings, *rows):
             del row[place]
+    if not later_only:
+        _add_best_on_test(results, headings, rows)
     seeds = [len(entry["seeds"]) for entry in summary["models"].values()]
     if set(seeds) != {len(study.seeds)}:
         headings = [*headings, "seeds"]
@@ -50,6 +53,23 @@ def study_table(
             for row, count in zip(rows, seeds, strict=True)
         ]
     return headings, rows
+
+
+def _add_best_on_test(
+    results: StudyResults, headings: list[str], rows: list[list[Cell]]
+) -> None:
+    """Adds what published session code would report of the same runs."""
+    k = results.protocol.places[0]
+    means = results.ranks.table.groupby("model").mean(numeric_only=True)
+    for metric in (f"hit@{k}", f"mrr@{k}"):
+        column = f"{BEST_ON_TEST}{metric}"
+        if column not in means:
+            continue
+        headings.append(f"{metric.upper()}, best epoch on test")
+        for row in rows:
+            value = means[column].get(row[0].text, math.nan)
+            text = "-" if math.isnan(value) else f"{value:.4f}"
+            row.append(Cell(text))
 
 
 def _time_table(study: Study, results: StudyResults) -> Cells:

@@ -20,6 +20,10 @@ from mgnm_tf.utils.files import write_json
 RESULTS = "results.csv"
 """One row for each model and seed."""
 
+BEST_ON_TEST = "best_on_test_"
+"""Before the name of a metric: the best of all epochs on the test part, by
+itself, where a run was watched, see `mgnm_tf.training.watch_test`."""
+
 FEWEST_SEEDS = 3
 """Runs from which the spread of a model over its seeds can be told."""
 
@@ -101,6 +105,10 @@ def row_of(run: PlannedRun, folder: Path) -> dict[str, Any]:
         "seed": run.config.seed,
         "status": "finished",
         **metrics[metrics["protocol"]["part"]],
+        **{
+            f"{BEST_ON_TEST}{name}": value
+            for name, value in made.best_on_test.items()
+        },
         "epochs": len(timing["epochs"]),
         "best_epoch": made.best_epoch,
         "seconds": timing["seconds"],

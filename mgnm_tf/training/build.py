@@ -20,7 +20,9 @@ from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.registry import read_options
 from mgnm_tf.models.registry import refusals_of
+from mgnm_tf.optimizers import L2Adam
 from mgnm_tf.optimizers import LazyAdam
+from mgnm_tf.optimizers import StepDecay
 from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.runs.config import configure
 
@@ -88,7 +90,7 @@ def compile_model(
     if steps_per_execution is None:
         steps_per_execution = execution
     model.compile(
-        optimizer=_make_optimizer(config, steps),
+        optimizer=_make_optimizer(config, steps, model),
         loss=get_loss(config.objective, data.num_items),
         metrics=[
             *(kind(k) for k in config.measured_places for kind in _AT_K),
@@ -105,10 +107,17 @@ def _candidates(negatives: int | str, data: SequenceDataset) -> int:
     return 1 + count
 
 
+def _positives_alone(model: SequentialRecommender, config: TrainConfig) -> bool:
+    """Whether the model reckons with all items without their scores."""
+    return config.objective == "softmax" and model.trains_over_catalogue
+
+
 def _check_scores(
     model: SequentialRecommender, data: SequenceDataset, config: TrainConfig
 ) -> None:
     """Refuses scores of all items that fill the memory."""
+    if _positives_alone(model, config):
+        return
     candidates = _candidates(config.negatives, data)
     largest = _most_rows(model, candidates)
     if config.negatives != "all" or config.batch_size <= largest:
@@ -182,7 +191,7 @@ _OPTIMIZERS = {
 
 
 def _make_optimizer(
-    config: TrainConfig, steps: int
+    config: TrainConfig, steps: int, model: SequentialRecommender
 ) -> keras.optimizers.Optimizer:
     """Returns the optimizer of a run; `steps` are those of an epoch."""
     chosen = config.optimizer
@@ -191,9 +200,28 @@ def _make_optimizer(
         rate = keras.optimizers.schedules.CosineDecay(
             rate, config.epochs * steps, alpha=0.05
         )
-    return _OPTIMIZERS[chosen.name](
-        rate, weight_decay=chosen.weight_decay or None
-    )
+    elif chosen.schedule == "step":
+        rate = StepDecay(
+            rate, steps, chosen.step_epochs, chosen.decay, chosen.shift
+        )
+    options: dict[str, Any] = {"weight_decay": chosen.weight_decay or None}
+    if chosen.epsilon is not None:
+        options["epsilon"] = chosen.epsilon
+    if chosen.amsgrad:
+        options["amsgrad"] = True
+    kind = _OPTIMIZERS[chosen.name]
+    if chosen.l2:
+        kind = L2Adam
+        options.update(l2=chosen.l2, exclude=chosen.decay_exclude)
+    optimizer = kind(rate, **options)
+    spared = [
+        variable
+        for variable in model.trainable_variables
+        if variable.name in chosen.decay_exclude
+    ]
+    if spared and chosen.weight_decay:
+        optimizer.exclude_from_weight_decay(spared)
+    return optimizer
 
 
 def make_batches(
@@ -223,7 +251,7 @@ def make_batches(
         "train",
         **common,
         batch_size=config.batch_size,
-        negatives=config.negatives,
+        negatives=0 if _positives_alone(model, config) else config.negatives,
         shared_negatives=config.shared_negatives,
         sampling=config.sampling,
         logq_correction=config.logq_correction,

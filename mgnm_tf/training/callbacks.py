@@ -1,8 +1,8 @@
 """The few lines that let Keras's callbacks survive a kill at any moment.
 
-At the end of an epoch the callbacks write, in this order: the row of the
-history, the best weights (a file named after the epoch), the timing, and
-last the backup, which is renamed when it is whole. A run continues from its
+At the end of an epoch the callbacks write, in this order: the timing, the row
+of the history, the best weights (a file named after the epoch), and last the
+backup, which is renamed when it is whole. A run continues from its
 newest whole backup, after everything of later epochs was cut off.
 """
 

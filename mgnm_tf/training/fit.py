@@ -51,6 +51,7 @@ from mgnm_tf.training.stages import start_from
 from mgnm_tf.training.stages import start_of
 from mgnm_tf.training.track import check_tracker
 from mgnm_tf.training.track import tracking
+from mgnm_tf.training.watch_test import WatchTest
 from mgnm_tf.utils.disk import reserve
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import write_json
@@ -105,6 +106,8 @@ def train(
     """
     check_tracker(track)
     config = configure(recipe, options=options, **settings)
+    if protocol is None:
+        protocol = Protocol(max_length=config.max_length, k=config.k)
     path = None
     if not isinstance(data, SequenceDataset):
         path = str(Path(data).absolute())
@@ -119,23 +122,25 @@ def train(
         with run_folder.open_run(out, config, environment) as folder:
             logger.info("Device: %s", environment["device"])
             if stages:
-                part = "test" if protocol is None else protocol.part
                 _train_stage(
-                    path or data, stages[0], folder, verbose, track, part
+                    path or data,
+                    stages[0],
+                    folder,
+                    verbose,
+                    track,
+                    protocol.part,
                 )
             with tracking(track, folder, config, environment) as tracker:
                 if isinstance(model, StatisticalRecommender):
                     _fit_statistical(model, data, config, folder, verbose)
                 else:
                     further = [*callbacks, *tracker.callbacks]
+                    watch = [WatchTest(data, protocol)] * config.watch_test
                     _fit_by_gradient(
-                        model, data, config, folder, verbose, further
+                        model, data, config, folder, verbose, further, watch
                     )
                 reserve(folder, saved_size(model))
                 model.save(folder / run_folder.MODEL)
-                if protocol is None:
-                    length = config.max_length
-                    protocol = Protocol(max_length=length, k=config.k)
                 metrics = write_evaluation(
                     folder, model, data, protocol, verbose == 1
                 )
@@ -220,6 +225,7 @@ def _fit_by_gradient(
     folder: Path,
     verbose: int,
     callbacks: Sequence[keras.callbacks.Callback],
+    watch: Sequence[keras.callbacks.Callback],
 ) -> None:
     """Trains by gradients, from the last whole epoch on; sets best weights."""
     backup = folder / run_folder.BACKUP
@@ -235,7 +241,7 @@ def _fit_by_gradient(
     if not _is_finished(values, config):
         if epoch:
             logger.info("Continuing after epoch %d.", epoch)
-        _fit(model, data, config, folder, values, verbose, callbacks)
+        _fit(model, data, config, folder, values, verbose, callbacks, watch)
         _check_converged(folder, config)
         values = [row[config.monitor] for row in read_history(history)]
     epoch = best_epoch(values, config.mode)
@@ -257,6 +263,7 @@ def _fit(
     values: list[float],
     verbose: int,
     callbacks: Sequence[keras.callbacks.Callback],
+    watch: Sequence[keras.callbacks.Callback],
 ) -> None:
     """Runs `model.fit` from epoch `len(values)` on."""
     batches = num_batches(data, "train", batch_size=config.batch_size)
@@ -275,7 +282,11 @@ def _fit(
             *([ValidationProgress()] if verbose else []),
             *callbacks,
             *_own_callbacks(
-                config, folder, values, len(data.positions("train")) / batches
+                config,
+                folder,
+                values,
+                len(data.positions("train")) / batches,
+                watch,
             ),
         ],
     )
@@ -286,6 +297,7 @@ def _own_callbacks(
     folder: Path,
     values: list[float],
     positives_per_step: float,
+    watch: Sequence[keras.callbacks.Callback],
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks of a run; their order is that of their writes."""
     backup = folder / run_folder.BACKUP
@@ -295,11 +307,12 @@ def _own_callbacks(
         RoomForWeights(backup),
         keras.callbacks.TerminateOnNaN(),
         ResumedEarlyStopping(*monitored, config.patience),
+        Timing(folder / run_folder.TIMING, len(values), positives_per_step),
+        *watch,  # After the clock, and before the history.
         keras.callbacks.CSVLogger(
             str(folder / run_folder.HISTORY), append=True
         ),
         BestWeights(backup, *monitored),
-        Timing(folder / run_folder.TIMING, len(values), positives_per_step),
         SealedBackup(backup),
     ]
 

@@ -92,6 +92,25 @@ def layer_cases():
         layers.LabelAwareAttention(power=2.0),
         {"interests": numbers(3, 2, 6), "positive": numbers(3, 6)},
     )
+    mixer = {"num_levels": 3, "num_heads": 2, "dropout": 0.0}
+    for name, options in (
+        ("sum", {}),
+        (
+            "released",
+            {
+                "query": "concat",
+                "head_split": "released",
+                "mask_first_softmax": False,
+            },
+        ),
+    ):
+        readout = layers.AttenMixerReadout(**mixer, **options)
+        readout.build(items.shape)
+        yield (
+            f"AttenMixerReadout_{name}",
+            readout,
+            {"states": items, "valid_mask": MASK},
+        )
     yield "RecencyPrior", layers.RecencyPrior(2, 4), {"valid_mask": MASK}
     # A sum behind it: the length of the result alone has no gradient.
     scale = keras.Sequential(

@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 OURS = [
     "popularity",
     "item_knn",
+    "sknn",
+    "vsknn",
     "youtube_dnn",
     "caser",
     "deeprec_caser",
@@ -36,6 +38,10 @@ OURS = [
     "surge",
     "srgnn",
     "niser_plus",
+    "gcsan",
+    "narm",
+    "nextitnet",
+    "atten_mixer",
     "mgnm",
 ]
 """In the order of `models.toml`."""

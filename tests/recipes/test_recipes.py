@@ -188,6 +188,18 @@ def test_a_printed_recipe_can_be_given_back(tmp_path):
             "[training.optimizer]\nrate = 1",
             "key of .training.optimizer. 'rate'",
         ),
+        (
+            "[training.optimizer]\nl2 = 1e-5",
+            "`l2` needs the optimizer adam. Received: l2=1e-05 with lazy_adam",
+        ),
+        (
+            "[training.optimizer]\nname = 'sgd'\nepsilon = 1e-5",
+            "`epsilon` needs the optimizer lazy_adam or adam or",
+        ),
+        (
+            "[training.optimizer]\namsgrad = true",
+            "`amsgrad` needs the optimizer adam or adamw. Received",
+        ),
         ("training = 3", "`training` must be a table"),
         ("[training]\nepochs = 1.5", "`epochs` must be an integer"),
     ],

@@ -50,6 +50,24 @@ num_interests = [1, 2]
 """
 
 
+WATCHED = """
+title = "Watched"
+models = ["youtube_dnn", "popularity"]
+
+[data]
+file = "log.csv"
+
+[protocol]
+negatives = 50
+
+[overrides]
+epochs = 2
+max_length = 8
+shared_negatives = 20
+watch_test = true
+"""
+
+
 def write_log(path, seed=0):
     world = make_world(60, 120, seed=seed, num_events=1200, num_interests=1)
     world.to_csv(path, index=False)
@@ -252,3 +270,20 @@ def test_the_size_of_data(place):
     assert "| `here` | 60 |" in (made.folder / "table.md").read_text()
     (place / "log.csv").unlink()
     assert mgnm("study", "studies/size.toml").exit_code == 0
+
+
+def test_what_published_code_would_report_has_columns_of_its_own(place):
+    (place / "studies" / "watched.toml").write_text(WATCHED)
+    made = run_study("studies/watched.toml")
+    lines = (made.folder / "table.md").read_text().splitlines()
+    (head,) = (line for line in lines if line.startswith("| Model"))
+    assert head.endswith(
+        "| HIT@5, best epoch on test | MRR@5, best epoch on test |"
+    )
+    table = made.results.ranks.table.set_index("model")
+    best = table.loc["youtube_dnn", "best_on_test_hit@5"]
+    assert best >= table.loc["youtube_dnn", "hit@5"]
+    (row,) = (line for line in lines if line.startswith("| `youtube_dnn"))
+    assert row.split(" | ")[-2] == f"{best:.4f}"
+    (row,) = (line for line in lines if line.startswith("| `popularity"))
+    assert row.endswith("| - | - |")

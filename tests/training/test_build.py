@@ -14,6 +14,7 @@ from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.models.mgnm import MGNM
 from mgnm_tf.models.registry import complete_recipe
 from mgnm_tf.models.registry import model_names
+from mgnm_tf.optimizers import L2Adam
 from mgnm_tf.recipes.toml import format_values
 from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.runs.config import configure
@@ -205,6 +206,63 @@ def test_a_cosine_ends_at_a_twentieth_of_the_rate_with_the_last_epoch(data):
         model.optimizer.iterations.assign(round(step * steps))
         found = float(model.optimizer.learning_rate)
         np.testing.assert_allclose(found, rate, rtol=0.05)
+
+
+def test_a_step_schedule_falls_with_the_epochs(data):
+    config = configure(
+        "gru4rec",
+        learning_rate=0.5,
+        learning_rate_schedule="step",
+        step_epochs=2,
+        schedule_decay=0.5,
+        schedule_shift=1,
+        batch_size=64,
+    )
+    model = build.make_model(data, config)
+    build.compile_model(model, data, config)
+    batches = -(-len(data.positions("train")) // 64)
+    _, steps = build.steps_of(batches, None)
+    for epoch, rate in enumerate([0.5, 0.25, 0.25, 0.125]):
+        model.optimizer.iterations.assign(epoch * steps)
+        assert float(model.optimizer.learning_rate) == rate
+
+
+def test_an_l2_term_spares_the_variables_that_are_named(data):
+    config = configure(
+        "gru4rec:mgnm_paper",
+        optimizer="adam",
+        optimizer_l2=0.25,
+        decay_exclude="bias,gamma",
+        amsgrad=True,
+        optimizer_epsilon=1e-3,
+    )
+    model = build.make_model(data, config)
+    build.compile_model(model, data, config)
+    optimizer = model.optimizer
+    assert isinstance(optimizer, L2Adam)
+    assert (optimizer.l2, optimizer.exclude) == (0.25, ("bias", "gamma"))
+    assert (optimizer.amsgrad, optimizer.epsilon) == (True, 1e-3)
+    assert optimizer.weight_decay is None
+    again = TrainConfig.from_dict(config.to_dict())
+    assert again == config
+
+
+def test_decay_spares_the_variables_that_are_named(data):
+    config = configure(
+        "gru4rec:mgnm_paper",
+        optimizer="adamw",
+        weight_decay=0.25,
+        decay_exclude=("bias",),
+    )
+    model = build.make_model(data, config)
+    build.compile_model(model, data, config)
+    kinds = {
+        (variable.name, model.optimizer._use_weight_decay(variable))
+        for variable in model.trainable_variables
+    }
+    assert ("bias", False) in kinds and ("bias", True) not in kinds
+    assert ("embeddings", True) in kinds
+    assert model.optimizer.epsilon == 1e-7
 
 
 def test_gbce_learns_with_the_catalogue_of_the_data(data):

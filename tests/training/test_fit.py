@@ -16,6 +16,7 @@ from mgnm_tf.models.loading import load_model
 from mgnm_tf.runs import run_folder
 from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.runs.history import read_history
+from mgnm_tf.runs.run import Run
 from mgnm_tf.training import callbacks as own_callbacks
 from mgnm_tf.training import fit
 from tests.training.worlds import small_data
@@ -273,3 +274,20 @@ def test_mixed_precision_is_over_after_the_run(data, tmp_path):
     model = load_model(run / "model.keras")
     assert model.dtype_policy.name == "mixed_float16"
     assert keras.config.dtype_policy().name == "float32"
+
+
+def test_the_test_part_is_watched_and_decides_nothing(data, whole, tmp_path):
+    config = CONFIG.model_copy(update={"watch_test": True})
+    run = Run(fit.train(data, config, tmp_path / "run", verbose=0))
+    plain = Run(whole)
+    assert plain.best_on_test == {}
+    for row, other in zip(run.history, plain.history, strict=True):
+        assert other.items() <= row.items()
+    assert run.metrics == plain.metrics
+    # The epoch that validation chose has, on the way, what it has at the end.
+    chosen = run.history[run.best_epoch - 1]
+    for name, value in run.metrics["test"].items():
+        assert chosen[f"test_{name}"] == pytest.approx(value, abs=1e-6)
+        column = [row[f"test_{name}"] for row in run.history]
+        assert run.best_on_test[name] == max(column) >= value
+    assert len({row["test_ndcg@5"] for row in run.history}) > 1

@@ -3,12 +3,14 @@
 import keras
 from keras import ops
 
+from mgnm_tf.layers.embedding.max_row_norm import MaxRowNorm
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.masking import zero_invalid
 from mgnm_tf.utils.rows import take_rows
 from mgnm_tf.utils.unit_vectors import unit_vectors
 from mgnm_tf.utils.validation import check_positive_int
+from mgnm_tf.utils.validation import check_range
 
 
 @register
@@ -33,6 +35,9 @@ class ItemEmbedding(keras.layers.Layer):
             `"uniform"`.
         unit_norm: whether each item's vector is divided by its length.
             Defaults to `False`.
+        max_norm: the longest that a row of either table may be: longer rows
+            are shortened to it when the layer is made and after each step of
+            the optimizer. Defaults to `None`, any length.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -45,8 +50,8 @@ class ItemEmbedding(keras.layers.Layer):
         float, the shape of `items` and `output_dim` behind it.
 
     Raises:
-        ValueError: a size is out of its range, or `category_dim` is given
-            for data without categories.
+        ValueError: a size or `max_norm` is out of its range, or
+            `category_dim` is given for data without categories.
 
     Example:
 
@@ -66,6 +71,7 @@ class ItemEmbedding(keras.layers.Layer):
         category_dim: int = 0,
         embeddings_initializer="uniform",
         unit_norm: bool = False,
+        max_norm: float | None = None,
         **kwargs,
     ):
         check_positive_int(num_items, "num_items")
@@ -77,6 +83,8 @@ class ItemEmbedding(keras.layers.Layer):
                 "`category_dim` needs items with categories. Received: "
                 f"category_dim={category_dim}, num_categories=0"
             )
+        if max_norm is not None:
+            max_norm = check_range(max_norm, "max_norm", 1e-6)
         super().__init__(**kwargs)
         # Only the rows that are read are cast to the compute dtype.
         self.autocast = False
@@ -88,6 +96,7 @@ class ItemEmbedding(keras.layers.Layer):
             embeddings_initializer
         )
         self.unit_norm = unit_norm
+        self.max_norm = max_norm
         self.output_dim = embedding_dim + category_dim
         self.build()
 
@@ -97,6 +106,7 @@ class ItemEmbedding(keras.layers.Layer):
             name="embeddings",
             shape=(self.num_items + 1, self.embedding_dim),
             initializer=initializer,
+            constraint=self._constraint(),
         )
         if self.category_dim:
             self.category_embeddings = self.add_weight(
@@ -104,6 +114,7 @@ class ItemEmbedding(keras.layers.Layer):
                 shape=(self.num_categories + 1, self.category_dim),
                 # Keras asks for an initializer of its own for each weight.
                 initializer=initializer.clone(),
+                constraint=self._constraint(),
             )
             self.item_categories = self.add_weight(
                 name="item_categories",
@@ -113,7 +124,13 @@ class ItemEmbedding(keras.layers.Layer):
                 initializer="zeros",
                 trainable=False,
             )
+        for table in self.trainable_weights:
+            if table.constraint is not None:
+                table.assign(table.constraint(table))
         self.built = True
+
+    def _constraint(self):
+        return None if self.max_norm is None else MaxRowNorm(self.max_norm)
 
     def assign_categories(self, item_categories) -> None:
         """Sets the category of each item.
@@ -166,6 +183,10 @@ class ItemEmbedding(keras.layers.Layer):
             categories = ops.take(self.item_categories, items, axis=0)
             of_category = take_rows(self.category_embeddings, categories)
             vectors = ops.concatenate([vectors, of_category], axis=-1)
+        return self._finished(vectors, items)
+
+    def _finished(self, vectors, items):
+        """Returns rows as they are used: of length 1, padding zero."""
         if self.unit_norm:
             vectors = unit_vectors(vectors)
         vectors = ops.cast(vectors, self.compute_dtype)
@@ -173,7 +194,15 @@ class ItemEmbedding(keras.layers.Layer):
 
     def vectors(self):
         """Returns the vectors of all items, (M + 1, `output_dim`)."""
-        return self._look_up(ops.arange(self.num_items + 1, dtype="int32"))
+        # Read whole, not row by row: its gradient is then a whole table, too.
+        vectors = ops.convert_to_tensor(self.embeddings)
+        if self.category_dim:
+            of_category = take_rows(
+                self.category_embeddings,
+                ops.convert_to_tensor(self.item_categories),
+            )
+            vectors = ops.concatenate([vectors, of_category], axis=-1)
+        return self._finished(vectors, ops.arange(self.num_items + 1))
 
     def compute_output_shape(self, items_shape):
         return (*items_shape, self.output_dim)
@@ -189,4 +218,5 @@ class ItemEmbedding(keras.layers.Layer):
                 self.embeddings_initializer
             ),
             "unit_norm": self.unit_norm,
+            "max_norm": self.max_norm,
         }

@@ -144,3 +144,33 @@ def test_categories_for_a_layer_without():
 def test_wrong_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         ItemEmbedding(**{"num_items": 3, "embedding_dim": 4, **options})
+
+
+def test_rows_are_no_longer_than_the_bound_from_the_start_and_in_training():
+    uniform = keras.initializers.RandomUniform(0.5, 3.0, seed=1)
+    options = {"embeddings_initializer": uniform, "max_norm": 2.0}
+    layer = ItemEmbedding(
+        3, 4, num_categories=2, category_dim=1, **options, name="items"
+    )
+    free = ItemEmbedding(3, 4, embeddings_initializer=uniform)
+    lengths = np.linalg.norm(free.embeddings.numpy(), axis=1)
+    assert (lengths > 2.0).any()
+    for table in layer.trainable_weights:
+        assert np.linalg.norm(table.numpy(), axis=1).max() <= 2.000001
+    short = np.array([0.1, 0.2, 0.3, 0.4], "float32")
+    table = layer.embeddings.numpy()
+    table[0] = short
+    layer.embeddings.assign(table)
+    tables = layer.trainable_weights
+    gradients = [-np.sign(table.numpy()) for table in tables]
+    gradients[0][0] = 0.0
+    keras.optimizers.SGD(1.0).apply(gradients, tables)
+    for table in layer.trainable_weights:
+        assert np.linalg.norm(table.numpy(), axis=1).max() <= 2.000001
+    np.testing.assert_array_equal(layer.embeddings.numpy()[0], short)
+    assert layer.get_config()["max_norm"] == 2.0
+
+
+def test_a_bound_of_zero_is_refused():
+    with pytest.raises(ValueError, match="`max_norm` must be between"):
+        ItemEmbedding(3, 4, max_norm=0.0)
