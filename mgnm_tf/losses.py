@@ -338,8 +338,8 @@ def get_loss(name: str, num_items: int | None = None) -> keras.losses.Loss:
     Args:
         name: "bce" (`SigmoidCrossEntropy`), "bpr"
             (`BayesianPersonalizedRanking`), "sampled_softmax"
-            (`SampledSoftmax`), "softmax" (`CatalogueSoftmax`) or "gbce"
-            (`GeneralizedCrossEntropy`).
+            (`SampledSoftmax`), "softmax" (`CatalogueSoftmax`) or
+            "gbce" (`GeneralizedCrossEntropy`).
         num_items: number of items of the catalogue, which "gbce" needs.
 
     Raises:

@@ -98,6 +98,10 @@ class SingleVectorRecommender(SequentialRecommender):
     def query_vectors(self, encoded):
         return encoded
 
+    def scored_vectors(self, training=False):
+        vectors = self.item_vectors()
+        return self.candidate_dropout(vectors, training=training)
+
     def interests(self, features: Features) -> Tensor:
         """Returns the user vectors (B, 1, d)."""
         return ops.expand_dims(self.encode(features), 1)

@@ -47,12 +47,13 @@ OPTIONS = {
     "surge": {"embedding_dim": 8, "max_length": 5},
     "mimn": {"embedding_dim": 8},
     "tgsrec": {"embedding_dim": 8, "time_dim": 8, "num_neighbors": 4},
-    "srgnn": {"embedding_dim": 8},
-    "niser_plus": {"embedding_dim": 8},
     "gcsan": {"embedding_dim": 8},
     "nextitnet": {"embedding_dim": 8, "num_repeats": 1},
+    "srgnn_atten_mixer": {"embedding_dim": 8, "num_heads": 2},
     "atten_mixer": {"embedding_dim": 8, "num_heads": 2},
     "narm": {"embedding_dim": 8, "hidden_dim": 8, "session_dropout": 0.1},
+    "srgnn": {"embedding_dim": 8},
+    "niser_plus": {"embedding_dim": 8},
 }
 """Small sizes; a model that is not named here has its defaults."""
 

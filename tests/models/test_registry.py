@@ -36,12 +36,13 @@ OURS = [
     "comirec_dr",
     "comirec_sa",
     "surge",
-    "srgnn",
-    "niser_plus",
     "gcsan",
     "narm",
     "nextitnet",
+    "srgnn_atten_mixer",
     "atten_mixer",
+    "srgnn",
+    "niser_plus",
     "mgnm",
 ]
 """In the order of `models.toml`."""
