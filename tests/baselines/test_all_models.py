@@ -49,6 +49,7 @@ OPTIONS = {
     "tgsrec": {"embedding_dim": 8, "time_dim": 8, "num_neighbors": 4},
     "nextitnet": {"embedding_dim": 8, "num_repeats": 1},
     "srgnn_atten_mixer": {"embedding_dim": 8, "num_heads": 2},
+    "sgnnhn_atten_mixer": {"embedding_dim": 8, "num_heads": 2},
     "atten_mixer": {"embedding_dim": 8, "num_heads": 2},
     "narm": {"embedding_dim": 8, "hidden_dim": 8, "session_dropout": 0.1},
 }

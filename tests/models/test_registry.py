@@ -37,6 +37,7 @@ OURS = [
     "narm",
     "nextitnet",
     "srgnn_atten_mixer",
+    "sgnnhn_atten_mixer",
     "atten_mixer",
     "mgnm",
 ]
