@@ -50,6 +50,7 @@ OPTIONS = {
     "gcsan": {"embedding_dim": 8},
     "nextitnet": {"embedding_dim": 8, "num_repeats": 1},
     "srgnn_atten_mixer": {"embedding_dim": 8, "num_heads": 2},
+    "sgnnhn_atten_mixer": {"embedding_dim": 8, "num_heads": 2},
     "atten_mixer": {"embedding_dim": 8, "num_heads": 2},
     "narm": {"embedding_dim": 8, "hidden_dim": 8, "session_dropout": 0.1},
     "srgnn": {"embedding_dim": 8},

@@ -42,6 +42,7 @@ OURS = [
     "gcsan",
     "niser_plus",
     "srgnn_atten_mixer",
+    "sgnnhn_atten_mixer",
     "atten_mixer",
     "mgnm",
 ]

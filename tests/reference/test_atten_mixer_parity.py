@@ -1,6 +1,6 @@
 """Atten-Mixer as released against Peiyance/Atten-Mixer-torch.
 
-See `atten_mixer/`.
+See `atten_mixer/` and `srgnn_atten_mixer/`.
 """
 
 from pathlib import Path
@@ -10,10 +10,11 @@ import pytest
 import tensorflow as tf
 
 from baselines.atten_mixer.atten_mixer import AttenMixer
+from baselines.atten_mixer.srgnn_atten_mixer import SRGNNAttenMixer
 
-FIXTURE = dict(
-    np.load(Path(__file__).parent / "atten_mixer" / "atten_mixer.npz")
-)
+FOLDER = Path(__file__).parent
+FIXTURE = dict(np.load(FOLDER / "atten_mixer" / "atten_mixer.npz"))
+GRAPH = dict(np.load(FOLDER / "srgnn_atten_mixer" / "srgnn_atten_mixer.npz"))
 ITEMS, DIM, LEVELS = 12, 8, 3
 DENSE = {
     **{f"level_{n + 1}": f"linear_q.{n}" for n in range(LEVELS)},
@@ -24,17 +25,63 @@ DENSE = {
 }
 
 
-def arrays(kind):
+def arrays(kind, fixture=FIXTURE):
     """Returns path -> array in our layout, `kind` as in "4/weight"."""
-    found = {
-        "item_embedding/embeddings": FIXTURE[f"{kind}/embedding.weight"],
-        "readout/norm/gamma": FIXTURE[f"{kind}/mattn.last_layernorm.weight"],
-        "readout/norm/beta": FIXTURE[f"{kind}/mattn.last_layernorm.bias"],
-    }
+    table = fixture[f"{kind}/embedding.weight"]
+    found = {"item_embedding/embeddings": table}
     for ours, theirs in DENSE.items():
-        found[f"readout/{ours}/kernel"] = FIXTURE[f"{kind}/{theirs}.weight"].T
-        found[f"readout/{ours}/bias"] = FIXTURE[f"{kind}/{theirs}.bias"]
+        found[f"readout/{ours}/kernel"] = fixture[f"{kind}/{theirs}.weight"].T
+        found[f"readout/{ours}/bias"] = fixture[f"{kind}/{theirs}.bias"]
+    if fixture is FIXTURE:
+        norm = f"{kind}/mattn.last_layernorm"
+        found["readout/norm/gamma"] = fixture[f"{norm}.weight"]
+        found["readout/norm/beta"] = fixture[f"{norm}.bias"]
     return found
+
+
+def arrays_of_graph(kind):
+    """Returns path -> array in our layout, `kind` "weight" or "gradient"."""
+
+    def gates(name):
+        # Reset, update, new there; update, reset, new here.
+        reset, update, new = np.split(GRAPH[f"{kind}/gnn.{name}"], 3)
+        return np.concatenate([update, reset, new])
+
+    def both(arriving, leaving):
+        pair = GRAPH[f"{kind}/gnn.{arriving}"], GRAPH[f"{kind}/gnn.{leaving}"]
+        return np.concatenate(pair)
+
+    messages = "linear_edge_in", "linear_edge_out"
+    found = {
+        "message_kernel": both(*(f"{name}.weight" for name in messages)).T,
+        "message_bias": both(*(f"{name}.bias" for name in messages)),
+        "input_bias": both("b_iah", "b_oah"),
+        "kernel": gates("w_ih").T,
+        "recurrent_kernel": gates("w_hh").T,
+        "bias": np.stack([gates("b_ih"), gates("b_hh")]),
+    }
+    found = {f"encoder/step/{name}": value for name, value in found.items()}
+    return {**found, **arrays(kind, GRAPH)}
+
+
+def assign(model, theirs):
+    for weight in model.trainable_weights:
+        weight.assign(theirs.pop(weight.path))
+    assert not theirs
+
+
+def check_gradients(tape, form, model, expected):
+    """Compares the gradients of `form` with those of the reference."""
+    weights = model.trainable_weights
+    gradients = tape.gradient(form, [weight.value for weight in weights])
+    for weight, gradient in zip(weights, gradients, strict=True):
+        np.testing.assert_allclose(
+            tf.convert_to_tensor(gradient),
+            expected[weight.path],
+            rtol=2e-3,
+            atol=1e-4,
+            err_msg=weight.path,
+        )
 
 
 def make(heads, **options):
@@ -42,10 +89,7 @@ def make(heads, **options):
     model = AttenMixer(
         3, ITEMS, DIM, LEVELS, heads, query="concat", dropout=0.0, **options
     )
-    theirs = arrays(f"{heads}/weight")
-    for weight in model.trainable_weights:
-        weight.assign(theirs.pop(weight.path))
-    assert not theirs
+    assign(model, arrays(f"{heads}/weight"))
     return model
 
 
@@ -73,17 +117,30 @@ def test_scores_and_gradients(heads, padded_length):
     np.testing.assert_allclose(
         scores, FIXTURE[f"{heads}/scores"], rtol=1e-4, atol=1e-4
     )
-    weights = model.trainable_weights
-    gradients = tape.gradient(form, [weight.value for weight in weights])
-    expected = arrays(f"{heads}/gradient")
-    for weight, gradient in zip(weights, gradients, strict=True):
-        np.testing.assert_allclose(
-            tf.convert_to_tensor(gradient),
-            expected[weight.path],
-            rtol=2e-3,
-            atol=1e-4,
-            err_msg=weight.path,
-        )
+    check_gradients(tape, form, model, arrays(f"{heads}/gradient"))
+
+
+def test_behind_a_graph():
+    model = SRGNNAttenMixer(
+        3,
+        ITEMS,
+        DIM,
+        2,
+        LEVELS,
+        4,
+        query="concat",
+        head_split="released",
+        mask_first_softmax=False,
+        dropout=0.0,
+    )
+    assign(model, arrays_of_graph("weight"))
+    history = GRAPH["history"]
+    candidates = np.tile(np.arange(1, ITEMS + 1), (len(history), 1))
+    with tf.GradientTape() as tape:
+        scores = model({"history": history, "candidates": candidates})
+        form = tf.reduce_sum(scores * GRAPH["factors"])
+    np.testing.assert_allclose(scores, GRAPH["scores"], rtol=1e-4, atol=1e-4)
+    check_gradients(tape, form, model, arrays_of_graph("gradient"))
 
 
 @pytest.mark.parametrize(
