@@ -49,6 +49,8 @@ OPTIONS = {
     "tgsrec": {"embedding_dim": 8, "time_dim": 8, "num_neighbors": 4},
     "nextitnet": {"embedding_dim": 8, "num_repeats": 1},
     "atten_mixer": {"embedding_dim": 8, "num_heads": 2},
+    # At a temperature of 0.05 differences of float16 are large scores.
+    "dsan": {"embedding_dim": 8, "dropout": 0.0, "temperature": 0.2},
     "narm": {"embedding_dim": 8, "hidden_dim": 8, "session_dropout": 0.1},
 }
 """Small sizes; a model that is not named here has its defaults."""

@@ -37,6 +37,7 @@ OURS = [
     "narm",
     "nextitnet",
     "atten_mixer",
+    "dsan",
     "mgnm",
 ]
 """In the order of `models.toml`."""
