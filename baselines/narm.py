@@ -5,6 +5,7 @@ from keras import ops
 
 from mgnm_tf.models.single_vector import SingleVectorRecommender
 from mgnm_tf.serialization import register
+from mgnm_tf.utils.initializers import uniform_of_width
 from mgnm_tf.utils.masking import last_valid
 from mgnm_tf.utils.masking import never_empty
 from mgnm_tf.utils.masking import valid_positions
@@ -125,18 +126,13 @@ class NARM(SingleVectorRecommender):
         self.output_dropout = keras.layers.Dropout(
             self.session_dropout, name="output_dropout", **policy
         )
-        bound = units**-0.5
-
-        def uniform():
-            return keras.initializers.RandomUniform(-bound, bound)
-
         self.gru = keras.layers.GRU(
             units,
             return_sequences=True,
             use_bias=self.use_bias,
-            kernel_initializer=uniform(),
-            recurrent_initializer=uniform(),
-            bias_initializer=uniform(),
+            kernel_initializer=uniform_of_width(units),
+            recurrent_initializer=uniform_of_width(units),
+            bias_initializer=uniform_of_width(units),
             name="gru",
             **policy,
         )

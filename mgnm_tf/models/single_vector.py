@@ -100,6 +100,13 @@ class SingleVectorRecommender(SequentialRecommender):
     def score_vectors(self, encoded, vectors):
         return inner_products(encoded, vectors)
 
+    def query_vectors(self, encoded):
+        return encoded
+
+    def scored_vectors(self, training=False):
+        vectors = self.item_vectors()
+        return self.candidate_dropout(vectors, training=training)
+
     def interests(self, features: Features) -> Tensor:
         """Returns the user vectors (B, 1, d)."""
         return ops.expand_dims(self.encode(features), 1)

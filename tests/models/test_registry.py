@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 OURS = [
     "popularity",
     "item_knn",
+    "sknn",
+    "vsknn",
     "youtube_dnn",
     "caser",
     "deeprec_caser",
@@ -34,10 +36,14 @@ OURS = [
     "comirec_dr",
     "comirec_sa",
     "surge",
+    "dsan",
+    "gcsan",
     "narm",
     "nextitnet",
+    "srgnn_atten_mixer",
     "atten_mixer",
-    "dsan",
+    "srgnn",
+    "niser_plus",
     "mgnm",
 ]
 """In the order of `models.toml`."""

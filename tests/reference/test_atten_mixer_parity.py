@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from baselines.atten_mixer import AttenMixer
+from baselines.atten_mixer.atten_mixer import AttenMixer
 
 FIXTURE = dict(
     np.load(Path(__file__).parent / "atten_mixer" / "atten_mixer.npz")

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from mgnm_tf.serialization import register
+from mgnm_tf.utils.initializers import uniform_of_width
 from mgnm_tf.utils.masking import last_valid
 from mgnm_tf.utils.masking import masked_softmax
 from mgnm_tf.utils.masking import places_from_newest
@@ -154,17 +155,12 @@ class AttenMixerReadout(keras.layers.Layer):
                 "`num_heads` must divide the width of the states. Received: "
                 f"num_heads={self.num_heads}, width {dim}"
             )
-        bound = dim**-0.5
 
         def linear(inputs, name):
             layer = keras.layers.Dense(
                 dim,
-                kernel_initializer=keras.initializers.RandomUniform(
-                    -bound, bound
-                ),
-                bias_initializer=keras.initializers.RandomUniform(
-                    -bound, bound
-                ),
+                kernel_initializer=uniform_of_width(dim),
+                bias_initializer=uniform_of_width(dim),
                 name=name,
                 dtype=self.dtype_policy,
             )
@@ -271,7 +267,6 @@ class AttenMixerReadout(keras.layers.Layer):
         return ops.swapaxes(vectors, 1, 2)
 
     def call(self, states, valid_mask, training=False):
-        states = zero_invalid(states, valid_mask)
         weights = self.attention(
             self.queries(states, valid_mask), states, valid_mask
         )

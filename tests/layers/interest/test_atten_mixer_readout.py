@@ -205,6 +205,13 @@ def test_pooling_between_the_sum_and_the_highest(power, name):
         assert (pooled <= highest * 1.04).all()
 
 
+def test_pooling_of_small_weights():
+    maps = np.full((1, 1, 7, 3), 1e-3, "float32")
+    layer = made(pooling_power=64.0)
+    pooled = layer._pool(maps, np.ones((1, 1, 3), bool))
+    np.testing.assert_allclose(pooled, 1e-3 * 7 ** (1 / 64), rtol=1e-4)
+
+
 def test_gradient_of_pooling():
     layer = made(pooling_power=4.0)
     maps = tf.constant(rng.uniform(0.1, 1.0, size=(1, 1, 3, 4)))

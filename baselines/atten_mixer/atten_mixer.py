@@ -6,7 +6,9 @@ from keras import ops
 from mgnm_tf.layers.interest.atten_mixer_readout import AttenMixerReadout
 from mgnm_tf.models.single_vector import SingleVectorRecommender
 from mgnm_tf.serialization import register
+from mgnm_tf.utils.initializers import uniform_of_width
 from mgnm_tf.utils.masking import valid_positions
+from mgnm_tf.utils.rows import take_positions
 from mgnm_tf.utils.unit_vectors import unit_vectors
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
@@ -76,7 +78,7 @@ class AttenMixer(SingleVectorRecommender):
     Example:
 
     >>> import numpy as np
-    >>> from baselines.atten_mixer import AttenMixer
+    >>> from baselines.atten_mixer.atten_mixer import AttenMixer
     >>> model = AttenMixer(num_users=10, num_items=50, embedding_dim=16)
     >>> features = {
     ...     "user": np.array([1, 2]),
@@ -122,16 +124,13 @@ class AttenMixer(SingleVectorRecommender):
         check_range(dropout, "dropout", 0.0, 1.0)
         if padded_length is not None:
             check_positive_int(padded_length, "padded_length")
-        bound = embedding_dim**-0.5
         super().__init__(
             num_users,
             num_items,
             embedding_dim,
             temperature,
             interest_bias,
-            embeddings_initializer=keras.initializers.RandomUniform(
-                -bound, bound
-            ),
+            embeddings_initializer=uniform_of_width(embedding_dim),
             item_dropout=item_dropout,
             **kwargs,
         )
@@ -161,15 +160,28 @@ class AttenMixer(SingleVectorRecommender):
         history = ops.convert_to_tensor(features["history"])
         if self.padded_length is not None:
             history = _padded(history, self.padded_length)
-        states = self.item_embedding(history)
-        if training and self.dropout:
-            states = self.input_dropout(states, training=True)
-            states = ops.take_along_axis(
-                states, ops.expand_dims(_first_places(history), -1), axis=1
-            )
+        states = self.states(history, training=training)
         return self.readout(
             unit_vectors(states), valid_positions(history), training=training
         )
+
+    def states(self, history, training=False):
+        """Returns what is read, of any length: here the items.
+
+        Args:
+            history: int32, (B, m).
+            training: whether dropout acts.
+
+        Returns:
+            float, (B, m, d).
+        """
+        items = self.item_embedding(history)
+        if self.temperature is None:  # With one, they have length 1.
+            items = unit_vectors(items)
+        if not training or not self.dropout:
+            return items
+        items = self.input_dropout(items, training=True)
+        return take_positions(items, _first_places(history))
 
     def get_config(self):
         readout = self.readout.get_config()

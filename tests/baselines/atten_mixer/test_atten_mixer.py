@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from baselines.atten_mixer import AttenMixer
+from baselines.atten_mixer.atten_mixer import AttenMixer
 from mgnm_tf.models.registry import create_model
 from tests.reference import numpy_atten_mixer as oracle
 from tests.reference.numpy_blocks import named_weights

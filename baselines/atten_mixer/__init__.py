@@ -1,0 +1,1 @@
+"""Atten-Mixer, and the models that put it behind another encoder."""
