@@ -52,6 +52,8 @@ OPTIONS = {
     "srgnn_atten_mixer": {"embedding_dim": 8, "num_heads": 2},
     "sgnnhn_atten_mixer": {"embedding_dim": 8, "num_heads": 2},
     "atten_mixer": {"embedding_dim": 8, "num_heads": 2},
+    # At a temperature of 0.05 differences of float16 are large scores.
+    "dsan": {"embedding_dim": 8, "dropout": 0.0, "temperature": 0.2},
     "narm": {"embedding_dim": 8, "hidden_dim": 8, "session_dropout": 0.1},
     "srgnn": {"embedding_dim": 8},
     "niser_plus": {"embedding_dim": 8},
