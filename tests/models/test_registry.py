@@ -43,6 +43,7 @@ OURS = [
     "atten_mixer",
     "srgnn",
     "niser_plus",
+    "sgnnhn",
     "mgnm",
 ]
 """In the order of `models.toml`."""
