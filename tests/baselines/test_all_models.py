@@ -57,6 +57,7 @@ OPTIONS = {
     "narm": {"embedding_dim": 8, "hidden_dim": 8, "session_dropout": 0.1},
     "srgnn": {"embedding_dim": 8},
     "niser_plus": {"embedding_dim": 8},
+    "sgnnhn": {"embedding_dim": 8},
 }
 """Small sizes; a model that is not named here has its defaults."""
 

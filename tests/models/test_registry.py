@@ -45,6 +45,7 @@ OURS = [
     "srgnn_atten_mixer",
     "sgnnhn_atten_mixer",
     "atten_mixer",
+    "sgnnhn",
     "mgnm",
 ]
 """In the order of `models.toml`."""
