@@ -40,6 +40,7 @@ OURS = [
     "narm",
     "nextitnet",
     "atten_mixer",
+    "dhcn",
     "mgnm",
 ]
 """In the order of `models.toml`."""
