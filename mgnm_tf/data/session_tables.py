@@ -1,5 +1,8 @@
 """What a model holds of the training sessions: neighbours, hypergraph."""
 
+import itertools
+from collections import Counter
+
 import numpy as np
 
 from mgnm_tf.data.dataset import PARTS
@@ -50,3 +53,65 @@ def _numbers(data: SequenceDataset) -> np.ndarray:
     if all(one.isdecimal() and len(one) < 19 for one in ids):
         return np.array([int(one) for one in ids], np.int64)
     return np.arange(data.num_users)
+
+
+def session_hypergraph(data: SequenceDataset) -> dict[str, np.ndarray]:
+    """Counts how often the histories of the training samples join two items.
+
+    Each training sample has a hyperedge: the set of the items before its
+    positive. With c_e the number of samples of the hyperedge e,
+
+    ```
+    S_ij = sum of c_e / |e| over the hyperedges e with both i and j
+    D_i  = sum of c_e over the hyperedges e with i = sum of S_ij over j
+    ```
+
+    so that `D^-1 S` is `D^-1 H B^-1 H^T`. Validation and test are not read.
+
+    Args:
+        data: the split data.
+
+    Returns:
+        - `rows`, `columns`: int32 (n,), where S is not 0, sorted by row and
+          column; S is symmetric;
+        - `values`: float32 (n,);
+        - `degrees`: float32 (M + 1,), D, 0 for items that are only positives.
+    """
+    from scipy import sparse
+
+    train = np.flatnonzero(np.asarray(data.parts) == PARTS.index("train"))
+    sequences = np.asarray(data.sequences)[train]
+    items = np.asarray(data.items)[train].tolist()
+    starts = np.flatnonzero(np.diff(sequences, prepend=-1))
+    edges: Counter[tuple[int, ...]] = Counter()
+    for start, stop in itertools.pairwise([*starts, len(items)]):
+        prefix: set[int] = set()
+        edge: tuple[int, ...] = ()
+        for item in items[start : stop - 1]:
+            if item not in prefix:
+                prefix.add(item)
+                edge = tuple(sorted(prefix))
+            edges[edge] += 1
+    sizes = np.array([len(edge) for edge in edges], np.int64)
+    counts = np.array(list(edges.values()), np.float64)
+    joined = np.fromiter(
+        itertools.chain.from_iterable(edges), np.int64, sizes.sum()
+    )
+    incidence = sparse.csr_array(
+        (
+            np.ones(len(joined)),
+            joined,
+            np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        ),
+        shape=(len(edges), data.num_items + 1),
+    )
+    weighted = incidence.multiply((counts / np.maximum(sizes, 1))[:, None])
+    matrix = (incidence.T.tocsr() @ weighted.tocsr()).tocsr()
+    matrix.sort_indices()
+    matrix = matrix.tocoo()
+    return {
+        "rows": matrix.row.astype(np.int32),
+        "columns": matrix.col.astype(np.int32),
+        "values": matrix.data.astype(np.float32),
+        "degrees": (incidence.T @ counts).astype(np.float32),
+    }

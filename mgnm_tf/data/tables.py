@@ -25,7 +25,8 @@ def make_tables(data: SequenceDataset, names: Sequence[str]) -> dict[str, Any]:
       none and for padding;
     - `temporal_graph`: see `mgnm_tf.data.temporal_graph`. It holds training
       events only;
-    - `training_sessions`: see `mgnm_tf.data.session_tables`.
+    - `training_sessions`, `session_hypergraph`: see
+      `mgnm_tf.data.session_tables`. They, too, hold training events only.
 
     Args:
         data: the split data.
@@ -61,6 +62,10 @@ def _item_categories(data: SequenceDataset) -> np.ndarray:
     return np.asarray(data.item_categories)
 
 
+def _session_hypergraph(data: SequenceDataset) -> dict[str, np.ndarray]:
+    return data.session_hypergraph
+
+
 def _temporal_graph(data: SequenceDataset) -> dict[str, np.ndarray]:
     if not data.has_times:
         raise DataError(
@@ -72,6 +77,7 @@ def _temporal_graph(data: SequenceDataset) -> dict[str, np.ndarray]:
 
 _MAKERS = {
     "item_categories": _item_categories,
+    "session_hypergraph": _session_hypergraph,
     "temporal_graph": _temporal_graph,
     "training_sessions": training_sessions,
 }

@@ -46,6 +46,7 @@ OURS = [
     "sgnnhn_atten_mixer",
     "atten_mixer",
     "sgnnhn",
+    "dhcn",
     "mgnm",
 ]
 """In the order of `models.toml`."""
