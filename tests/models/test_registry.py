@@ -40,13 +40,13 @@ OURS = [
     "narm",
     "srgnn",
     "gcsan",
+    "sgnnhn",
     "niser_plus",
+    "dhcn",
     "dsan",
     "srgnn_atten_mixer",
     "sgnnhn_atten_mixer",
     "atten_mixer",
-    "sgnnhn",
-    "dhcn",
     "mgnm",
 ]
 """In the order of `models.toml`."""
