@@ -37,6 +37,7 @@ OURS = [
     "comirec_sa",
     "surge",
     "dsan",
+    "lessr",
     "gcsan",
     "narm",
     "nextitnet",
