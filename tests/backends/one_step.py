@@ -21,6 +21,7 @@ from baselines.tgsrec.temporal_attention import TemporalAttention
 from baselines.tgsrec.temporal_neighbors import TemporalNeighbors
 from baselines.tgsrec.time_encoding import TimeEncoding
 from mgnm_tf import layers
+from mgnm_tf.losses import CatalogueSoftmax
 from mgnm_tf.losses import SampledSoftmax
 from mgnm_tf.losses import SigmoidCrossEntropy
 from mgnm_tf.models.registry import create_model
@@ -389,6 +390,17 @@ def run_all():
         model = create_model(f"mgnm:{name}", 4, 9, options, max_length=4)
         case = run_model(model, features, loss, labels)
         results.update({f"MGNM_{name}/{k}": v for k, v in case.items()})
+    model = create_model(
+        "youtube_dnn", 4, 9, {"embedding_dim": 6, "dropout": 0.0}
+    )
+    positive = FEATURES["candidates"][:, :1]
+    case = run_model(
+        model,
+        {**FEATURES, "candidates": positive},
+        CatalogueSoftmax(),
+        np.ones(positive.shape, "float32"),
+    )
+    results.update({f"YouTubeDNN/{k}": v for k, v in case.items()})
     return results
 
 
