@@ -54,6 +54,7 @@ OPTIONS = {
     "srgnn_atten_mixer": {"embedding_dim": 8, "num_heads": 2},
     "sgnnhn_atten_mixer": {"embedding_dim": 8, "num_heads": 2},
     "atten_mixer": {"embedding_dim": 8, "num_heads": 2},
+    "lessr": {"embedding_dim": 8},
     # At a temperature of 0.05 differences of float16 are large scores.
     "dsan": {"embedding_dim": 8, "dropout": 0.0, "temperature": 0.2},
     "narm": {"embedding_dim": 8, "hidden_dim": 8, "session_dropout": 0.1},
@@ -74,11 +75,13 @@ INERT = {
     "comirec_sa": ("attention/bias",),
     "surge": ("network/bias", "hidden_1/bias", "attention/network/output/bias"),
     "mimn": ("channel_2/bias",),
+    "lessr": ("cell/recurrent_kernel",),
 }
 """Parts of paths of weights whose gradient is zero, and why.
 
 A bias before a batch normalisation is taken away by it, and one before a
-softmax over positions shifts all of them alike.
+softmax over positions shifts all of them alike. No item comes twice in the
+world of this file, so that no GRU of a node takes a second step.
 """
 
 UNMOVED = ("popularity", "sknn", "vsknn")
