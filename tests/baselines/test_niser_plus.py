@@ -106,6 +106,17 @@ def test_occurrences_of_an_item_share_their_dropout():
     assert np.ptp(states[:, 0], axis=0).max() > 1e-2
 
 
+def test_vectors_have_length_1_after_dropout():
+    model = make(dropout=0.3)
+    seen = []
+    encode = model.encoder.call
+    model.encoder.call = lambda x, ids: seen.append(x) or encode(x, ids)
+    model.user_vector({"history": np.full((50, 1), 4)}, training=True)
+    lengths = np.linalg.norm(np.asarray(seen[0]), axis=-1)
+    np.testing.assert_allclose(lengths, 1.0, rtol=1e-4)
+    assert (np.asarray(seen[0]) == 0).any()
+
+
 def test_positions_and_temperature_act():
     model = make()
     vectors = user_vectors(model)
