@@ -258,6 +258,9 @@ class Caser(SequentialRecommender):
             [self.output_embedding(items), self.output_bias(items)], axis=-1
         )
 
+    def query_vectors(self, encoded):
+        return encoded
+
     def interests(self, features):
         """Returns the (B, 1, w) user vectors; see `encode` for w."""
         return ops.expand_dims(self.encode(features), 1)

@@ -187,6 +187,9 @@ class GRU4Rec(SequentialRecommender):
     def score_vectors(self, encoded, vectors):
         return inner_products(encoded, vectors)
 
+    def query_vectors(self, encoded):
+        return encoded
+
     def interests(self, features):
         """Returns the (B, 1, d) user vectors, (B, 1, d + 1) if not `tied`."""
         return ops.expand_dims(self.encode(features), 1)

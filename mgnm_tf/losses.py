@@ -132,6 +132,59 @@ class SampledSoftmax(keras.losses.Loss):
 
 
 @register
+class CatalogueSoftmax(SampledSoftmax):
+    """Softmax cross-entropy of the positive against all items.
+
+    ```
+    log sum_{j = 1..M} exp(s_j) - s_p
+    ```
+
+    A model that `trains_over_catalogue` (see `SequentialRecommender`) and is
+    compiled with this loss takes batches that hold the positives alone
+    (`negatives=0`): in training it returns the logarithm of their softmax
+    over all items, one column, and the loss is its negative. That costs three
+    products of matrices, and the scores of all items are no part of the
+    batch. For all other columns of scores this is `SampledSoftmax`: for
+    validation, and for batches of `negatives="all"`, with the same value.
+
+    Args:
+        name: defaults to "softmax".
+        reduction: how the rows are reduced, see `keras.losses.Loss`. Defaults
+            to "sum_over_batch_size", the mean.
+        dtype: the type of the computation, see `keras.losses.Loss`.
+
+    Call arguments:
+        y_true: float, `(B, C)`: 1 positive, 0 negative, -1 ignore.
+        y_pred: `(B, 1)` logarithms of the softmax, or logits as of
+            `SampledSoftmax`.
+        sample_weight: optional, `(B,)`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from mgnm_tf.losses import CatalogueSoftmax
+    >>> loss = CatalogueSoftmax()(np.array([[1.0]]), np.log([[0.5]]))
+    >>> print(f"{float(loss):.4f}")
+    0.6931
+    """
+
+    def __init__(
+        self,
+        name: str = "softmax",
+        reduction: str | None = "sum_over_batch_size",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true, y_pred):
+        if y_pred.shape[-1] != 1:
+            return super().call(y_true, y_pred)
+        logarithm = ops.cast(y_pred, "float32")
+        positive, _ = _label_masks(y_true, logarithm)
+        return _sum_row(ops.where(positive, -logarithm, 0.0))
+
+
+@register
 class GeneralizedCrossEntropy(keras.losses.Loss):
     """Binary cross-entropy that knows that its negatives are a sample (gBCE).
 
@@ -273,7 +326,7 @@ class BayesianPersonalizedRanking(keras.losses.Loss):
 LOSSES = {
     "bce": lambda num_items: SigmoidCrossEntropy(),
     "bpr": lambda num_items: BayesianPersonalizedRanking(),
-    "softmax": lambda num_items: SampledSoftmax(name="softmax"),
+    "softmax": lambda num_items: CatalogueSoftmax(),
     "sampled_softmax": lambda num_items: SampledSoftmax(),
     "gbce": GeneralizedCrossEntropy,
 }
@@ -285,8 +338,8 @@ def get_loss(name: str, num_items: int | None = None) -> keras.losses.Loss:
     Args:
         name: "bce" (`SigmoidCrossEntropy`), "bpr"
             (`BayesianPersonalizedRanking`), "sampled_softmax"
-            (`SampledSoftmax`), "softmax" (the same, over the whole
-            catalogue) or "gbce" (`GeneralizedCrossEntropy`).
+            (`SampledSoftmax`), "softmax" (`CatalogueSoftmax`) or
+            "gbce" (`GeneralizedCrossEntropy`).
         num_items: number of items of the catalogue, which "gbce" needs.
 
     Raises:

@@ -158,7 +158,8 @@ def test_prepare_hands_its_options_on(folder, monkeypatch):
         "rating_above": 2.5,
         "min_user": 3,
         "min_item": 4,
-        "split": "temporal",
+        "sessions_by_gap": "30m",
+        "split": "last_days=7",
         "name": "mine",
     }
     flags = []
@@ -166,12 +167,14 @@ def test_prepare_hands_its_options_on(folder, monkeypatch):
         flags += [f"--{name.replace('_', '-')}", value]
     flags += ["--keep-duplicates", "--no-quotes"]
     flags += ["--ratios", "0.5,0.25,0.25"]
+    flags += ["--filter", "no_repeats", "--filter", "first_events=20"]
     mgnm("prepare", folder / "log.csv", "--out", folder / "data3", *flags)
     del given["progress"]
     assert given == {
         **choices,
         "keep_duplicates": True,
         "quotes": False,
+        "filters": ["no_repeats", "first_events=20"],
         "ratios": [0.5, 0.25, 0.25],
         "overwrite": False,
     }
@@ -186,6 +189,10 @@ def test_prepare_hands_its_options_on(folder, monkeypatch):
         (["LOG", "--ratios", "a,b"], "--ratios must be numbers"),
         (["LOG", "--file", "x"], "--file goes with a recipe"),
         (["LOG", "--split", "tempral"], "Did you mean 'temporal'"),
+        (["LOG", "--split", "last_days=x"], "needs a whole number of days"),
+        (["LOG", "--sessions-by-gap", "0m"], "a whole number above 0 and one"),
+        (["LOG", "--filter", "top_item=3"], "Did you mean 'top_items'"),
+        (["planted", "--filter", "no_repeats"], "--filter is decided by the"),
         (["LOG", "--min-user", "0"], "min_user"),
         (["LOG", "--rating-above", "3"], "rating"),
     ],

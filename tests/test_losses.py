@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from mgnm_tf.losses import BayesianPersonalizedRanking
+from mgnm_tf.losses import CatalogueSoftmax
 from mgnm_tf.losses import GeneralizedCrossEntropy
 from mgnm_tf.losses import SampledSoftmax
 from mgnm_tf.losses import SigmoidCrossEntropy
@@ -63,7 +64,7 @@ def bpr_row(labels, logits):
 
 def test_the_softmax_of_all_items_is_the_sampled_one():
     loss = get_loss("softmax")
-    assert type(loss) is SampledSoftmax
+    assert type(loss) is CatalogueSoftmax
     assert loss.name == "softmax"
 
 

@@ -26,7 +26,7 @@ def prepare(
     ],
     out: Annotated[Path, typer.Option(help="Data folder to make.")],
     user_column: Annotated[
-        str, typer.Option(help="Column of the user.")
+        str, typer.Option(help="Column of the user, or of the session.")
     ] = "user_id",
     item_column: Annotated[
         str, typer.Option(help="Column of the item.")
@@ -77,10 +77,27 @@ def prepare(
             help="Keep events that are equal in user, item and time.",
         ),
     ] = False,
+    sessions_by_gap: Annotated[
+        str | None,
+        typer.Option(
+            help="Cut each user's events into sessions where more time than "
+            "this passes: 90s, 30m, 8h or 1d."
+        ),
+    ] = None,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            help="first_events=N, user_support=N, item_support=N, "
+            "core=USER:ITEM, top_items=N or no_repeats; again for more, in "
+            "this order.",
+        ),
+    ] = None,
     split: Annotated[
         str,
         typer.Option(
-            help="leave_one_out, temporal, per_user_ratio or sessions."
+            help="leave_one_out, temporal, per_user_ratio, sessions, "
+            "last_days=N or last_share=X."
         ),
     ] = "leave_one_out",
     ratios: Annotated[
@@ -126,6 +143,8 @@ def prepare(
                 min_user=min_user,
                 min_item=min_item,
                 keep_duplicates=keep_duplicates,
+                sessions_by_gap=sessions_by_gap,
+                filters=filters or (),
                 split=split,
                 ratios=read_numbers(ratios, float, "--ratios"),
                 name=name,
@@ -156,8 +175,9 @@ def _refuse_options_of_recipe(context: typer.Context, source: str) -> None:
     for name in context.params:
         given = context.get_parameter_source(name).name == "COMMANDLINE"
         if given and name not in ("source", "out", "file", "overwrite"):
+            option = {"filters": "filter"}.get(name, name.replace("_", "-"))
             raise UserError(
-                f"--{name.replace('_', '-')} is decided by the recipe "
+                f"--{option} is decided by the recipe "
                 f"{source}; give the log as a file to choose it."
             )
 

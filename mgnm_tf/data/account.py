@@ -14,6 +14,10 @@ _REASONS = {
     "rating": "by their rating",
     "duplicates": "as duplicates",
     "core": "of users or items with too few events",
+    "support": "of users or items with too few events, counted once",
+    "first_events": "after the first ones of their user",
+    "repeats": "as immediate repeats",
+    "top_items": "of items that are not frequent enough",
     "cold_items": "of items without a training event",
 }
 
@@ -30,15 +34,18 @@ def account_of(
 
     Returns:
         - `read` and `kept`: numbers of rows;
-        - `dropped`: numbers of rows by reason: "rating", "duplicates",
-          "core" and "cold_items", those without a training event;
+        - `dropped`: numbers of rows by reason: the names of the filters in
+          `log.steps` and "cold_items", those without a training event;
         - `first_day` and `last_day`: "YYYY-MM-DD"; only where times are
           times.
 
     Raises:
         DataError: the rows read are not those kept and dropped together.
     """
-    dropped = {step["filter"]: step["dropped_events"] for step in log.steps}
+    dropped: dict[str, int] = {}
+    for step in log.steps:
+        name = step["filter"]
+        dropped[name] = dropped.get(name, 0) + step["dropped_events"]
     dropped["cold_items"] = sum(data.metadata["cold_item_events"].values())
     kept = len(data.items)
     if rows != kept + sum(dropped.values()):
@@ -88,6 +95,12 @@ def sentences(metadata: dict[str, Any]) -> list[str]:
         f"Rows: {account['read']:,} read, {account['kept']:,} kept, dropped "
         f"{', '.join(dropped) or 'none'}."
     ]
+    for step in metadata.get("filters", []):
+        if step["filter"] == "sessions_by_gap":
+            lines.append(
+                f"Sessions: {step['sessions']:,} of {step['users']:,} users, "
+                f"cut where more than {step['gap']} pass."
+            )
     if "first_day" in account:
         lines.append(f"Times: {account['first_day']} to {account['last_day']}.")
     else:

@@ -117,6 +117,13 @@ class SequenceDataset:
         """The number of events of the training part."""
         return int(np.count_nonzero(np.asarray(self.parts) == 0))
 
+    @cached_property
+    def session_hypergraph(self) -> dict[str, np.ndarray]:
+        """See `mgnm_tf.data.session_tables.session_hypergraph`; made once."""
+        from mgnm_tf.data.session_tables import session_hypergraph
+
+        return session_hypergraph(self)
+
     def tables(self, names: Sequence[str]) -> dict[str, Any]:
         """Returns what a model holds of the data, see `make_tables`.
 

@@ -75,3 +75,83 @@ def filter_core(
             break
     step = {"filter": "core", "min_user": min_user, "min_item": min_item}
     return log.keep(chosen, step)
+
+
+def filter_support(
+    log: InteractionLog, min_user: int = 1, min_item: int = 1
+) -> InteractionLog:
+    """Keeps users, or items, with enough events, counted once.
+
+    What is left may have too few events again; `filter_core` goes on until
+    nothing changes. Users and items are counted before either is dropped, so
+    call it twice to count one after the other.
+
+    Args:
+        log: the log.
+        min_user: the fewest events of a user (session) that stays. Defaults
+            to 1.
+        min_item: the fewest events of an item that stays. Defaults to 1.
+
+    Raises:
+        DataError: no event is left.
+    """
+    min_user = check_positive_int(min_user, "min_user")
+    min_item = check_positive_int(min_item, "min_item")
+    chosen = (np.bincount(log.users) >= min_user)[log.users]
+    chosen &= (np.bincount(log.items) >= min_item)[log.items]
+    step = {"filter": "support", "min_user": min_user, "min_item": min_item}
+    return log.keep(chosen, step)
+
+
+def first_events(log: InteractionLog, count: int) -> InteractionLog:
+    """Keeps the first events of each user (session) by time.
+
+    Args:
+        log: the log; of equal times the first row comes first.
+        count: how many.
+    """
+    count = check_positive_int(count, "first_events")
+    order = np.lexsort((log.times, log.users))
+    users = log.users[order]
+    starts = np.flatnonzero(np.diff(users, prepend=-1))
+    sizes = np.diff(starts, append=len(users))
+    ranks = np.empty(len(log), np.int64)
+    ranks[order] = np.arange(len(users)) - np.repeat(starts, sizes)
+    step = {"filter": "first_events", "count": count}
+    return log.keep(ranks < count, step)
+
+
+def drop_repeats(log: InteractionLog) -> InteractionLog:
+    """Drops an event whose item is that of the event before it.
+
+    The event before is that of the same user (session), by time; of equal
+    times the first row comes first. A later filter of items may bring
+    repeats back.
+
+    Args:
+        log: the log.
+    """
+    order = np.lexsort((log.times, log.users))
+    users, items = log.users[order], log.items[order]
+    chosen = np.ones(len(log), bool)
+    repeated = (users[1:] == users[:-1]) & (items[1:] == items[:-1])
+    chosen[order[1:]] = ~repeated
+    return log.keep(chosen, {"filter": "repeats"})
+
+
+def top_items(log: InteractionLog, count: int) -> InteractionLog:
+    """Keeps the items with the most events.
+
+    Args:
+        log: the log.
+        count: how many items. Of items with equally many events those stay
+            whose ids come first in the order of text.
+    """
+    count = check_positive_int(count, "top_items")
+    events = np.bincount(log.items, minlength=len(log.item_ids))
+    ranked = sorted(
+        range(len(events)), key=lambda code: (-events[code], log.item_ids[code])
+    )
+    kept = np.zeros(len(events), bool)
+    kept[ranked[:count]] = True
+    return log.keep(kept[log.items], {"filter": "top_items", "count": count})

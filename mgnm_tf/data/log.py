@@ -16,6 +16,7 @@ from mgnm_tf.data.columns import encode_ids
 from mgnm_tf.data.columns import finite_numbers
 from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.table import read_table
+from mgnm_tf.data.times import add_milliseconds
 from mgnm_tf.data.times import encode_times
 from mgnm_tf.errors import DataError
 
@@ -93,6 +94,19 @@ class InteractionLog:
         note = {**step, "dropped_events": len(self) - kept}
         return replace(self, **arrays, steps=(*self.steps, note))
 
+    def of_users(
+        self, users: np.ndarray, user_ids: Sequence[str], step: dict[str, Any]
+    ) -> "InteractionLog":
+        """Returns the log of the same events with other users.
+
+        Args:
+            users: int32 (N,), codes from 0 into `user_ids`.
+            user_ids: code -> raw id.
+            step: a note on why, kept in `steps`.
+        """
+        steps = (*self.steps, {**step, "dropped_events": 0})
+        return replace(self, users=users, user_ids=user_ids, steps=steps)
+
 
 def read_log(
     source: str | os.PathLike | pd.DataFrame,
@@ -107,6 +121,7 @@ def read_log(
     column_names: Sequence[str] | None = None,
     time_unit: str = "auto",
     quotes: bool = True,
+    milliseconds_column: str | None = None,
 ) -> InteractionLog:
     """Reads an interaction log and checks every row of it.
 
@@ -137,6 +152,9 @@ def read_log(
         quotes: whether fields of a text file may stand in quotation marks,
             with separators and line breaks inside; otherwise the marks are
             plain characters. Defaults to `True`.
+        milliseconds_column: name of a column of milliseconds that are added
+            to the time, if wanted: where the time is a day and this the time
+            of the event within it.
 
     Returns:
         The log, in the order of the source.
@@ -147,7 +165,7 @@ def read_log(
     """
     named = [user_column, item_column, category_column, split_column]
     ids = list(dict.fromkeys(name for name in named if name))
-    measured = (time_column, rating_column)
+    measured = (time_column, rating_column, milliseconds_column)
     numbers = [name for name in measured if name and name not in ids]
     if isinstance(source, pd.DataFrame):
         where = "the table"
@@ -164,6 +182,11 @@ def read_log(
     times, unit = encode_times(
         table[time_column], time_column, where, time_unit
     )
+    if milliseconds_column:
+        added = table[milliseconds_column]
+        times, unit = add_milliseconds(
+            times, unit, added, milliseconds_column, where
+        )
     ratings, categories, parts = None, None, None
     category_ids: list[str] = []
     if rating_column:

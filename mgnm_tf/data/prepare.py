@@ -12,11 +12,15 @@ from mgnm_tf.data.account import account_of
 from mgnm_tf.data.account import count_ties
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.dataset import check_writable
+from mgnm_tf.data.filter_steps import apply_filters
+from mgnm_tf.data.filter_steps import check_filters
 from mgnm_tf.data.filters import drop_duplicates
 from mgnm_tf.data.filters import filter_core
 from mgnm_tf.data.filters import filter_rating
 from mgnm_tf.data.log import InteractionLog
 from mgnm_tf.data.log import read_log
+from mgnm_tf.data.sessions import cut_sessions
+from mgnm_tf.data.sessions import seconds_of_gap
 from mgnm_tf.data.splits import split_log
 
 
@@ -34,10 +38,13 @@ def prepare(
     column_names: Sequence[str] | None = None,
     time_unit: str = "auto",
     quotes: bool = True,
+    milliseconds_column: str | None = None,
     rating_above: float | None = None,
     min_user: int = 1,
     min_item: int = 1,
     keep_duplicates: bool = False,
+    sessions_by_gap: str | None = None,
+    filters: Sequence[str] = (),
     split: str = "leave_one_out",
     ratios: Sequence[float] = (0.7, 0.1, 0.2),
     name: str | None = None,
@@ -47,7 +54,8 @@ def prepare(
 ) -> SequenceDataset:
     """Reads, filters, splits and saves a log.
 
-    The order: read, ratings, duplicates, core, split, number, save. What
+    The order: read, ratings, duplicates, sessions, filters, core, split,
+    number, save. What
     became of every row is noted in the metadata (`account`), and so is how
     many records have the time of the event before them (`ties`).
 
@@ -64,11 +72,16 @@ def prepare(
         column_names: see `read_log`.
         time_unit: see `read_log`. Defaults to `"auto"`.
         quotes: see `read_log`. Defaults to `True`.
+        milliseconds_column: see `read_log`.
         rating_above: keep only ratings strictly above it, if given.
         min_user: see `filter_core`. Defaults to 1.
         min_item: see `filter_core`. Defaults to 1.
         keep_duplicates: whether events with equal user, item and time stay.
             Defaults to `False`; they are counted in the metadata.
+        sessions_by_gap: see `cut_sessions`, for example "30m"; the sessions
+            take the place of the users. Without it the users stay.
+        filters: see `apply_filters`, for example `["first_events=20"]`; in
+            this order.
         split: see `split_log`. Defaults to `"leave_one_out"`.
         ratios: see `split_log`.
         name: the name of the data; that of `out` if it is not given.
@@ -86,6 +99,9 @@ def prepare(
     """
     out = Path(out)
     check_writable(out, overwrite)
+    check_filters(filters)
+    if sessions_by_gap is not None:
+        seconds_of_gap(sessions_by_gap)
     progress("reading")
     log = read_log(
         source,
@@ -99,6 +115,7 @@ def prepare(
         column_names=column_names,
         time_unit=time_unit,
         quotes=quotes,
+        milliseconds_column=milliseconds_column,
     )
     rows = len(log)
     progress(f"filtering {rows:,} events")
@@ -106,6 +123,9 @@ def prepare(
         log = filter_rating(log, rating_above)
     if not keep_duplicates:
         log = drop_duplicates(log)
+    if sessions_by_gap is not None:
+        log = cut_sessions(log, sessions_by_gap)
+    log = apply_filters(log, filters)
     log = filter_core(log, min_user, min_item)
     return save_split(
         log,

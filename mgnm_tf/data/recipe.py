@@ -54,6 +54,7 @@ _READ_OPTIONS = {
     "column_names": list,
     "time_unit": str,
     "quotes": bool,
+    "milliseconds_column": str,
 }
 
 
@@ -127,6 +128,8 @@ class Recipe:
         min_user: see `filter_core`.
         min_item: see `filter_core`.
         keep_duplicates: see `prepare`.
+        sessions_by_gap: see `prepare`.
+        filters: see `prepare`.
         split: see `split_log`.
         ratios: see `split_log`.
         expected: published numbers of `events`, `users` and `items` after
@@ -146,6 +149,8 @@ class Recipe:
     min_user: int = 1
     min_item: int = 1
     keep_duplicates: bool = False
+    sessions_by_gap: str | None = None
+    filters: list[str] = field(default_factory=list)
     split: str = "leave_one_out"
     ratios: list[float] = field(default_factory=lambda: [0.7, 0.1, 0.2])
     expected: dict[str, int] = field(default_factory=dict)
@@ -269,6 +274,8 @@ def prepare_recipe(
         min_user=recipe.min_user,
         min_item=recipe.min_item,
         keep_duplicates=recipe.keep_duplicates,
+        sessions_by_gap=recipe.sessions_by_gap,
+        filters=recipe.filters,
         split=recipe.split,
         ratios=recipe.ratios,
         name=recipe.name,

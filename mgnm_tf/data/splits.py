@@ -10,6 +10,10 @@ from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.index import Sorted
 from mgnm_tf.data.index import index_events
 from mgnm_tf.data.log import InteractionLog
+from mgnm_tf.data.session_splits import END_TIMES
+from mgnm_tf.data.session_splits import check_sessions
+from mgnm_tf.data.session_splits import read_amount
+from mgnm_tf.data.sessions import need_times
 from mgnm_tf.data.times import whole_seconds
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
@@ -36,9 +40,10 @@ def split_log(
 
     Args:
         log: the log.
-        method: "leave_one_out", "temporal", "per_user_ratio" or "sessions";
-            what each asks of a model and what it leaks stands in the
-            functions of these names. Defaults to `"leave_one_out"`.
+        method: "leave_one_out", "temporal", "per_user_ratio", "sessions",
+            "last_days=7" or "last_share=0.2" (or other numbers); what each
+            asks of a model and what it leaks stands in the functions of
+            these names. Defaults to `"leave_one_out"`.
         ratios: shares of the three parts, positive, in any unit; read by
             "temporal" and "per_user_ratio".
         name: the name of the data set.
@@ -47,28 +52,38 @@ def split_log(
         The data set, in memory.
 
     Raises:
-        UserError: the method is unknown or the ratios are not three
-            positive numbers.
-        DataError: a part would be empty.
+        UserError: the method is unknown, its number is missing or wrong, or
+            the ratios are not three positive numbers.
+        DataError: a part would be empty, or the log lacks times or a column
+            that the method needs.
     """
-    if method not in METHODS:
-        raise UserError(unknown_name("split", method, METHODS))
+    kind, equals, amount = method.partition("=")
+    if kind not in SPLITS or (equals and kind not in END_TIMES):
+        raise UserError(unknown_name("split", method, SPLITS))
     shares = _shares(ratios)
+    if kind in END_TIMES:
+        number = read_amount(kind, amount)
+        need_times(log, f"the split {method!r}")
     order = np.lexsort((log.times, log.users))
     events = Sorted.of(log, order)
-    parts, note = METHODS[method](events, shares)
+    if kind in END_TIMES:
+        parts, note = END_TIMES[kind](events, number)
+    else:
+        parts, note = METHODS[kind](events, shares)
     _check_parts(parts, log.source, f"the split {method!r}")
     metadata = {
         "name": name,
         "source": log.source,
         "filters": list(log.steps),
         "order_only": log.order_only,
-        "split": {"method": method, **note},
+        "split": {"method": kind, **note},
     }
     data = index_events(log, events, parts, metadata)
     _check_parts(
         data.parts, log.source, f"the split {method!r}, without new items,"
     )
+    if kind == "sessions" or kind in END_TIMES:
+        check_sessions(data, log.source, f"the split {method!r}")
     return data
 
 
@@ -173,6 +188,10 @@ METHODS: dict[str, Callable[[Sorted, Ratios], tuple[np.ndarray, dict]]] = {
 }
 """The splits by name. Each takes the sorted events and the shares, and
 returns the part of each event, int8 (N,), and a note for the metadata."""
+
+SPLITS = (*METHODS, *END_TIMES)
+"""The names of all splits; those of `END_TIMES` are followed by "=" and a
+number."""
 
 
 def _shares(ratios: Ratios) -> list[float]:

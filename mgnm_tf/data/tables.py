@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.session_tables import training_sessions
 from mgnm_tf.data.temporal_graph import temporal_graph
 from mgnm_tf.errors import DataError
 from mgnm_tf.utils.validation import unknown_name
@@ -23,7 +24,9 @@ def make_tables(data: SequenceDataset, names: Sequence[str]) -> dict[str, Any]:
     - `item_categories`: int32 (M + 1,), the category of each item, 0 for
       none and for padding;
     - `temporal_graph`: see `mgnm_tf.data.temporal_graph`. It holds training
-      events only.
+      events only;
+    - `training_sessions`, `session_hypergraph`: see
+      `mgnm_tf.data.session_tables`. They, too, hold training events only.
 
     Args:
         data: the split data.
@@ -59,6 +62,10 @@ def _item_categories(data: SequenceDataset) -> np.ndarray:
     return np.asarray(data.item_categories)
 
 
+def _session_hypergraph(data: SequenceDataset) -> dict[str, np.ndarray]:
+    return data.session_hypergraph
+
+
 def _temporal_graph(data: SequenceDataset) -> dict[str, np.ndarray]:
     if not data.has_times:
         raise DataError(
@@ -70,5 +77,7 @@ def _temporal_graph(data: SequenceDataset) -> dict[str, np.ndarray]:
 
 _MAKERS = {
     "item_categories": _item_categories,
+    "session_hypergraph": _session_hypergraph,
     "temporal_graph": _temporal_graph,
+    "training_sessions": training_sessions,
 }

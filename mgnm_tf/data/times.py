@@ -83,6 +83,40 @@ def encode_times(
     return whole, unit
 
 
+def add_milliseconds(
+    times: np.ndarray,
+    unit: str,
+    column: pa.ChunkedArray,
+    name: str,
+    where: str,
+) -> tuple[np.ndarray, str]:
+    """Adds a column of milliseconds to times.
+
+    Args:
+        times: int64 (N,), times in `unit`.
+        unit: one of `TIME_UNITS`.
+        column: whole numbers of at least 0.
+        name: the name of the column, for messages.
+        where: the source, for messages.
+
+    Returns:
+        The sums and their unit, milliseconds or finer.
+
+    Raises:
+        DataError: an entry is not a whole number of at least 0.
+    """
+    expected = "a whole number of milliseconds, at least 0"
+    numbers = finite_numbers(column, name, where, expected)
+    wrong = (numbers < 0) | (numbers != np.floor(numbers))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise bad_value(where, row, name, column[row].as_py(), expected)
+    if unit == "s":
+        times, unit = times * 1000, "ms"
+    factor = 1000 ** (TIME_UNITS.index(unit) - 1)
+    return times + numbers.astype(np.int64) * factor, unit
+
+
 def whole_seconds(times: np.ndarray, unit: str) -> np.ndarray:
     """Returns times in whole seconds, rounded down; of the same shape.
 

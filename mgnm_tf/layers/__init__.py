@@ -6,6 +6,7 @@ from mgnm_tf.layers.graph.gated_graph_step import GatedGraphStep
 from mgnm_tf.layers.graph.graph_propagation import GraphPropagation
 from mgnm_tf.layers.graph.session_graph import SessionGraph
 from mgnm_tf.layers.graph.session_graph_encoder import SessionGraphEncoder
+from mgnm_tf.layers.graph.star_graph_encoder import StarGraphEncoder
 from mgnm_tf.layers.graph.user_aware_adjacency import UserAwareAdjacency
 from mgnm_tf.layers.interest.atten_mixer_readout import AttenMixerReadout
 from mgnm_tf.layers.interest.bilstm_extractor import BiLSTMExtractor
@@ -52,6 +53,7 @@ __all__ = [
     "SessionGraphEncoder",
     "SoftAttentionReadout",
     "Squash",
+    "StarGraphEncoder",
     "SumExtractor",
     "TargetAttention",
     "UserAwareAdjacency",

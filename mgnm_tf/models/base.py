@@ -9,6 +9,7 @@ from keras import ops
 from mgnm_tf.losses import SigmoidCrossEntropy
 from mgnm_tf.models.checked_model import CheckedModel
 from mgnm_tf.models.made_from_data import MadeFromData
+from mgnm_tf.models.over_catalogue import OverCatalogue
 from mgnm_tf.optimizers import LazyAdam
 from mgnm_tf.types import Features
 from mgnm_tf.types import Tensor
@@ -31,7 +32,7 @@ CAPABILITIES = {
 """What not every model can do, and the method that does it."""
 
 
-class SequentialRecommender(MadeFromData, CheckedModel):
+class SequentialRecommender(MadeFromData, OverCatalogue, CheckedModel):
     """Scores candidate items for a user from the history of the user.
 
     A subclass writes `encode` and `score`, creates and builds its layers in
@@ -66,7 +67,9 @@ class SequentialRecommender(MadeFromData, CheckedModel):
 
     Returns:
         Scores (logits): (B, C), or (B, C + S) with shared negatives. With
-        `training=True` a model with levels returns (B, levels, C).
+        `training=True` a model with levels returns (B, levels, C), and one
+        that is compiled with `CatalogueSoftmax` and gets the positives alone
+        the logarithms (B, 1) of their softmax over all items.
     """
 
     required_features: tuple[str, ...] = ()
@@ -280,6 +283,8 @@ class SequentialRecommender(MadeFromData, CheckedModel):
         candidates = ops.convert_to_tensor(features["candidates"])
         if training:
             encoded = self.guide(encoded, candidates[:, 0])
+            if self._knows_positives_alone(candidates, features):
+                return self._log_probability(encoded, candidates[:, 0])
         if "shared_negatives" not in features:
             return self.score(encoded, candidates, training=training)
         shared = ops.convert_to_tensor(features["shared_negatives"])

@@ -130,6 +130,15 @@ class MultiInterestRecommender(SequentialRecommender):
     def score_vectors(self, encoded, vectors):
         return self.readout(encoded, vectors)
 
+    @property
+    def trains_over_catalogue(self) -> bool:
+        """Whether one interest alone learns from each sample."""
+        one = self.training_interests == "label" or self.num_interests == 1
+        return one and super().trains_over_catalogue
+
+    def query_vectors(self, encoded):
+        return encoded[:, 0]
+
     def interests(self, features: Features) -> Tensor:
         """Returns the interests (B, K, d)."""
         return self.encode(features)

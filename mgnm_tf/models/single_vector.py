@@ -33,6 +33,9 @@ class SingleVectorRecommender(SequentialRecommender):
         item_dropout: share of the numbers of the item vectors that are
             scored that training sets to zero, after they got length 1.
             Defaults to `0.0`.
+        max_norm: the longest that a row of the item table may be, for a
+            subclass to choose; not part of the configuration. Defaults to
+            `None`, any length.
         **kwargs: arguments of `keras.Model`.
 
     Raises:
@@ -48,6 +51,7 @@ class SingleVectorRecommender(SequentialRecommender):
         interest_bias: bool = False,
         embeddings_initializer="uniform",
         item_dropout: float = 0.0,
+        max_norm: float | None = None,
         **kwargs,
     ):
         check_positive_int(embedding_dim, "embedding_dim")
@@ -62,6 +66,7 @@ class SingleVectorRecommender(SequentialRecommender):
             embedding_dim,
             embeddings_initializer=embeddings_initializer,
             unit_norm=temperature is not None,
+            max_norm=max_norm,
             name="item_embedding",
             dtype=self.dtype_policy,
         )
@@ -94,6 +99,13 @@ class SingleVectorRecommender(SequentialRecommender):
 
     def score_vectors(self, encoded, vectors):
         return inner_products(encoded, vectors)
+
+    def query_vectors(self, encoded):
+        return encoded
+
+    def scored_vectors(self, training=False):
+        vectors = self.item_vectors()
+        return self.candidate_dropout(vectors, training=training)
 
     def interests(self, features: Features) -> Tensor:
         """Returns the user vectors (B, 1, d)."""

@@ -107,10 +107,17 @@ def _candidates(negatives: int | str, data: SequenceDataset) -> int:
     return 1 + count
 
 
+def _positives_alone(model: SequentialRecommender, config: TrainConfig) -> bool:
+    """Whether the model reckons with all items without their scores."""
+    return config.objective == "softmax" and model.trains_over_catalogue
+
+
 def _check_scores(
     model: SequentialRecommender, data: SequenceDataset, config: TrainConfig
 ) -> None:
     """Refuses scores of all items that fill the memory."""
+    if _positives_alone(model, config):
+        return
     candidates = _candidates(config.negatives, data)
     largest = _most_rows(model, candidates)
     if config.negatives != "all" or config.batch_size <= largest:
@@ -244,7 +251,7 @@ def make_batches(
         "train",
         **common,
         batch_size=config.batch_size,
-        negatives=config.negatives,
+        negatives=0 if _positives_alone(model, config) else config.negatives,
         shared_negatives=config.shared_negatives,
         sampling=config.sampling,
         logq_correction=config.logq_correction,

@@ -194,6 +194,11 @@ def session_cases():
         {"items": items, "history": history},
     )
     yield (
+        "StarGraphEncoder",
+        layers.StarGraphEncoder(2, use_projections=True),
+        {"items": items, "history": history},
+    )
+    yield (
         "SoftAttentionReadout",
         layers.SoftAttentionReadout(use_context=True),
         {"states": items, "valid_mask": MASK, "context": numbers(3, 6)},

@@ -46,12 +46,21 @@ OPTIONS = {
     "comirec_sa": {"embedding_dim": 8, **MAX},
     "surge": {"embedding_dim": 8, "max_length": 5},
     "mimn": {"embedding_dim": 8},
+    # The sum over the batch does not fall as the cross-entropy does.
+    "dhcn": {"embedding_dim": 8, "ssl_weight": 0.001},
     "tgsrec": {"embedding_dim": 8, "time_dim": 8, "num_neighbors": 4},
+    "gcsan": {"embedding_dim": 8},
     "nextitnet": {"embedding_dim": 8, "num_repeats": 1},
     "srgnn_atten_mixer": {"embedding_dim": 8, "num_heads": 2},
     "sgnnhn_atten_mixer": {"embedding_dim": 8, "num_heads": 2},
     "atten_mixer": {"embedding_dim": 8, "num_heads": 2},
+    "lessr": {"embedding_dim": 8},
+    # At a temperature of 0.05 differences of float16 are large scores.
+    "dsan": {"embedding_dim": 8, "dropout": 0.0, "temperature": 0.2},
     "narm": {"embedding_dim": 8, "hidden_dim": 8, "session_dropout": 0.1},
+    "srgnn": {"embedding_dim": 8},
+    "niser_plus": {"embedding_dim": 8},
+    "sgnnhn": {"embedding_dim": 8},
 }
 """Small sizes; a model that is not named here has its defaults."""
 
@@ -66,14 +75,21 @@ INERT = {
     "comirec_sa": ("attention/bias",),
     "surge": ("network/bias", "hidden_1/bias", "attention/network/output/bias"),
     "mimn": ("channel_2/bias",),
+    "lessr": ("cell/recurrent_kernel",),
 }
 """Parts of paths of weights whose gradient is zero, and why.
 
 A bias before a batch normalisation is taken away by it, and one before a
-softmax over positions shifts all of them alike.
+softmax over positions shifts all of them alike. No item comes twice in the
+world of this file, so that no GRU of a node takes a second step.
 """
 
-EXPORTED = ("popularity", "youtube_dnn", "mind", "slirec", "mgnm")
+UNMOVED = ("popularity", "sknn", "vsknn")
+"""Models whose ranks `fit` does not move: all items of the world are equally
+popular, and the session models know from their table what there is to know.
+"""
+
+EXPORTED = ("popularity", "sknn", "youtube_dnn", "mind", "slirec", "mgnm")
 """One model of each base class, for the `export` that Keras gives to all.
 
 `tests/export/test_export_all_models.py` exports every model, with its ids.
@@ -301,7 +317,7 @@ def test_fit_learns_the_cycle(compiled, name, objective):
         assert after["ndcg"] > max(0.6, before["ndcg"])
     else:
         assert np.isfinite(after["loss"])
-        assert after["ndcg"] != before["ndcg"] or name == "popularity"
+        assert after["ndcg"] != before["ndcg"] or name in UNMOVED
 
 
 def test_every_weight_has_a_gradient(name):

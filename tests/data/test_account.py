@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from mgnm_tf.cli import app
 from mgnm_tf.data.account import account_of
 from mgnm_tf.data.account import count_ties
+from mgnm_tf.data.account import sentences
 from mgnm_tf.data.log import read_log
 from mgnm_tf.data.prepare import prepare
 from mgnm_tf.data.splits import split_log
@@ -46,6 +47,34 @@ def test_every_row_has_a_reason(frame, tmp_path):
         "first_day": "1970-01-01",
         "last_day": "1970-01-05",
     }
+
+
+def test_filters_of_one_name_are_added_up(frame, tmp_path):
+    data = prepare(
+        frame,
+        tmp_path / "out",
+        sessions_by_gap="1d",
+        filters=["first_events=4", "user_support=2", "item_support=2"]
+        + ["no_repeats", "top_items=2"],
+    )
+    account = data.metadata["account"]
+    # Of a's first session and of b's the fifth event goes; then a's second
+    # session and c, which have one event.
+    assert account["dropped"] == {
+        "duplicates": 2,
+        "sessions_by_gap": 0,
+        "first_events": 2,
+        "support": 2,
+        "repeats": 0,
+        "top_items": 2,
+        "core": 0,
+        "cold_items": 0,
+    }
+    line, cut, *_ = sentences(data.metadata)
+    assert cut == "Sessions: 4 of 3 users, cut where more than 1d pass."
+    assert "2 after the first ones of their user" in line
+    assert "2 of users or items with too few events, counted once" in line
+    assert "2 of items that are not frequent enough" in line
 
 
 def test_a_sum_that_does_not_hold_is_an_error(frame):

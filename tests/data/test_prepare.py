@@ -71,6 +71,39 @@ def test_all_steps(source, tmp_path):
     assert again.fingerprint == data.fingerprint
 
 
+def test_sessions_come_before_filters_and_the_core_after(source, tmp_path):
+    data = prepare(
+        source,
+        tmp_path / "out",
+        **COLUMNS,
+        sessions_by_gap="1h",
+        filters=["user_support=2", "first_events=9", "user_support=2"],
+        min_item=2,
+        split="last_share=0.3",
+    )
+    assert [step["filter"] for step in data.metadata["filters"]] == [
+        "duplicates",
+        "sessions_by_gap",
+        "support",
+        "first_events",
+        "support",
+        "core",
+    ]
+    assert all("#" in user for user in data.user_ids)
+    assert data.metadata["split"]["share"] == 0.3
+    again = SequenceDataset.load(tmp_path / "out")
+    assert again.metadata["split"] == data.metadata["split"]
+    assert again.metadata["filters"] == data.metadata["filters"]
+
+
+@pytest.mark.parametrize(
+    "options", [{"sessions_by_gap": "0h"}, {"filters": ["first=3"]}]
+)
+def test_options_are_checked_before_reading(tmp_path, options):
+    with pytest.raises(UserError, match="0h|Unknown filter 'first'"):
+        prepare(tmp_path / "not there.csv", tmp_path / "out", **options)
+
+
 def test_duplicates_are_dropped_and_counted_or_kept(source, tmp_path):
     data = prepare(source, tmp_path / "one", **COLUMNS)
     assert data.metadata["filters"][0] == {

@@ -117,7 +117,7 @@ def test_sessions_given():
 
 
 def test_sessions_take_the_last_tenth_for_validation():
-    rows, split = [("t", "x", 0)], ["test"]
+    rows, split = [("t", "x", 0), ("t", "y", 1)], ["test"] * 2
     # All begin at position 1, so the place in the log decides.
     for number in reversed(range(20)):
         rows += [(f"s{number:02}", "x", 1), (f"s{number:02}", "y", 2)]

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from mgnm_tf.data.filter_steps import check_filters
 from mgnm_tf.data.recipe import load_recipe
 from mgnm_tf.data.recipe import prepare_recipe
 from mgnm_tf.data.recipe import recipe_folder
 from mgnm_tf.data.recipe import recipe_names
-from mgnm_tf.data.splits import METHODS
+from mgnm_tf.data.sessions import seconds_of_gap
+from mgnm_tf.data.splits import SPLITS
 from mgnm_tf.errors import DataError
 
 FOLDER = Path(__file__).parents[2] / "datasets"
@@ -21,10 +23,14 @@ def test_names():
         "amazon-musical-instruments",
         "amazon-toys-and-games",
         "diginetica",
+        "diginetica-lessr",
+        "gowalla",
+        "lastfm",
         "micro-video",
         "movielens-100k",
         "movielens-1m",
         "planted",
+        "yoochoose",
     ]
 
 
@@ -45,7 +51,11 @@ def test_datasets_is_no_python_package():
 def test_recipe(name):
     recipe = load_recipe(name)
     assert recipe.name == name
-    assert recipe.split in METHODS
+    assert recipe.split.split("=")[0] in SPLITS
+    check_filters(recipe.filters)
+    assert recipe.sessions_by_gap is None or seconds_of_gap(
+        recipe.sessions_by_gap
+    )
     assert recipe.sources or recipe.world or recipe.bring
     for source in recipe.sources:
         assert not source.url or source.url.startswith("https://")
@@ -85,7 +95,10 @@ def test_paper_settings_of_the_amazon_sets():
         assert recipe.ratios == [0.7, 0.1, 0.2]
 
 
-@pytest.mark.parametrize("name", ["micro-video", "diginetica"])
+@pytest.mark.parametrize(
+    "name",
+    ["micro-video", "diginetica", "diginetica-lessr", "lastfm", "yoochoose"],
+)
 def test_data_that_has_to_be_brought(name, tmp_path):
     with pytest.raises(DataError, match="has to be brought: .*CSV"):
         prepare_recipe(name, tmp_path / "out")

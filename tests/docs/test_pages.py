@@ -15,7 +15,10 @@ from tests.docs.pages import ROOT
 from tests.docs.pages import blocks
 from tests.docs.pages import commands
 
-TABLES = ("README.md", "docs/results.md", "docs/paper.md", "docs/studies.md")
+TABLES = (
+    *("README.md", "docs/results.md", "docs/paper.md", "docs/studies.md"),
+    "docs/sessions.md",
+)
 """Where tables of results have their homes."""
 
 ALL_COMMANDS = {

@@ -51,6 +51,47 @@ def encode(session, table, weights, num_steps=1):
     return np.array([states[item] for item in session])
 
 
+def encode_with_star(session, table, step, highway, num_steps, maps=None):
+    """Returns the states (n, d) of a session and its star (d,).
+
+    Args:
+        session: a list of ids.
+        table: the vector of each id.
+        step: the weights of `GatedGraphStep`.
+        highway: kernel and bias of the highway.
+        num_steps: number of steps.
+        maps: kernel and bias of four maps: of nodes and star in the gate, of
+            nodes and star in the softmax; `None` for products without maps.
+    """
+    items, pairs = edges(session)
+    dim = table.shape[1]
+    states = {item: table[item] for item in items}
+    star = np.mean([table[item] for item in items], axis=0)
+
+    def product(state, number):
+        if maps is None:
+            scale = np.sqrt(dim) if number == 0 else 1.0
+            return state @ star / scale
+        (query, a), (key, b) = maps[2 * number : 2 * number + 2]
+        return (state @ query + a) @ (star @ key + b) / np.sqrt(dim)
+
+    for _ in range(num_steps):
+        states = gated_step(states, pairs, step)
+        for item, state in states.items():
+            gate = sigmoid(product(state, 0))
+            states[item] = (1 - gate) * state + gate * star
+        weights = np.exp([product(states[item], 1) for item in items])
+        weights /= weights.sum()
+        star = weights @ np.array([states[item] for item in items])
+    kernel, bias = highway
+    mixed = {}
+    for item, state in states.items():
+        first = table[item]
+        share = sigmoid(np.concatenate([first, state]) @ kernel + bias)
+        mixed[item] = share * first + (1 - share) * state
+    return np.array([mixed[item] for item in session]), star
+
+
 def soft_attention(states, weights, context=None):
     """Returns the vector of a session from its states (n, d).
 

@@ -304,6 +304,22 @@ def test_the_softmax_is_over_all_items(data, name):
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
+def test_positives_are_all_that_a_model_of_one_vector_needs(data, monkeypatch):
+    monkeypatch.setattr(build, "_MOST_SCORES", 200)
+    config = TrainConfig(model="mind", objective="softmax", batch_size=16)
+    model = build.make_model(data, config)
+    build.compile_model(model, data, config)
+    features, labels = next(iter(build.make_batches(model, data, config)[0]))
+    assert "shared_negatives" not in features
+    assert features["candidates"].shape == labels.shape == (16, 1)
+    # Another objective looks at the scores of all items.
+    config = TrainConfig(
+        model="mind", objective="bce", negatives="all", batch_size=16
+    )
+    features, labels = next(iter(build.make_batches(model, data, config)[0]))
+    assert labels.shape == (16, 1 + data.num_items)
+
+
 def test_the_softmax_learns(data):
     config = TrainConfig(model="youtube_dnn", objective="softmax")
     model = build.make_model(data, config)
@@ -337,7 +353,11 @@ def test_all_items_that_fill_the_memory_are_refused(
     data, limit, message, monkeypatch
 ):
     monkeypatch.setattr(build, "_MOST_SCORES", limit)
-    config = TrainConfig(model="comirec_sa", objective="softmax")
+    # Each of the interests scores all items.
+    options = {"training_interests": "max"}
+    config = TrainConfig(
+        model="comirec_sa", objective="softmax", options=options
+    )
     model = build.make_model(data, config)
     assert model.num_interests == 4
     with pytest.raises(UserError, match=message):

@@ -183,6 +183,10 @@ class ItemEmbedding(keras.layers.Layer):
             categories = ops.take(self.item_categories, items, axis=0)
             of_category = take_rows(self.category_embeddings, categories)
             vectors = ops.concatenate([vectors, of_category], axis=-1)
+        return self._finished(vectors, items)
+
+    def _finished(self, vectors, items):
+        """Returns rows as they are used: of length 1, padding zero."""
         if self.unit_norm:
             vectors = unit_vectors(vectors)
         vectors = ops.cast(vectors, self.compute_dtype)
@@ -190,7 +194,15 @@ class ItemEmbedding(keras.layers.Layer):
 
     def vectors(self):
         """Returns the vectors of all items, (M + 1, `output_dim`)."""
-        return self._look_up(ops.arange(self.num_items + 1, dtype="int32"))
+        # Read whole, not row by row: its gradient is then a whole table, too.
+        vectors = ops.convert_to_tensor(self.embeddings)
+        if self.category_dim:
+            of_category = take_rows(
+                self.category_embeddings,
+                ops.convert_to_tensor(self.item_categories),
+            )
+            vectors = ops.concatenate([vectors, of_category], axis=-1)
+        return self._finished(vectors, ops.arange(self.num_items + 1))
 
     def compute_output_shape(self, items_shape):
         return (*items_shape, self.output_dim)

@@ -1,0 +1,1 @@
+"""DHCN and the layers that only it has."""

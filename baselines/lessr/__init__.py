@@ -1,0 +1,1 @@
+"""LESSR and the layers that only it has."""

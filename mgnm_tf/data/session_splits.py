@@ -1,0 +1,149 @@
+"""Splits of whole sessions by the time at which they end."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mgnm_tf.data.dataset import PARTS
+from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.index import Sorted
+from mgnm_tf.data.sessions import units_per_second
+from mgnm_tf.data.times import whole_seconds
+from mgnm_tf.errors import DataError
+from mgnm_tf.errors import UserError
+
+_DAY = 86_400
+_VALIDATION_SHARE = 0.1
+
+
+def last_days(events: Sorted, days: float) -> tuple[np.ndarray, dict]:
+    """The sessions that end in the last days of the log are test.
+
+    A session is test if its last event is at the latest time of the log
+    minus the days, or after it. It asks for the next item in a session of
+    somebody unknown, with all sessions that ended before known; a session
+    that lies across the limit is test as a whole. Of the other sessions the
+    last 10 % by their end are validation; sessions that end at the same time
+    stay together. It leaks nothing.
+    """
+    ends = _ends(events)
+    units = units_per_second(events.time_unit)
+    limit = int(ends.max()) - int(days) * _DAY * units
+    if (ends >= limit).all():
+        span = (int(ends.max()) - int(events.times.min())) / (_DAY * units)
+        raise DataError(
+            f"{events.source}: the log spans {span:.3g} days and all its "
+            f"sessions end within the last {int(days)}, so the split "
+            f"'last_days={int(days)}' leaves the train part empty; use fewer "
+            "days."
+        )
+    return _parts(events, ends, limit, {"days": int(days)})
+
+
+def last_share(events: Sorted, share: float) -> tuple[np.ndarray, dict]:
+    """The last sessions by their end, a share of all, are test.
+
+    As `last_days`, but a number of sessions is cut off and not a time. With
+    sessions that end at the time of the first of them the test part is
+    larger than the share.
+    """
+    ends = _ends(events)
+    count = int(len(ends) * share + 1e-9)
+    if count == 0:
+        raise DataError(
+            f"{events.source}: the split 'last_share={share:g}' of "
+            f"{len(ends)} sessions leaves the test part empty; use a larger "
+            "share or more sessions."
+        )
+    limit = int(np.sort(ends)[len(ends) - count])
+    return _parts(events, ends, limit, {"share": share})
+
+
+EndSplit = Callable[[Sorted, float], tuple[np.ndarray, dict]]
+
+END_TIMES: dict[str, EndSplit] = {
+    "last_days": last_days,
+    "last_share": last_share,
+}
+"""The splits by the end of sessions. Each takes the sorted events and a
+number, and returns the part of each event, int8 (N,), and a note for the
+metadata."""
+
+
+def read_amount(kind: str, text: str) -> float:
+    """Reads the number of a split of `END_TIMES`.
+
+    Args:
+        kind: the name of the split.
+        text: what stands after "=".
+
+    Raises:
+        UserError: it is not a whole number of days from 1, or not a share
+            between 0 and 1.
+    """
+    if kind == "last_days":
+        if text.isascii() and text.isdigit() and int(text) > 0:
+            return int(text)
+        expected = "a whole number of days from 1, as in last_days=7"
+    else:
+        try:
+            share = float(text)
+        except ValueError:
+            share = 0.0
+        if 0 < share < 1:
+            return share
+        expected = "a number between 0 and 1, as in last_share=0.2"
+    raise UserError(f"The split {kind!r} needs {expected}. Received: {text!r}")
+
+
+def check_sessions(data: SequenceDataset, source: str, what: str) -> None:
+    """Checks that something can be predicted in every part.
+
+    Args:
+        data: the split data.
+        source: where they come from, for the message.
+        what: the split, for the message.
+
+    Raises:
+        DataError: all sessions of a part have one event.
+    """
+    for part in PARTS:
+        if len(data.positions(part)) == 0:
+            raise DataError(
+                f"{source}: {what} leaves only sessions of one event in the "
+                f"{part} part, in which no next item can be predicted; "
+                "expected sessions of two events or more of known items."
+            )
+
+
+def _ends(events: Sorted) -> np.ndarray:
+    """Returns the time of the last event of each session, int64 (U,)."""
+    return events.times[np.cumsum(events.sizes) - 1]
+
+
+def _parts(
+    events: Sorted, ends: np.ndarray, limit: int, note: dict
+) -> tuple[np.ndarray, dict]:
+    """Returns the parts, where sessions that end at `limit` or later are test.
+
+    Args:
+        events: the sorted events.
+        ends: int64 (U,), the end of each session.
+        limit: in the unit of the log.
+        note: what is known about the split; the first ends of validation
+            and test in whole seconds and numbers of sessions are added.
+    """
+    before = np.sort(ends[ends < limit])
+    # Half up, as all splits round.
+    taken = int(len(before) * _VALIDATION_SHARE + 0.5 + 1e-9)
+    first = int(before[len(before) - taken]) if taken else limit
+    parts = (ends >= first).astype(np.int8) + (ends >= limit)
+    starts = whole_seconds(np.array([first, limit]), events.time_unit).tolist()
+    counts = np.bincount(parts, minlength=len(PARTS)).tolist()
+    note = {
+        **note,
+        "validation_from": starts[0],
+        "test_from": starts[1],
+        "sessions": dict(zip(PARTS, counts, strict=True)),
+    }
+    return parts[events.users], note

@@ -1,0 +1,34 @@
+"""Weights of gated graph networks in PyTorch, in our layout."""
+
+import numpy as np
+
+
+def below(arrays, prefix):
+    """Returns the arrays whose names start with `prefix`, without it."""
+    return {
+        name.removeprefix(prefix): value
+        for name, value in arrays.items()
+        if name.startswith(prefix)
+    }
+
+
+def gates(array):
+    """Turns reset, update, new on the first axis into ours on the last."""
+    reset, update, new = np.split(array, 3)
+    return np.concatenate([update, reset, new]).T
+
+
+def soft_attention(theirs, path, names):
+    """Returns path -> array of a `SoftAttentionReadout`.
+
+    Args:
+        theirs: their arrays by name.
+        path: of our layer.
+        names: our name of each part -> theirs.
+    """
+    arrays = {}
+    for ours, name in names.items():
+        arrays[f"{path}/{ours}/kernel"] = theirs[f"{name}.weight"].T
+        if ours != "weight":
+            arrays[f"{path}/{ours}/bias"] = theirs[f"{name}.bias"]
+    return arrays
