@@ -206,10 +206,12 @@ class AttenMixer(SingleVectorRecommender):
 
 def _padded(history, length):
     """Returns the histories (B, m) with padding up to `length` columns."""
-    shape = ops.shape(history)
-    more = ops.zeros((shape[0], length), history.dtype)
+    batch, columns = ops.shape(history)
+    more = ops.zeros((batch, length), history.dtype)
     joined = ops.concatenate([history, more], axis=1)
-    return joined[:, : ops.maximum(shape[1], length)]
+    # JAX slices by numbers alone, and only TensorFlow has an unknown length.
+    wanted = max if isinstance(columns, int) else ops.maximum
+    return joined[:, : wanted(columns, length)]
 
 
 def _first_places(history):
