@@ -10,6 +10,8 @@ import sys
 import keras
 import numpy as np
 
+from baselines.lessr.edge_order_aggregation import EdgeOrderAggregation
+from baselines.lessr.shortcut_attention import ShortcutAttention
 from baselines.mimn.memory_cell import MemoryCell
 from baselines.sasrec.causal_transformer import CausalTransformer
 from baselines.slirec.time_lstm import TimeLSTM
@@ -171,6 +173,21 @@ def layer_cases():
     yield from temporal_cases()
     yield from target_cases()
     yield from session_cases()
+    yield from lessr_cases()
+
+
+def lessr_cases():
+    """Yields the cases of the layers that only LESSR has."""
+    inputs = {
+        "nodes": numbers(3, 4, 6) * MASK[..., None],
+        # What comes at once again, and what comes again later.
+        "alias": np.array([[0, 1, 1, 0], [0, 0, 2, 3], [0, 1, 2, 3]], "int32"),
+        "valid_mask": MASK,
+    }
+    for kind in (EdgeOrderAggregation, ShortcutAttention):
+        layer = kind(5)
+        layer.build((3, 4, 6))
+        yield kind.__name__, layer, inputs
 
 
 def session_cases():
