@@ -160,7 +160,7 @@ class HypergraphConvolution(keras.layers.Layer):
 
         def product(x: Tensor) -> Tensor:
             terms = ops.take(x, columns, axis=0) * ops.expand_dims(values, -1)
-            return ops.segment_sum(terms, rows, num_segments=size, sorted=True)
+            return ops.segment_sum(terms, rows, num_segments=size)
 
         return product
 
