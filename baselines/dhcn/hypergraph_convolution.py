@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from mgnm_tf.serialization import register
-from mgnm_tf.types import Tensor
+from mgnm_tf.utils.sparse_product import sparse_product
 from mgnm_tf.utils.validation import check_positive_int
 
 
@@ -22,7 +22,7 @@ class HypergraphConvolution(keras.layers.Layer):
     item, B the items of each hyperedge. Rows of P sum to 1; those of items
     without a hyperedge are 0. S is symmetric, so that the gradient is made of
     products with the same matrix. On TensorFlow the products are those of
-    its compressed sparse rows (10 times as fast as gathering and adding
+    its compressed sparse rows (8 times as fast as gathering and adding
     up), which XLA does not compile.
 
     Args:
@@ -144,25 +144,12 @@ class HypergraphConvolution(keras.layers.Layer):
 
     def _product(self):
         """Returns a function that multiplies (M + 1, d) by S."""
-        rows = ops.convert_to_tensor(self.rows)
-        columns = ops.convert_to_tensor(self.columns)
-        values = ops.convert_to_tensor(self.values)
-        size = self.num_items + 1
-        if keras.backend.backend() == "tensorflow":
-            import tensorflow as tf
-
-            matrix = tf.raw_ops.SparseTensorToCSRSparseMatrix(
-                indices=tf.cast(tf.stack([rows, columns], axis=1), "int64"),
-                values=values,
-                dense_shape=tf.constant([size, size], "int64"),
-            )
-            return lambda x: tf.raw_ops.SparseMatrixMatMul(a=matrix, b=x)
-
-        def product(x: Tensor) -> Tensor:
-            terms = ops.take(x, columns, axis=0) * ops.expand_dims(values, -1)
-            return ops.segment_sum(terms, rows, num_segments=size, sorted=True)
-
-        return product
+        return sparse_product(
+            ops.convert_to_tensor(self.rows),
+            ops.convert_to_tensor(self.columns),
+            ops.convert_to_tensor(self.values),
+            self.num_items + 1,
+        )
 
     def compute_output_shape(self, vectors_shape):
         return tuple(vectors_shape)

@@ -20,9 +20,6 @@ from tests.reference import numpy_dhcn as oracle
 ITEMS, DIM = 9, 6
 # Item 9 is never before another one.
 SESSIONS = [
-    *([1, 2, 2, 3, 1], [2, 1, 3], [4, 5], [5, 4, 6, 4, 7]),
-    *([1, 8, 9], [7, 8]),
-]
     [1, 2, 2, 3, 1],
     [2, 1, 3],
     [4, 5],
