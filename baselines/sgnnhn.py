@@ -44,7 +44,7 @@ class SGNNHN(SingleVectorRecommender):
             Defaults to `1`.
         max_length: the longest history. Defaults to `100`.
         temperature: what correlations are divided by; the paper's scale is
-            12. Defaults to `1 / 12`.
+            12. By default `1 / 12`.
         **kwargs: arguments of `SingleVectorRecommender`.
 
     Call arguments:

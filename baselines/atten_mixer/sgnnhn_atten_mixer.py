@@ -39,7 +39,7 @@ class SGNNHNAttenMixer(AttenMixer):
             zero; the items keep all their numbers. Defaults to `0.1`.
         item_dropout: see `SingleVectorRecommender`. Defaults to `0.1`.
         temperature: see `SingleVectorRecommender`; the published sigma of 12
-            is its inverse. Defaults to `1 / 12`.
+            is its inverse. By default `1 / 12`.
         interest_bias: see `SingleVectorRecommender`. Defaults to `False`.
         **kwargs: arguments of `keras.Model`.
 

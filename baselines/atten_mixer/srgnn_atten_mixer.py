@@ -37,7 +37,7 @@ class SRGNNAttenMixer(AttenMixer):
         dropout: see `AttenMixer`. Defaults to `0.1`.
         item_dropout: see `SingleVectorRecommender`. Defaults to `0.1`.
         temperature: see `SingleVectorRecommender`; the published sigma of 12
-            is its inverse. Defaults to `1 / 12`.
+            is its inverse. By default `1 / 12`.
         interest_bias: see `SingleVectorRecommender`. Defaults to `False`.
         **kwargs: arguments of `keras.Model`.
 

@@ -64,10 +64,9 @@ class DHCN(SingleVectorRecommender):
             the published code for Tmall. Defaults to `True`.
         detach_line: whether z is a constant for the gradient, as in the
             published code. Defaults to `False`.
-        temperature: see `SingleVectorRecommender`; it divides the scores of
-            unit vectors. Defaults to `None`.
         seed: seed of the random orders. Defaults to `None`.
-        **kwargs: arguments of `keras.Model`.
+        **kwargs: arguments of `SingleVectorRecommender`, such as
+            `temperature`, and of `keras.Model`.
 
     Call arguments:
         features: see `SequentialRecommender`; `history` is read.

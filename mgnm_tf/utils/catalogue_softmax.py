@@ -42,8 +42,8 @@ def catalogue_log_probability(
         users: float, (B, d).
         vectors: float, (M + 1, d); row 0 is padding and no class.
         positives: int (B,), from 1 to M.
-        kept: the most products that are kept. Defaults to 128 MiB of them.
-        chunk: the most products of a chunk, at least one item. Defaults to
+        kept: the most products that are kept; by default 128 MiB of them.
+        chunk: the most products of a chunk, at least one item; by default
             8 MiB of them.
 
     Returns:

@@ -24,6 +24,14 @@ EXPECTED = {
     "gru4rec": PRODUCTS,
     "sasrec": PRODUCTS,
     "caser": PRODUCTS,
+    **dict.fromkeys(
+        [
+            *("nextitnet", "narm", "srgnn", "gcsan", "sgnnhn", "lessr"),
+            *("niser_plus", "dhcn", "dsan", "atten_mixer"),
+            *("srgnn_atten_mixer", "sgnnhn_atten_mixer"),
+        ],
+        PRODUCTS,
+    ),
 }
 
 
