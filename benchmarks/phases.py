@@ -19,6 +19,7 @@ PHASES = (
     "evaluate",
     "ranking",
     "optimizer",
+    "softmax",
     "export",
     "growth",
     "retrieval",

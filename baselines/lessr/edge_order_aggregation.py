@@ -128,9 +128,12 @@ class EdgeOrderAggregation(keras.layers.Layer):
         before = ops.pad(before, [(0, 0), (1, 0), (0, 0)])
         # Nobody hears anything at the first click.
         after = ops.pad(places[:, 1:], [(0, 0), (1, 0), (0, 0)])
+        # One tensor: Keras's scan takes several of known length alone.
+        joined = ops.concatenate([before, after], axis=-1)
+        width = kernel.shape[-1]
 
         def step(states, inputs):
-            projected, place = inputs
+            projected, place = inputs[:, :width], inputs[:, width:]
             place = ops.expand_dims(place, -1)
             state = ops.sum(place * states, axis=1)
             x_update, x_reset, x_new = ops.split(projected, 3, axis=-1)
@@ -146,10 +149,7 @@ class EdgeOrderAggregation(keras.layers.Layer):
         states, _ = ops.scan(
             step,
             ops.zeros_like(nodes),
-            (
-                ops.transpose(before, (1, 0, 2)),
-                ops.transpose(after, (1, 0, 2)),
-            ),
+            ops.transpose(joined, (1, 0, 2)),
         )
         return states
 
