@@ -94,12 +94,13 @@ def test_inference_gives_the_same_vectors(options, count):
 def test_many_items_are_copied_from_the_finished_table(monkeypatch):
     layer = ItemEmbedding(9, 4, unit_norm=True)
     asked = []
-    look_up = layer._look_up
-    monkeypatch.setattr(
-        layer,
-        "_look_up",
-        lambda items: asked.append(items.shape) or look_up(items),
-    )
+    finished = layer._finished
+
+    def finish(vectors, items):
+        asked.append(tuple(items.shape))
+        return finished(vectors, items)
+
+    monkeypatch.setattr(layer, "_finished", finish)
     for size in (9, 10, 500):
         layer(np.ones((size,), "int32"), training=False)
     assert asked == [(9,), (10,), (10,)]
