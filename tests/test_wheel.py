@@ -40,13 +40,9 @@ for name in [name for name in sys.modules if name.startswith("__editable__")]:
 
 
 def all_models():
-    """MGNM and every module and folder of `baselines`."""
-    homes = [
-        path
-        for path in ROOT.glob("baselines/[!_]*")
-        if path.is_dir() or path.suffix == ".py"
-    ]
-    return sorted(["mgnm", *(path.stem for path in homes)])
+    """MGNM and every module of `baselines` with recipes beside it."""
+    recipes = ROOT.glob("baselines/**/*.toml")
+    return sorted(["mgnm", *(path.stem for path in recipes)])
 
 
 def look(home, search_path):
