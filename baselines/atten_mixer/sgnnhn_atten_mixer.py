@@ -1,12 +1,12 @@
 """SGNN-HN with the readout of Atten-Mixer."""
 
-from baselines.atten_mixer.atten_mixer import AttenMixer
+from baselines.atten_mixer.srgnn_atten_mixer import SRGNNAttenMixer
 from baselines.atten_mixer.star_encoder import StarEncoder
 from mgnm_tf.serialization import register
 
 
 @register
-class SGNNHNAttenMixer(AttenMixer):
+class SGNNHNAttenMixer(SRGNNAttenMixer):
     """Scores an item by what the readout finds in the states of a star graph.
 
     ```
@@ -81,57 +81,8 @@ class SGNNHNAttenMixer(AttenMixer):
     padding, which is zero here.
     """
 
-    def __init__(
-        self,
-        num_users: int,
-        num_items: int,
-        embedding_dim: int = 256,
-        num_steps: int = 1,
-        num_levels: int = 7,
-        num_heads: int = 8,
-        pooling_power: float = 4.0,
-        query: str = "sum",
-        query_items: str = "newest",
-        query_normalization: str | None = "level",
-        head_split: str = "heads",
-        mask_first_softmax: bool = True,
-        layer_norm: bool = False,
-        padded_length: int | None = None,
-        dropout: float = 0.1,
-        item_dropout: float = 0.1,
-        temperature: float | None = 1 / 12,
-        interest_bias: bool = False,
-        **kwargs,
-    ):
-        super().__init__(
-            num_users,
-            num_items,
-            embedding_dim,
-            num_levels,
-            num_heads,
-            pooling_power,
-            query,
-            query_items,
-            query_normalization,
-            head_split,
-            mask_first_softmax,
-            layer_norm,
-            padded_length,
-            dropout,
-            item_dropout,
-            temperature,
-            interest_bias,
-            **kwargs,
-        )
-        self.num_steps = num_steps
-        self.encoder = StarEncoder(
-            num_steps, name="encoder", dtype=self.dtype_policy
-        )
-        self.encoder.build((None, None, embedding_dim))
+    encoder_class = StarEncoder
 
     def states(self, history, training=False):
         """Returns the states of the star graph network, (B, m, d)."""
         return self.encoder(self.item_embedding(history), history)
-
-    def get_config(self):
-        return {**super().get_config(), "num_steps": self.num_steps}

@@ -79,6 +79,9 @@ class SRGNNAttenMixer(AttenMixer):
     zero here.
     """
 
+    encoder_class = SessionGraphEncoder
+    """The layer from items and ids to states."""
+
     def __init__(
         self,
         num_users: int,
@@ -122,7 +125,7 @@ class SRGNNAttenMixer(AttenMixer):
             **kwargs,
         )
         self.num_steps = num_steps
-        self.encoder = SessionGraphEncoder(
+        self.encoder = self.encoder_class(
             num_steps, name="encoder", dtype=self.dtype_policy
         )
         self.encoder.build((None, None, embedding_dim))
