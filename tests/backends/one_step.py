@@ -388,7 +388,7 @@ def run_model(model, features, loss, labels=None):
     model.compile(keras.optimizers.SGD(0.1), loss)
     results["loss"] = np.asarray(model.train_on_batch(features, labels))
     for index, weight in enumerate(model.trainable_weights):
-        results[f"weight_{index}"] = np.asarray(weight.value)
+        results[f"weight_{index}"] = keras.ops.convert_to_numpy(weight.value)
     results["after"] = np.asarray(model.predict_on_batch(features))
     return results
 

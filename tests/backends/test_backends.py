@@ -1,5 +1,6 @@
-"""The same numbers on Keras's JAX backend."""
+"""The same numbers on Keras's other backends."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -13,24 +14,28 @@ from tests.backends import one_step
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    pytest.importorskip("jax", reason="the extra [dev] brings jax")
-    path = tmp_path_factory.mktemp("jax") / "jax.npz"
+@pytest.fixture(scope="module", params=["jax", "torch"])
+def results(request, tmp_path_factory):
+    """Returns the numbers of TensorFlow and of the other backend."""
+    backend = request.param
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(
+            f"{backend} is not installed; the extra [dev] brings jax, and "
+            "`pip install torch` the other"
+        )
+    path = tmp_path_factory.mktemp(backend) / "numbers.npz"
     done = subprocess.run(
         [sys.executable, "-m", "tests.backends.one_step", str(path)],
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        env={**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"},
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return one_step.run_all(), dict(np.load(path))
-
-
-def test_jax_was_used(results):
-    assert str(results[1]["backend"]) == "jax"
+    found = dict(np.load(path))
+    assert str(found.pop("backend")) == backend
+    return one_step.run_all(), found
 
 
 def test_every_layer_was_run(results):
@@ -42,11 +47,12 @@ def test_every_layer_was_run(results):
 
 
 def test_numbers_agree_with_tensorflow(results):
-    ours, jax = results
+    ours, theirs = results
     assert len(ours) > 100
+    assert set(ours) == set(theirs)
     for name, expected in ours.items():
         np.testing.assert_allclose(
-            jax[name], expected, rtol=2e-4, atol=2e-5, err_msg=name
+            theirs[name], expected, rtol=2e-4, atol=2e-5, err_msg=name
         )
 
 
