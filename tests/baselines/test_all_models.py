@@ -54,7 +54,7 @@ OPTIONS = {
 }
 """What a model needs besides `SIZES` to be small and to learn the world.
 
-Most need nothing and are not named here.
+A model that needs nothing more is not named here.
 """
 
 SIZES = {"max_length": 16, "embedding_dim": 8}
