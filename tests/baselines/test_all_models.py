@@ -32,37 +32,33 @@ MAX = {"training_interests": "max"}
 
 OPTIONS = {
     "mgnm": {"embedding_dim": 8, "num_interests": 2, "num_layers": 1},
-    "youtube_dnn": {"embedding_dim": 8},
-    "gru4rec": {"embedding_dim": 8},
     # The cycle is learned in 60 steps.
     "sasrec": {"embedding_dim": 8, "dropout": 0.0},
-    "caser": {"embedding_dim": 8},
     "deeprec_caser": {"embedding_dim": 8, "num_vertical": 4, "dropout": 0.0},
-    "a2svd": {"embedding_dim": 8},
     # The events of the world are a day apart, whose logarithm is 0.
     "slirec": {"embedding_dim": 8, "time_scale": 3600},
     "mind": {"embedding_dim": 8, **MAX},
     "comirec_dr": {"embedding_dim": 8, **MAX},
     "comirec_sa": {"embedding_dim": 8, **MAX},
     "surge": {"embedding_dim": 8, "max_length": 5},
-    "mimn": {"embedding_dim": 8},
     # The sum over the batch does not fall as the cross-entropy does.
     "dhcn": {"embedding_dim": 8, "ssl_weight": 0.001},
     "tgsrec": {"embedding_dim": 8, "time_dim": 8, "num_neighbors": 4},
-    "gcsan": {"embedding_dim": 8},
     "nextitnet": {"embedding_dim": 8, "num_repeats": 1},
     "srgnn_atten_mixer": {"embedding_dim": 8, "num_heads": 2},
     "sgnnhn_atten_mixer": {"embedding_dim": 8, "num_heads": 2},
     "atten_mixer": {"embedding_dim": 8, "num_heads": 2},
-    "lessr": {"embedding_dim": 8},
     # At a temperature of 0.05 differences of float16 are large scores.
     "dsan": {"embedding_dim": 8, "dropout": 0.0, "temperature": 0.2},
     "narm": {"embedding_dim": 8, "hidden_dim": 8, "session_dropout": 0.1},
-    "srgnn": {"embedding_dim": 8},
-    "niser_plus": {"embedding_dim": 8},
-    "sgnnhn": {"embedding_dim": 8},
 }
-"""Small sizes; a model that is not named here has its defaults."""
+"""What a model needs besides `SIZES` to be small and to learn the world.
+
+A model that needs nothing more is not named here.
+"""
+
+SIZES = {"max_length": 16, "embedding_dim": 8}
+"""What every model is given that has such an argument."""
 
 INERT = {
     "a2svd": ("network/bias", "hidden_1/bias"),
@@ -212,8 +208,8 @@ def arguments(name):
     """Returns the constructor arguments besides the numbers of ids."""
     cls = model_class(name)
     derived = cls.data_arguments(DATA)
-    if "max_length" in inspect.signature(cls).parameters:
-        derived["max_length"] = 16
+    parameters = inspect.signature(cls).parameters
+    derived |= {key: SIZES[key] for key in SIZES if key in parameters}
     for size in ("num_users", "num_items"):
         del derived[size]
     return {**derived, **OPTIONS.get(name, {})}
@@ -312,9 +308,10 @@ def test_fit_learns_the_cycle(compiled, name, objective):
     after = model.evaluate(data, verbose=0, return_dict=True)
     if model.trainable_weights:
         losses = history.history["loss"]
-        assert losses[-1] < 0.8 * losses[0]
-        assert after["loss"] < 0.8 * before["loss"]
-        assert after["ndcg"] > max(0.6, before["ndcg"])
+        slow = f"{name} learns too slowly; if it has to, see `OPTIONS` above"
+        assert losses[-1] < 0.8 * losses[0], slow
+        assert after["loss"] < 0.8 * before["loss"], slow
+        assert after["ndcg"] > max(0.6, before["ndcg"]), slow
     else:
         assert np.isfinite(after["loss"])
         assert after["ndcg"] != before["ndcg"] or name in UNMOVED
@@ -337,7 +334,7 @@ def test_every_weight_has_a_gradient(name):
         assert gradient is not None, weight.path
         gradient = tf.convert_to_tensor(gradient).numpy()
         assert np.all(np.isfinite(gradient)), weight.path
-        assert np.any(gradient), weight.path
+        assert np.any(gradient), f"{weight.path}: if it has to, see `INERT`"
 
 
 @pytest.mark.parametrize("key", ["candidates", "history"])

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from docs import reference
+
 ROOT = Path(__file__).parents[2]
 
 PAGES = {
@@ -15,6 +17,10 @@ PAGES = {
     for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 }
 """Path -> text."""
+
+PAGES["docs/" + reference.PAGE] = reference.with_baselines(
+    PAGES["docs/" + reference.PAGE]
+)
 
 COMMAND = re.compile(r"`(mgnm (?!_tf)[^`]+)`")
 """A command in the middle of a sentence."""

@@ -108,12 +108,6 @@ def test_the_results_name_every_model_of_the_main_job():
         assert re.search(row, PAGES["docs/results.md"], re.M), model
 
 
-def test_the_models_are_all_in_both_tables():
-    for name in model_names():
-        assert f"`{name}`" in PAGES["README.md"], name
-        assert f"\n| `{name}` |" in PAGES["docs/models.md"], name
-
-
 def test_the_tables_are_those_of_the_kept_results():
     """What a study printed stands in the pages as it is, row for row."""
     shown = [

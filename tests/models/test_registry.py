@@ -16,41 +16,19 @@ from mgnm_tf.models.registry import create_model
 from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.registry import model_names
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 ROOT = Path(__file__).parents[2]
 
-OURS = [
-    "popularity",
-    "item_knn",
-    "sknn",
-    "vsknn",
-    "youtube_dnn",
-    "caser",
-    "deeprec_caser",
-    "a2svd",
-    "gru4rec",
-    "sasrec",
-    "slirec",
-    "tgsrec",
-    "mimn",
-    "mind",
-    "comirec_dr",
-    "comirec_sa",
-    "surge",
-    "nextitnet",
-    "narm",
-    "srgnn",
-    "gcsan",
-    "sgnnhn",
-    "lessr",
-    "niser_plus",
-    "dhcn",
-    "dsan",
-    "srgnn_atten_mixer",
-    "sgnnhn_atten_mixer",
-    "atten_mixer",
-    "mgnm",
-]
-"""In the order of `models.toml`."""
+OURS = list(
+    tomllib.loads(
+        (ROOT / "mgnm_tf/models/models.toml").read_text(encoding="utf-8")
+    )
+)
+"""In the order of the file, which `tests/models/test_places.py` checks."""
 
 
 class Guess:
