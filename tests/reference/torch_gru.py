@@ -18,6 +18,15 @@ def gates(array):
     return np.concatenate([update, reset, new]).T
 
 
+def gates_of_new(array):
+    """Like `gates`, where the update gate weighs what is new, not what was.
+
+    `1 - sigmoid(x)` is `sigmoid(-x)`, so what leads to it changes its sign.
+    """
+    reset, update, new = np.split(array, 3)
+    return np.concatenate([-update, reset, new]).T
+
+
 def soft_attention(theirs, path, names):
     """Returns path -> array of a `SoftAttentionReadout`.
 
