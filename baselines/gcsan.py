@@ -77,11 +77,13 @@ class GCSAN(SingleVectorRecommender):
     session-based recommendation", IJCAI 2019,
     https://doi.org/10.24963/ijcai.2019/547.
 
-    Differences: RecBole gives the name to another network, with causal
-    attention in several heads, normalisation behind each step and an output
-    projection; this is the form of the paper, with the graph of SR-GNN's
-    published code, see `SessionGraphEncoder`. The paper does not say how its
-    weights are drawn; all of them are as in SR-GNN.
+    Differences: RecBole gives the name to another network: its attention is
+    causal, in several heads, with biases and an output projection, adds what
+    it reads to what it gives, and is normalised behind each step. Without all
+    that it computes this, the form of the paper. The graph is that of SR-GNN's
+    published code, see `SessionGraphEncoder`; RecBole's has no biases behind
+    the products with the adjacency. The paper does not say how its weights are
+    drawn; all of them are as in SR-GNN.
     """
 
     def __init__(

@@ -76,12 +76,13 @@ class SGNNHN(SingleVectorRecommender):
 
     Reference: Pan et al., "Star graph neural networks for session-based
     recommendation", CIKM 2020, https://doi.org/10.1145/3340531.3412014. Code:
-    RUCAIBox/RecBole-GNN.
+    RickySkywalker/SR-PredictAO-official (SGNNHN+NDF), RUCAIBox/RecBole-GNN.
 
-    Differences: RecBole-GNN has no highway, two biases less in the graph
-    network, and its softmax over items compares with padding, too. The
-    projections of the paper in the products of nodes and star are in no
-    code known to us; `StarGraphEncoder` has them as an option.
+    Differences: from the first code, none but that its exponentials may
+    overflow. RecBole-GNN has no highway, two biases less in the graph network,
+    and padding among the nodes that its star hears from. Neither has the
+    projections of the paper in the products of nodes and star;
+    `StarGraphEncoder` has them as an option.
     """
 
     def __init__(

@@ -259,9 +259,14 @@ class DHCN(SingleVectorRecommender):
             self._of_this_step = None
 
     def item_vectors(self):
-        return self.scored_vectors()
+        return self._vectors()
 
     def scored_vectors(self, training=False):
+        vectors = self._vectors(training)
+        return self.candidate_dropout(vectors, training=training)
+
+    def _vectors(self, training=False):
+        """Returns X, which histories read and scores are made of."""
         if training and self._of_this_step is not None:
             return self._of_this_step
         if training:
@@ -276,7 +281,7 @@ class DHCN(SingleVectorRecommender):
 
     def score(self, encoded, candidates, training=False):
         candidates = ops.convert_to_tensor(candidates)
-        vectors = ops.take(self.scored_vectors(training), candidates, axis=0)
+        vectors = ops.take(self._vectors(training), candidates, axis=0)
         vectors = zero_invalid(vectors, valid_positions(candidates))
         vectors = self.candidate_dropout(vectors, training=training)
         return inner_products(encoded, vectors)
@@ -287,7 +292,7 @@ class DHCN(SingleVectorRecommender):
         valid_mask = valid_positions(history)
         count = ops.sum(ops.cast(valid_mask, "float32"), axis=1, keepdims=True)
         count = ops.maximum(count, 1.0)
-        items = ops.take(self.scored_vectors(training), history, axis=0)
+        items = ops.take(self._vectors(training), history, axis=0)
         items = zero_invalid(items, valid_mask)
         mean = ops.sum(items, axis=1) / ops.cast(count, items.dtype)
         states = items

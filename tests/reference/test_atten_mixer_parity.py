@@ -1,6 +1,6 @@
 """Atten-Mixer as released against Peiyance/Atten-Mixer-torch.
 
-See `atten_mixer/` and `srgnn_atten_mixer/`.
+See `atten_mixer/`, `srgnn_atten_mixer/` and `sgnnhn_atten_mixer/`.
 """
 
 from pathlib import Path
@@ -10,11 +10,15 @@ import pytest
 import tensorflow as tf
 
 from baselines.atten_mixer.atten_mixer import AttenMixer
+from baselines.atten_mixer.sgnnhn_atten_mixer import SGNNHNAttenMixer
 from baselines.atten_mixer.srgnn_atten_mixer import SRGNNAttenMixer
+from tests.reference.torch_gru import below
+from tests.reference.torch_gru import gated_step
 
 FOLDER = Path(__file__).parent
 FIXTURE = dict(np.load(FOLDER / "atten_mixer" / "atten_mixer.npz"))
 GRAPH = dict(np.load(FOLDER / "srgnn_atten_mixer" / "srgnn_atten_mixer.npz"))
+STAR = dict(np.load(FOLDER / "sgnnhn_atten_mixer" / "sgnnhn_atten_mixer.npz"))
 ITEMS, DIM, LEVELS = 12, 8, 3
 DENSE = {
     **{f"level_{n + 1}": f"linear_q.{n}" for n in range(LEVELS)},
@@ -22,6 +26,13 @@ DENSE = {
     "key": "mattn.linear_one",
     "value": "mattn.linear_two",
     "output": "linear_transform",
+}
+STAR_MAPS = {
+    "gate_query": "Wq1",
+    "gate_key": "Wk1",
+    "star_query": "Wq2",
+    "star_key": "Wk2",
+    "highway": "Wg",
 }
 
 
@@ -41,27 +52,27 @@ def arrays(kind, fixture=FIXTURE):
 
 def arrays_of_graph(kind):
     """Returns path -> array in our layout, `kind` "weight" or "gradient"."""
-
-    def gates(name):
-        # Reset, update, new there; update, reset, new here.
-        reset, update, new = np.split(GRAPH[f"{kind}/gnn.{name}"], 3)
-        return np.concatenate([update, reset, new])
-
-    def both(arriving, leaving):
-        pair = GRAPH[f"{kind}/gnn.{arriving}"], GRAPH[f"{kind}/gnn.{leaving}"]
-        return np.concatenate(pair)
-
-    messages = "linear_edge_in", "linear_edge_out"
-    found = {
-        "message_kernel": both(*(f"{name}.weight" for name in messages)).T,
-        "message_bias": both(*(f"{name}.bias" for name in messages)),
-        "input_bias": both("b_iah", "b_oah"),
-        "kernel": gates("w_ih").T,
-        "recurrent_kernel": gates("w_hh").T,
-        "bias": np.stack([gates("b_ih"), gates("b_hh")]),
+    return {
+        **gated_step(below(GRAPH, f"{kind}/"), "encoder/step", "gnn"),
+        **arrays(kind, GRAPH),
     }
-    found = {f"encoder/step/{name}": value for name, value in found.items()}
-    return {**found, **arrays(kind, GRAPH)}
+
+
+def arrays_of_star(kind):
+    """Returns path -> array in our layout, `kind` "weight" or "gradient"."""
+    theirs = below(STAR, f"{kind}/")
+    found = {
+        "encoder/norm/gamma": theirs["layernorm3.weight"],
+        "encoder/norm/beta": theirs["layernorm3.bias"],
+    }
+    for ours, name in STAR_MAPS.items():
+        found[f"encoder/{ours}/kernel"] = theirs[f"gnn.{name}.weight"].T
+        found[f"encoder/{ours}/bias"] = theirs[f"gnn.{name}.bias"]
+    return {
+        **found,
+        **gated_step(theirs, "encoder/step", "gnn"),
+        **arrays(kind, STAR),
+    }
 
 
 def assign(model, theirs):
@@ -120,8 +131,15 @@ def test_scores_and_gradients(heads, padded_length):
     check_gradients(tape, form, model, arrays(f"{heads}/gradient"))
 
 
-def test_behind_a_graph():
-    model = SRGNNAttenMixer(
+@pytest.mark.parametrize(
+    "of, converted, theirs",
+    [
+        (SRGNNAttenMixer, arrays_of_graph, GRAPH),
+        (SGNNHNAttenMixer, arrays_of_star, STAR),
+    ],
+)
+def test_behind_a_graph(of, converted, theirs):
+    model = of(
         3,
         ITEMS,
         DIM,
@@ -133,14 +151,14 @@ def test_behind_a_graph():
         mask_first_softmax=False,
         dropout=0.0,
     )
-    assign(model, arrays_of_graph("weight"))
-    history = GRAPH["history"]
+    assign(model, converted("weight"))
+    history = theirs["history"]
     candidates = np.tile(np.arange(1, ITEMS + 1), (len(history), 1))
     with tf.GradientTape() as tape:
         scores = model({"history": history, "candidates": candidates})
-        form = tf.reduce_sum(scores * GRAPH["factors"])
-    np.testing.assert_allclose(scores, GRAPH["scores"], rtol=1e-4, atol=1e-4)
-    check_gradients(tape, form, model, arrays_of_graph("gradient"))
+        form = tf.reduce_sum(scores * theirs["factors"])
+    np.testing.assert_allclose(scores, theirs["scores"], rtol=1e-4, atol=1e-4)
+    check_gradients(tape, form, model, converted("gradient"))
 
 
 @pytest.mark.parametrize(

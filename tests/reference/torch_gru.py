@@ -18,6 +18,42 @@ def gates(array):
     return np.concatenate([update, reset, new]).T
 
 
+def gates_of_new(array):
+    """Like `gates`, where the update gate weighs what is new, not what was.
+
+    `1 - sigmoid(x)` is `sigmoid(-x)`, so what leads to it changes its sign.
+    """
+    reset, update, new = np.split(array, 3)
+    return np.concatenate([-update, reset, new]).T
+
+
+def gated_step(theirs, path, name):
+    """Returns path -> array of a `GatedGraphStep`, from SR-GNN's code.
+
+    Args:
+        theirs: their arrays by name.
+        path: of our layer.
+        name: of their graph network.
+    """
+
+    def joined(*names):
+        return np.concatenate([theirs[f"{name}.{part}"] for part in names]).T
+
+    biases = [gates(theirs[f"{name}.{part}"]) for part in ("b_ih", "b_hh")]
+    return {
+        f"{path}/message_kernel": joined(
+            "linear_edge_in.weight", "linear_edge_out.weight"
+        ),
+        f"{path}/message_bias": joined(
+            "linear_edge_in.bias", "linear_edge_out.bias"
+        ),
+        f"{path}/input_bias": joined("b_iah", "b_oah"),
+        f"{path}/kernel": gates(theirs[f"{name}.w_ih"]),
+        f"{path}/recurrent_kernel": gates(theirs[f"{name}.w_hh"]),
+        f"{path}/bias": np.stack(biases),
+    }
+
+
 def soft_attention(theirs, path, names):
     """Returns path -> array of a `SoftAttentionReadout`.
 

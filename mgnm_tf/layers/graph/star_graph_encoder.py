@@ -40,6 +40,8 @@ class StarGraphEncoder(keras.layers.Layer):
         num_steps: number of steps. Defaults to `1`.
         use_projections: whether nodes and star are projected before their
             products. Defaults to `False`.
+        return_star: whether the star is returned; otherwise the last step
+            leaves it out. Defaults to `True`.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -48,7 +50,7 @@ class StarGraphEncoder(keras.layers.Layer):
         history: int, (batch, length), padded with 0 at the end.
 
     Returns:
-        A tuple:
+        A tuple, or states alone without `return_star`:
 
         - states: float, (batch, length, d), of the item of each position;
         - star: float, (batch, d).
@@ -56,8 +58,9 @@ class StarGraphEncoder(keras.layers.Layer):
     Masking: padding is 0, is no node and changes nothing; the star of an
     empty session is 0.
 
-    Parameters: `13 d^2 + 11 d`, with `use_projections` `17 d^2 + 15 d`. All
-    are drawn uniformly between -1 / sqrt(d) and 1 / sqrt(d).
+    Parameters: `13 d^2 + 11 d`, with `use_projections` `17 d^2 + 15 d`, of
+    which one step without `return_star` has only `15 d^2 + 13 d`. All are
+    drawn uniformly between -1 / sqrt(d) and 1 / sqrt(d).
 
     Raises:
         ValueError: `num_steps` is less than 1.
@@ -81,12 +84,17 @@ class StarGraphEncoder(keras.layers.Layer):
     """
 
     def __init__(
-        self, num_steps: int = 1, use_projections: bool = False, **kwargs
+        self,
+        num_steps: int = 1,
+        use_projections: bool = False,
+        return_star: bool = True,
+        **kwargs,
     ):
         check_positive_int(num_steps, "num_steps")
         super().__init__(**kwargs)
         self.num_steps = num_steps
         self.use_projections = use_projections
+        self.return_star = return_star
         policy = {"dtype": self.dtype_policy}
         self.graph = SessionGraph(name="graph", **policy)
         self.step = GatedGraphStep(name="step", **policy)
@@ -97,11 +105,14 @@ class StarGraphEncoder(keras.layers.Layer):
         self.highway = self._dense(2 * dim, dim, "highway")
         self.gate_maps = self.star_maps = None
         if self.use_projections:
-            self.gate_maps, self.star_maps = (
-                [self._dense(dim, dim, f"{name}_{end}") for end in ENDS]
-                for name in ("gate", "star")
-            )
+            self.gate_maps = self._maps(dim, "gate")
+            if self.num_steps > 1 or self.return_star:
+                self.star_maps = self._maps(dim, "star")
         self.built = True
+
+    def _maps(self, dim, name):
+        """Returns what projects nodes and star before their products."""
+        return [self._dense(dim, dim, f"{name}_{end}") for end in ENDS]
 
     def _dense(self, width, units, name):
         """Returns a built `Dense` for vectors of `width`."""
@@ -120,26 +131,34 @@ class StarGraphEncoder(keras.layers.Layer):
         alias, node_mask, arriving, leaving = self.graph(history)
         inputs = nodes = zero_invalid(items, node_mask)
         star = _mean_node(nodes, node_mask)
-        for _ in range(self.num_steps):
+        for number in range(1, self.num_steps + 1):
             nodes = self.step(nodes, arriving, leaving, node_mask=node_mask)
             products = _products(nodes, star, self.gate_maps, True)
             gate = ops.cast(ops.sigmoid(products), nodes.dtype)
             gate = ops.expand_dims(gate, -1)
             nodes = (1 - gate) * nodes + gate * ops.expand_dims(star, 1)
-            weights = masked_softmax(
-                _products(nodes, star, self.star_maps, self.use_projections),
-                node_mask,
-            )
-            weights = ops.cast(ops.expand_dims(weights, 1), nodes.dtype)
-            star = ops.squeeze(ops.matmul(weights, nodes), 1)
+            if number < self.num_steps or self.return_star:
+                star = self._next_star(nodes, star, node_mask)
         share = ops.sigmoid(
             self.highway(ops.concatenate([inputs, nodes], axis=-1))
         )
         nodes = share * inputs + (1 - share) * nodes
         states = take_positions(nodes, alias)
-        return zero_invalid(states, valid_positions(history)), star
+        states = zero_invalid(states, valid_positions(history))
+        return (states, star) if self.return_star else states
+
+    def _next_star(self, nodes, star, node_mask):
+        """Returns the nodes' mean, weighted by what the star asks, (B, d)."""
+        weights = masked_softmax(
+            _products(nodes, star, self.star_maps, self.use_projections),
+            node_mask,
+        )
+        weights = ops.cast(ops.expand_dims(weights, 1), nodes.dtype)
+        return ops.squeeze(ops.matmul(weights, nodes), 1)
 
     def compute_output_shape(self, items_shape, history_shape=None):
+        if not self.return_star:
+            return items_shape
         return items_shape, (items_shape[0], items_shape[2])
 
     def get_config(self):
@@ -147,6 +166,7 @@ class StarGraphEncoder(keras.layers.Layer):
             **super().get_config(),
             "num_steps": self.num_steps,
             "use_projections": self.use_projections,
+            "return_star": self.return_star,
         }
 
 

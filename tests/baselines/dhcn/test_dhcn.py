@@ -210,6 +210,31 @@ def test_temperature_scores_by_cosines():
     )
 
 
+def test_dropout_of_what_is_scored():
+    model = made(item_dropout=0.5)
+    plain = np.asarray(model.scored_vectors())
+    np.testing.assert_array_equal(plain, np.asarray(model.item_vectors()))
+    # Those of the weights as they are, with a gradient.
+    model.propagated.assign(np.zeros(plain.shape))
+    table = model.item_embedding.trainable_weights[0]
+    with tf.GradientTape() as tape:
+        vectors = model.scored_vectors(training=True)
+        total = tf.reduce_sum(vectors)
+    assert tape.gradient(total, table.value) is not None
+    vectors = np.asarray(vectors)[1:]
+    dropped = vectors == 0
+    assert 0.2 < dropped.mean() < 0.8
+    np.testing.assert_allclose(
+        vectors[~dropped], 2 * plain[1:][~dropped], rtol=1e-4
+    )
+    # Sessions are read from all numbers.
+    sessions = np.asarray(model.encode(FEATURES, training=True))
+    model.refresh()
+    np.testing.assert_allclose(
+        sessions, model.encode(FEATURES), rtol=1e-4, atol=1e-5
+    )
+
+
 def test_line_graph():
     table = np.random.default_rng(1).normal(size=(ITEMS + 1, DIM))
     overlap, line = oracle.line_vectors(table, HISTORIES, 3)

@@ -128,11 +128,18 @@ def test_mixed_precision(policy):
 
 
 @pytest.mark.parametrize(
-    ("use_projections", "expected"),
-    [(False, 13 * 625 + 11 * 25), (True, 17 * 625 + 15 * 25)],
+    ("options", "expected"),
+    [
+        ({}, 13 * 625 + 11 * 25),
+        ({"use_projections": True}, 17 * 625 + 15 * 25),
+        (
+            {"use_projections": True, "return_star": False},
+            15 * 625 + 13 * 25,
+        ),
+    ],
 )
-def test_parameter_count_and_draw(use_projections, expected):
-    layer = StarGraphEncoder(use_projections=use_projections)
+def test_parameter_count_and_draw(options, expected):
+    layer = StarGraphEncoder(**options)
     layer.build((None, None, 25))
     assert layer.count_params() == expected
     for weight in layer.get_weights():
@@ -141,10 +148,30 @@ def test_parameter_count_and_draw(use_projections, expected):
 
 
 def test_config_and_shapes():
-    check_config(StarGraphEncoder, {"num_steps": 2, "use_projections": True})
+    check_config(
+        StarGraphEncoder,
+        {"num_steps": 2, "use_projections": True, "return_star": False},
+    )
     layer = StarGraphEncoder()
     shapes = layer.compute_output_shape(ITEMS.shape)
     assert shapes == tuple(x.shape for x in outputs(layer))
+
+
+@pytest.mark.parametrize("use_projections", [False, True])
+@pytest.mark.parametrize("num_steps", [1, 3])
+def test_without_the_star_the_states_are_the_same(num_steps, use_projections):
+    both = randomized(num_steps, use_projections)
+    alone = StarGraphEncoder(num_steps, use_projections, return_star=False)
+    alone.build(ITEMS.shape)
+    weights = {weight.path.split("/", 1)[1]: weight for weight in both.weights}
+    for weight in alone.weights:
+        weight.assign(weights.pop(weight.path.split("/", 1)[1]))
+    # The last star is what they would be for.
+    unread = use_projections and num_steps == 1
+    assert len(weights) == (4 if unread else 0)
+    states = np.asarray(alone(ITEMS, HISTORY))
+    assert alone.compute_output_shape(ITEMS.shape) == states.shape
+    np.testing.assert_allclose(states, outputs(both)[0], atol=1e-6)
 
 
 def test_compiled_by_xla():
