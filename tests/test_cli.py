@@ -267,6 +267,7 @@ def test_train_hands_its_options_on(folder, monkeypatch):
         "patience": 1,
         "monitor": "val_gauc",
         "validation_negatives": "all",
+        "validation_exclude": "none",
         "seed": 9,
         "steps_per_execution": 2,
     }

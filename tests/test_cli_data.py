@@ -54,6 +54,21 @@ def test_sessions_from_a_file_of_users(plays, tmp_path):
     }
 
 
+def test_the_latest_training_sessions_alone(plays, tmp_path):
+    out = tmp_path / "out"
+    options = ["--sessions-by-gap", "1h", "--split", "last_days=7"]
+    options += ["--training-share", "1/2"]
+    result = prepare(plays, "--out", out, *options)
+    assert result.exit_code == 0, result.output
+    sentence = "of earlier training sessions than those that stay"
+    assert sentence in " ".join(result.stdout.split())
+    header = json.loads((out / "dataset.json").read_text())
+    split = header["metadata"]["split"]
+    # Half of 32, the test part as it was.
+    assert split["sessions"] == {"train": 14, "validation": 2, "test": 8}
+    assert split["training_share"] == "1/2"
+
+
 def test_a_column_of_sessions_is_that_of_the_user(plays, tmp_path):
     text = plays.read_text().replace("user_id", "session_id")
     plays.write_text(text)
@@ -69,6 +84,17 @@ def test_a_column_of_sessions_is_that_of_the_user(plays, tmp_path):
     [
         (["--sessions-by-gap", "0m"], "a whole number above 0 and one of s"),
         (["--sessions-by-gap", "soon"], "for example 30m. Received: 'soon'"),
+        (
+            ["--split", "last_days=7", "--training-share", "0"],
+            "a number above 0 and at most 1, as in 1/64 or 0.25. Received: '0'",
+        ),
+        (["--training-share", "2", "--split", "last_days=7"], "Received: '2'"),
+        (["--training-share", "x", "--split", "last_days=7"], "Received: 'x'"),
+        (["--training-share", "1/4"], "with the split 'leave_one_out'"),
+        (
+            ["--split", "last_days=7", "--training-share", "1/999"],
+            "with training_share=1/999 leaves the validation part empty",
+        ),
         (["--split", "last_days=99"], "leaves the train part empty"),
         (["--split", "last_share=0.01"], "leaves the test part empty"),
         (

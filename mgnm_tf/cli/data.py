@@ -104,6 +104,14 @@ def prepare(
         str,
         typer.Option(help="Shares of training, validation and test."),
     ] = "0.7,0.1,0.2",
+    training_share: Annotated[
+        str | None,
+        typer.Option(
+            help="Train on the latest sessions alone, with this share of the "
+            "training samples: 1/64.",
+            show_default="all",
+        ),
+    ] = None,
     name: Annotated[
         str | None,
         typer.Option(help="Name of the data.", show_default="that of --out"),
@@ -147,6 +155,7 @@ def prepare(
                 filters=filters or (),
                 split=split,
                 ratios=read_numbers(ratios, float, "--ratios"),
+                training_share=training_share,
                 name=name,
                 **how,
             )

@@ -39,6 +39,10 @@ OPTIONS: dict[str, tuple[type, str]] = {
     "patience": (int, "Epochs without improvement until training ends."),
     "monitor": (str, "What has to improve: val_ndcg@5, val_gauc, ..."),
     "validation_negatives": (str, "Negatives of a validation record, or all."),
+    "validation_exclude": (
+        str,
+        "What is no negative in the validation: history, user or none.",
+    ),
     "after": (str, "Recipe that is trained first, to start from."),
 }
 """What a recipe holds, each with its type and a line of help."""

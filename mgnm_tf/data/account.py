@@ -18,6 +18,7 @@ _REASONS = {
     "first_events": "after the first ones of their user",
     "repeats": "as immediate repeats",
     "top_items": "of items that are not frequent enough",
+    "training_share": "of earlier training sessions than those that stay",
     "cold_items": "of items without a training event",
 }
 
@@ -29,13 +30,13 @@ def account_of(
 
     Args:
         rows: the number of rows that were read.
-        log: the log after its filters.
+        log: the log that was split.
         data: the data set that was made of it.
 
     Returns:
         - `read` and `kept`: numbers of rows;
-        - `dropped`: numbers of rows by reason: the names of the filters in
-          `log.steps` and "cold_items", those without a training event;
+        - `dropped`: numbers of rows by reason: the names of the `filters`
+          in its metadata and "cold_items", those without a training event;
         - `first_day` and `last_day`: "YYYY-MM-DD"; only where times are
           times.
 
@@ -43,7 +44,7 @@ def account_of(
         DataError: the rows read are not those kept and dropped together.
     """
     dropped: dict[str, int] = {}
-    for step in log.steps:
+    for step in data.metadata["filters"]:
         name = step["filter"]
         dropped[name] = dropped.get(name, 0) + step["dropped_events"]
     dropped["cold_items"] = sum(data.metadata["cold_item_events"].values())

@@ -19,6 +19,7 @@ from mgnm_tf.data.filters import filter_core
 from mgnm_tf.data.filters import filter_rating
 from mgnm_tf.data.log import InteractionLog
 from mgnm_tf.data.log import read_log
+from mgnm_tf.data.session_splits import read_training_share
 from mgnm_tf.data.sessions import cut_sessions
 from mgnm_tf.data.sessions import seconds_of_gap
 from mgnm_tf.data.splits import split_log
@@ -47,6 +48,7 @@ def prepare(
     filters: Sequence[str] = (),
     split: str = "leave_one_out",
     ratios: Sequence[float] = (0.7, 0.1, 0.2),
+    training_share: str | float | None = None,
     name: str | None = None,
     metadata: dict[str, Any] | None = None,
     overwrite: bool = False,
@@ -84,6 +86,7 @@ def prepare(
             this order.
         split: see `split_log`. Defaults to `"leave_one_out"`.
         ratios: see `split_log`.
+        training_share: see `split_log`.
         name: the name of the data; that of `out` if it is not given.
         metadata: more to be noted about the data, for example its licence.
         overwrite: whether a data folder at `out` is replaced. Defaults to
@@ -100,6 +103,7 @@ def prepare(
     out = Path(out)
     check_writable(out, overwrite)
     check_filters(filters)
+    read_training_share(training_share, split)
     if sessions_by_gap is not None:
         seconds_of_gap(sessions_by_gap)
     progress("reading")
@@ -133,6 +137,7 @@ def prepare(
         rows,
         split=split,
         ratios=ratios,
+        training_share=training_share,
         name=name,
         metadata=metadata,
         overwrite=overwrite,
@@ -147,6 +152,7 @@ def save_split(
     *,
     split: str = "leave_one_out",
     ratios: Sequence[float] = (0.7, 0.1, 0.2),
+    training_share: str | float | None = None,
     name: str | None = None,
     metadata: dict[str, Any] | None = None,
     overwrite: bool = False,
@@ -160,6 +166,7 @@ def save_split(
         rows: how many rows there were before all filters.
         split: see `split_log`. Defaults to `"leave_one_out"`.
         ratios: see `split_log`.
+        training_share: see `split_log`.
         name: see `prepare`.
         metadata: see `prepare`.
         overwrite: see `prepare`. Defaults to `False`.
@@ -173,7 +180,8 @@ def save_split(
         UserError: `out` exists or cannot be written, or an option is wrong.
     """
     progress(f"splitting {len(log):,} events")
-    data = split_log(log, split, ratios, name or out.absolute().name)
+    name = name or out.absolute().name
+    data = split_log(log, split, ratios, name, training_share)
     data.metadata.update(
         metadata or {},
         account=account_of(rows, log, data),

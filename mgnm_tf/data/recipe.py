@@ -132,6 +132,7 @@ class Recipe:
         filters: see `prepare`.
         split: see `split_log`.
         ratios: see `split_log`.
+        training_share: see `split_log`.
         expected: published numbers of `events`, `users` and `items` after
             the filters, as far as known.
     """
@@ -153,6 +154,7 @@ class Recipe:
     filters: list[str] = field(default_factory=list)
     split: str = "leave_one_out"
     ratios: list[float] = field(default_factory=lambda: [0.7, 0.1, 0.2])
+    training_share: str | None = None
     expected: dict[str, int] = field(default_factory=dict)
 
 
@@ -278,6 +280,7 @@ def prepare_recipe(
         filters=recipe.filters,
         split=recipe.split,
         ratios=recipe.ratios,
+        training_share=recipe.training_share,
         name=recipe.name,
         metadata={
             "title": recipe.title,

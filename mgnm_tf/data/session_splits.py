@@ -1,6 +1,8 @@
 """Splits of whole sessions by the time at which they end."""
 
 from collections.abc import Callable
+from fractions import Fraction
+from math import ceil
 
 import numpy as np
 
@@ -15,8 +17,13 @@ from mgnm_tf.errors import UserError
 _DAY = 86_400
 _VALIDATION_SHARE = 0.1
 
+LEFT_OUT = -1
+"""The part of events in no part."""
 
-def last_days(events: Sorted, days: float) -> tuple[np.ndarray, dict]:
+
+def last_days(
+    events: Sorted, days: float, training_share: Fraction | None = None
+) -> tuple[np.ndarray, dict]:
     """The sessions that end in the last days of the log are test.
 
     A session is test if its last event is at the latest time of the log
@@ -37,10 +44,12 @@ def last_days(events: Sorted, days: float) -> tuple[np.ndarray, dict]:
             f"'last_days={int(days)}' leaves the train part empty; use fewer "
             "days."
         )
-    return _parts(events, ends, limit, {"days": int(days)})
+    return _parts(events, ends, limit, training_share, {"days": int(days)})
 
 
-def last_share(events: Sorted, share: float) -> tuple[np.ndarray, dict]:
+def last_share(
+    events: Sorted, share: float, training_share: Fraction | None = None
+) -> tuple[np.ndarray, dict]:
     """The last sessions by their end, a share of all, are test.
 
     As `last_days`, but a number of sessions is cut off and not a time. With
@@ -56,18 +65,18 @@ def last_share(events: Sorted, share: float) -> tuple[np.ndarray, dict]:
             "share or more sessions."
         )
     limit = int(np.sort(ends)[len(ends) - count])
-    return _parts(events, ends, limit, {"share": share})
+    return _parts(events, ends, limit, training_share, {"share": share})
 
 
-EndSplit = Callable[[Sorted, float], tuple[np.ndarray, dict]]
+EndSplit = Callable[[Sorted, float, Fraction | None], tuple[np.ndarray, dict]]
 
 END_TIMES: dict[str, EndSplit] = {
     "last_days": last_days,
     "last_share": last_share,
 }
-"""The splits by the end of sessions. Each takes the sorted events and a
-number, and returns the part of each event, int8 (N,), and a note for the
-metadata."""
+"""The splits by the end of sessions. Each takes the sorted events, a number
+and the share of the training that stays, and returns the part of each event,
+int8 (N,), and a note for the metadata."""
 
 
 def read_amount(kind: str, text: str) -> float:
@@ -96,6 +105,56 @@ def read_amount(kind: str, text: str) -> float:
     raise UserError(f"The split {kind!r} needs {expected}. Received: {text!r}")
 
 
+def read_training_share(
+    share: str | float | None, method: str
+) -> Fraction | None:
+    """Reads the share of the training samples that stays.
+
+    Args:
+        share: "1/64", or a number.
+        method: the split.
+
+    Raises:
+        UserError: it is no number above 0 and at most 1, or the split is not
+            one of whole sessions.
+    """
+    if share is None:
+        return None
+    try:
+        read = Fraction(str(share)) if str(share).isascii() else Fraction(0)
+    except (ValueError, ZeroDivisionError):
+        read = Fraction(0)
+    if not 0 < read <= 1:
+        raise UserError(
+            "`training_share` must be a number above 0 and at most 1, as in "
+            f"1/64 or 0.25. Received: {share!r}"
+        )
+    kinds = ("sessions", *END_TIMES)
+    if method.partition("=")[0] not in kinds:
+        raise UserError(
+            "`training_share` keeps the latest training sessions, so it goes "
+            f"with the splits {', '.join(kinds)}. Received: training_share="
+            f"{share!r} with the split {method!r}"
+        )
+    return read
+
+
+def first_of_share(sizes: np.ndarray, share: Fraction) -> int:
+    """Returns where the last sessions begin that hold a share of the samples.
+
+    They are as few as hold it. A session of n events has n - 1 samples.
+
+    Args:
+        sizes: int64 (n,), events of each session, the latest one last.
+        share: above 0 and at most 1.
+    """
+    if not len(sizes):
+        return 0
+    held = np.cumsum(sizes[::-1] - 1)
+    needed = ceil(int(held[-1]) * share)
+    return len(sizes) - 1 - int(np.searchsorted(held, needed))
+
+
 def check_sessions(data: SequenceDataset, source: str, what: str) -> None:
     """Checks that something can be predicted in every part.
 
@@ -122,7 +181,11 @@ def _ends(events: Sorted) -> np.ndarray:
 
 
 def _parts(
-    events: Sorted, ends: np.ndarray, limit: int, note: dict
+    events: Sorted,
+    ends: np.ndarray,
+    limit: int,
+    training_share: Fraction | None,
+    note: dict,
 ) -> tuple[np.ndarray, dict]:
     """Returns the parts, where sessions that end at `limit` or later are test.
 
@@ -130,16 +193,26 @@ def _parts(
         events: the sorted events.
         ends: int64 (U,), the end of each session.
         limit: in the unit of the log.
+        training_share: how much stays of the sessions before `limit`, if
+            not all; sessions that end at the time of the first one stay, too.
         note: what is known about the split; the first ends of validation
             and test in whole seconds and numbers of sessions are added.
     """
-    before = np.sort(ends[ends < limit])
+    left_out = np.zeros(len(ends), bool)
+    if training_share is not None:
+        earlier = np.flatnonzero(ends < limit)
+        earlier = earlier[np.argsort(ends[earlier], kind="stable")]
+        begin = first_of_share(events.sizes[earlier], training_share)
+        left_out[earlier] = ends[earlier] < ends[earlier[begin : begin + 1]]
+        note = {**note, "training_share": str(training_share)}
+    before = np.sort(ends[(ends < limit) & ~left_out])
     # Half up, as all splits round.
     taken = int(len(before) * _VALIDATION_SHARE + 0.5 + 1e-9)
     first = int(before[len(before) - taken]) if taken else limit
     parts = (ends >= first).astype(np.int8) + (ends >= limit)
     starts = whole_seconds(np.array([first, limit]), events.time_unit).tolist()
-    counts = np.bincount(parts, minlength=len(PARTS)).tolist()
+    counts = np.bincount(parts[~left_out], minlength=len(PARTS)).tolist()
+    parts[left_out] = LEFT_OUT
     note = {
         **note,
         "validation_from": starts[0],

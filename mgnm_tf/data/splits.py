@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -11,8 +13,11 @@ from mgnm_tf.data.index import Sorted
 from mgnm_tf.data.index import index_events
 from mgnm_tf.data.log import InteractionLog
 from mgnm_tf.data.session_splits import END_TIMES
+from mgnm_tf.data.session_splits import LEFT_OUT
 from mgnm_tf.data.session_splits import check_sessions
+from mgnm_tf.data.session_splits import first_of_share
 from mgnm_tf.data.session_splits import read_amount
+from mgnm_tf.data.session_splits import read_training_share
 from mgnm_tf.data.sessions import need_times
 from mgnm_tf.data.times import whole_seconds
 from mgnm_tf.errors import DataError
@@ -28,6 +33,7 @@ def split_log(
     method: str = "leave_one_out",
     ratios: Ratios = (0.7, 0.1, 0.2),
     name: str = "",
+    training_share: str | float | None = None,
 ) -> SequenceDataset:
     """Splits a log, sorts it and numbers users and items.
 
@@ -47,13 +53,19 @@ def split_log(
         ratios: shares of the three parts, positive, in any unit; read by
             "temporal" and "per_user_ratio".
         name: the name of the data set.
+        training_share: of the splits of whole sessions, how much of the
+            training stays: the latest sessions, as few as hold this share of
+            the samples (events with an earlier event), "1/64" or a number.
+            Of those the last are validation, where the split takes it from
+            the training. Defaults to `None`: all.
 
     Returns:
         The data set, in memory.
 
     Raises:
-        UserError: the method is unknown, its number is missing or wrong, or
-            the ratios are not three positive numbers.
+        UserError: the method is unknown, its number is missing or wrong,
+            the ratios are not three positive numbers, or `training_share` is
+            no share or goes with another split.
         DataError: a part would be empty, or the log lacks times or a column
             that the method needs.
     """
@@ -61,16 +73,27 @@ def split_log(
     if kind not in SPLITS or (equals and kind not in END_TIMES):
         raise UserError(unknown_name("split", method, SPLITS))
     shares = _shares(ratios)
+    stays = read_training_share(training_share, method)
     if kind in END_TIMES:
         number = read_amount(kind, amount)
         need_times(log, f"the split {method!r}")
     order = np.lexsort((log.times, log.users))
     events = Sorted.of(log, order)
     if kind in END_TIMES:
-        parts, note = END_TIMES[kind](events, number)
+        parts, note = END_TIMES[kind](events, number, stays)
+    elif kind == "sessions":
+        parts, note = sessions(events, shares, stays)
     else:
         parts, note = METHODS[kind](events, shares)
-    _check_parts(parts, log.source, f"the split {method!r}")
+    what = f"the split {method!r}"
+    if stays is not None:
+        what += f" with training_share={stays}"
+        step = {"filter": "training_share", "share": str(stays)}
+        chosen = np.zeros(len(log), bool)
+        chosen[order[parts != LEFT_OUT]] = True
+        log, parts = log.keep(chosen, step), parts[parts != LEFT_OUT]
+        events = Sorted.of(log, np.lexsort((log.times, log.users)))
+    _check_parts(parts, log.source, what)
     metadata = {
         "name": name,
         "source": log.source,
@@ -79,11 +102,9 @@ def split_log(
         "split": {"method": kind, **note},
     }
     data = index_events(log, events, parts, metadata)
-    _check_parts(
-        data.parts, log.source, f"the split {method!r}, without new items,"
-    )
+    _check_parts(data.parts, log.source, f"{what}, without new items,")
     if kind == "sessions" or kind in END_TIMES:
-        check_sessions(data, log.source, f"the split {method!r}")
+        check_sessions(data, log.source, what)
     return data
 
 
@@ -145,7 +166,9 @@ def per_user_ratio(events: Sorted, shares: Ratios) -> tuple[np.ndarray, dict]:
     return parts, {"ratios": list(shares)}
 
 
-def sessions(events: Sorted, shares: Ratios) -> tuple[np.ndarray, dict]:
+def sessions(
+    events: Sorted, shares: Ratios, training_share: Fraction | None = None
+) -> tuple[np.ndarray, dict]:
     """Whole sessions are training, validation or test, as the log says.
 
     It asks for the next item in a session of somebody unknown, from that
@@ -168,16 +191,22 @@ def sessions(events: Sorted, shares: Ratios) -> tuple[np.ndarray, dict]:
             f"{events.source}: session {user!r} has events in more than one "
             "part; expected whole sessions in one part."
         )
+    training = np.flatnonzero(parts[first] == 0)
+    place = np.minimum.reduceat(events.rows, first)[training]
+    order = training[np.lexsort((place, events.times[first[training]]))]
+    note: dict[str, Any] = {}
+    moved = np.zeros(len(first), np.int8)
+    if training_share is not None:
+        begin = first_of_share(events.sizes[order], training_share)
+        moved[order[:begin]] = LEFT_OUT
+        order = order[begin:]
+        note["training_share"] = str(training_share)
     taken = 0
     if not (parts == 1).any():
-        training = np.flatnonzero(parts[first] == 0)
-        place = np.minimum.reduceat(events.rows, first)[training]
-        order = training[np.lexsort((place, events.times[first[training]]))]
         taken = int(_rounded(np.float64(len(order) * 0.1)))
-        chosen = np.zeros(len(first), bool)
-        chosen[order[len(order) - taken :]] = True
-        parts[chosen[events.users]] = PARTS.index("validation")
-    return parts, {"validation_sessions_taken_from_training": taken}
+        moved[order[len(order) - taken :]] = PARTS.index("validation")
+    note["validation_sessions_taken_from_training"] = taken
+    return parts + moved[events.users], note
 
 
 METHODS: dict[str, Callable[[Sorted, Ratios], tuple[np.ndarray, dict]]] = {

@@ -70,14 +70,26 @@ def slice_metrics(
 def _values(data: SequenceDataset, positions: np.ndarray):
     """Yields name, values of the samples and starts of the bins of a slice."""
     items, parts = np.asarray(data.items), np.asarray(data.parts)
-    first = np.asarray(data.offsets)[np.asarray(data.sequences)[positions]]
-    yield HISTORY, positions - first, _LENGTHS
+    yield HISTORY, history_lengths(data, positions), _LENGTHS
     counts = np.bincount(items[parts == 0], minlength=data.num_items + 1)
     yield POPULARITY, counts[items[positions]], _COUNTS
     if data.has_times:
         times = np.asarray(data.times)
         passed = times[positions] - times[positions - 1]
         yield GAP, passed // (_DAY * _UNITS[data.time_unit]), _DAYS
+
+
+def history_lengths(data: SequenceDataset, positions: np.ndarray) -> np.ndarray:
+    """Returns how many events of the sequence come before each target.
+
+    Those that are too old to be visible count.
+
+    Args:
+        data: the data set.
+        positions: of the targets, in `data.items`.
+    """
+    first = np.asarray(data.offsets)[np.asarray(data.sequences)[positions]]
+    return positions - first
 
 
 def bounds_of(starts: Sequence[int]) -> list[str]:

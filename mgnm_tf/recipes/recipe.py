@@ -168,6 +168,10 @@ class Training(_Part):
             `val_loss` or `loss`.
         validation_negatives: negatives of each validation record, or
             `"all"`.
+        validation_exclude: what is no negative of a validation record besides
+            its positive, as in `mgnm_tf.Protocol`: `"history"`, the visible
+            history; `"user"`, all events of the user up to that part; or
+            `"none"`, as sessions are tested, whose clicks go back to items.
         after: the recipe (`"stage_one"` of the same model, or
             `"model:recipe"`) that is trained first and whose best weights
             this one starts from; `""` for none.
@@ -187,6 +191,7 @@ class Training(_Part):
     patience: Count = 3
     monitor: str = "val_ndcg@5"
     validation_negatives: Positive | Literal["all"] = 1000
+    validation_exclude: Literal["history", "user", "none"] = "history"
     after: str = ""
 
     @model_validator(mode="before")

@@ -37,6 +37,8 @@ class PackedRanks:
             counts a half.
         later: bool, (N,), whether a record is later than the event before
             it; `None` where the data have no times.
+        lengths: uint16 or uint32, (N,), how many events come before a record;
+            `None` where no study asked. Defaults to `None`.
     """
 
     table: pd.DataFrame
@@ -45,6 +47,7 @@ class PackedRanks:
     negatives: np.ndarray
     ranks: np.ndarray
     later: np.ndarray | None
+    lengths: np.ndarray | None = None
 
     @classmethod
     def pack(
@@ -52,6 +55,7 @@ class PackedRanks:
         rows: pd.DataFrame,
         evaluations: Sequence[Evaluation],
         later: np.ndarray | None,
+        lengths: np.ndarray | None = None,
     ) -> "PackedRanks":
         """Packs the evaluations of runs.
 
@@ -59,6 +63,7 @@ class PackedRanks:
             rows: the row of each run, see `table`.
             evaluations: the evaluation of each run.
             later: see `later`.
+            lengths: see `lengths`. Defaults to `None`.
 
         Raises:
             UserError: they ranked other records, or by other protocols.
@@ -81,6 +86,7 @@ class PackedRanks:
             _narrow(first.samples["num_negatives"]),
             _narrow(np.stack([2 * run.samples["rank"] for run in evaluations])),
             later,
+            None if lengths is None else _narrow(lengths),
         )
 
     def select(self, runs: Sequence[tuple[str, int]]) -> "PackedRanks":
@@ -126,6 +132,7 @@ class PackedRanks:
             table=pd.concat([self.table, other.table], ignore_index=True),
             ranks=_narrow(np.concatenate([self.ranks, other.ranks])),
             later=other.later if self.later is None else self.later,
+            lengths=other.lengths if self.lengths is None else self.lengths,
         )
 
     def evaluations(
@@ -179,6 +186,8 @@ class PackedRanks:
         }
         if self.later is not None:
             arrays["later"] = self.later
+        if self.lengths is not None:
+            arrays["lengths"] = self.lengths
         content = io.BytesIO()
         np.savez_compressed(
             content,
@@ -205,6 +214,7 @@ class PackedRanks:
                 content["negatives"],
                 content["ranks"],
                 content.get("later"),
+                content.get("lengths"),
             )
         except (OSError, ValueError, KeyError) as error:
             raise UserError(f"{path} holds no packed ranks: {error}") from error

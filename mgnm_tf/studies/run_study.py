@@ -19,6 +19,7 @@ from mgnm_tf.evaluation.evaluation import Evaluation
 from mgnm_tf.evaluation.levels import level_shares
 from mgnm_tf.evaluation.levels import winning_levels
 from mgnm_tf.evaluation.protocol import Protocol
+from mgnm_tf.evaluation.slices import history_lengths
 from mgnm_tf.evaluation.ties import is_later
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.registry import model_class
@@ -312,10 +313,9 @@ def _read(
     folders = [Run(place / run.folder) for run in runs]
     rows = pd.DataFrame([row_of(run, place / run.folder) for run in runs])
     evaluations = [Evaluation.load(folder.ranks) for folder in folders]
-    later = None
-    if data.has_times:
-        positions = evaluations[0].samples["position"].to_numpy()
-        later = is_later(data, positions)
+    positions = evaluations[0].samples["position"].to_numpy()
+    later = is_later(data, positions) if data.has_times else None
+    lengths = history_lengths(data, positions) if study.lengths else None
     levels: dict[str, dict[str, list[float]]] = {}
     if study.show == "levels":
         for run, folder in zip(runs, folders, strict=True):
@@ -330,7 +330,7 @@ def _read(
         protocol,
         configs,
         _origins(runs, folders, rows["seconds"].tolist()),
-        PackedRanks.pack(rows, evaluations, later),
+        PackedRanks.pack(rows, evaluations, later, lengths),
         levels,
     )
 

@@ -14,6 +14,7 @@ from pydantic import model_validator
 from mgnm_tf.data.prepare import prepare
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
+from mgnm_tf.recipes.recipe import Positive
 from mgnm_tf.recipes.recipe import Recipe
 from mgnm_tf.recipes.sentences import validated
 from mgnm_tf.recipes.toml import read_recipes
@@ -22,7 +23,7 @@ from mgnm_tf.utils.validation import unknown_name
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
-SHOWS = ("table", "figure", "levels", "time", "data")
+SHOWS = ("table", "figure", "levels", "lengths", "time", "data")
 """What a study is for, see `Study`."""
 
 _OF_THE_FILE = [
@@ -90,7 +91,8 @@ class Study(_Table):
         models: labels, `model:recipe+part`, in the order of the table.
         show: `"table"`; `"figure"`, metrics over the values of `axis`;
             `"levels"`, which level of MGNM speaks for the true item of each
-            user; `"time"`, what training costs; or `"data"`, the size of the
+            user; `"lengths"`, metrics by how many events come before the
+            target; `"time"`, what training costs; or `"data"`, the size of the
             data, without any model.
         seeds: one run of each model for every seed.
         protocol: fields of `Protocol` that differ from its defaults, without
@@ -99,6 +101,8 @@ class Study(_Table):
             recipes of all models; under the label of a model, for it alone.
         axis: one setting or constructor argument -> its values; every model
             is run with each.
+        lengths: with `show = "lengths"` the fewest events of each of its
+            slices, ascending from 1; the last has no end.
         parts: TOML file, beside the study, with further recipes and parts.
         published: what a paper says.
         notes: what has to be known to read it.
@@ -112,6 +116,7 @@ class Study(_Table):
     protocol: dict[str, Any] = Field(default_factory=dict)
     overrides: dict[str, Any] = Field(default_factory=dict)
     axis: dict[str, list[Any]] = Field(default_factory=dict)
+    lengths: tuple[Positive, ...] = ()
     parts: str = ""
     published: Published | None = None
     notes: str = ""
@@ -145,7 +150,11 @@ class Study(_Table):
                     f"The axis {name} needs values that differ. Received: "
                     f"{values!r}"
                 )
-        if self.show in ("figure", "levels") and self.published is not None:
+        self._check_lengths()
+        if (
+            self.show in ("figure", "levels", "lengths")
+            and self.published is not None
+        ):
             raise ValueError(
                 "[published] numbers stand in tables; a figure shows none."
             )
@@ -167,6 +176,20 @@ class Study(_Table):
         for label in {} if self.published is None else self.published.values:
             self._check_published(label)
         return self
+
+    def _check_lengths(self) -> None:
+        if bool(self.lengths) != (self.show == "lengths"):
+            raise ValueError(
+                'A study with `lengths` has show = "lengths", and no other '
+                f"has. Received: show={self.show!r}, "
+                f"lengths={list(self.lengths)}"
+            )
+        ascending = sorted({1, *self.lengths})
+        if self.lengths and list(self.lengths) != ascending:
+            raise ValueError(
+                "`lengths` must ascend from 1. "
+                f"Received: lengths={list(self.lengths)}"
+            )
 
     def _check_published(self, label: str) -> None:
         known = ("data",) if self.show == "data" else self.models

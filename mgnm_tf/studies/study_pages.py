@@ -18,6 +18,8 @@ from mgnm_tf.report.page import render_page
 from mgnm_tf.report.tables import STAR
 from mgnm_tf.report.tradeoff import Point
 from mgnm_tf.report.tradeoff import draw_tradeoff
+from mgnm_tf.studies.by_length import by_length
+from mgnm_tf.studies.by_length import draw_lengths
 from mgnm_tf.studies.plan import label_of
 from mgnm_tf.studies.plan import points_of
 from mgnm_tf.studies.study import Study
@@ -58,7 +60,7 @@ def write_pages(
     folder.mkdir(parents=True, exist_ok=True)
     atomic_write(folder / TABLE, text_of(study, name, results))
     figures = _figures(study, results)
-    if figures and study.show in ("figure", "levels"):
+    if figures and study.show in ("figure", "levels", "lengths"):
         atomic_write(folder / FIGURE, figures[0].svg)
     sections = [
         Section("Figure", [Pictures(figures)] if figures else []),
@@ -87,7 +89,7 @@ def write_pages(
 def _tables(study: Study, results: StudyResults) -> list[Block]:
     """Returns the tables of the page, each with its caption."""
     footnote = ""
-    if study.show in ("table", "figure", "levels"):
+    if study.show in ("table", "figure", "levels", "lengths"):
         footnote = f"Best in bold, second underlined. {STAR}"
     if study.published is not None:
         footnote += f" Published: {study.published.source}."
@@ -98,6 +100,8 @@ def _tables(study: Study, results: StudyResults) -> list[Block]:
     if results.levels:
         caption = "Share of the users whose true item a level scores highest"
         blocks.append(_table(levels_table(results), caption, ""))
+    for one in by_length(study, results):
+        blocks.append(_table(one.cells(), one.title, ""))
     return blocks
 
 
@@ -110,6 +114,8 @@ def _figures(study: Study, results: StudyResults) -> list[Picture]:
     """Returns the figures of the page; the first is that of the study."""
     if study.show == "levels":
         return [_shares(results)]
+    if study.show == "lengths":
+        return [draw_lengths(one) for one in by_length(study, results)]
     if study.show in ("data", "time"):
         return []
     protocol = results.ranks.protocol

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from mgnm_tf.report.tables import Cell
 from mgnm_tf.report.tables import comparison_cells
+from mgnm_tf.studies.by_length import by_length
 from mgnm_tf.studies.study import Study
 from mgnm_tf.studies.study_results import StudyResults
 from mgnm_tf.studies.summary import BEST_ON_TEST
@@ -137,6 +138,8 @@ def text_of(study: Study, name: str, results: StudyResults) -> str:
         parts.append(markdown(*study_table(study, results, later_only=True)))
     if results.levels:
         parts.append(markdown(*levels_table(results)))
+    for one in by_length(study, results):
+        parts += [f"{one.title}:", markdown(*one.cells())]
     if study.published is not None:
         parts.append(f"Published: {study.published.source}.")
     parts += origins(results)

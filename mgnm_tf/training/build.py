@@ -270,6 +270,7 @@ def make_batches(
         **common,
         batch_size=model.max_batch_size(batch_size, candidates),
         negatives=config.validation_negatives,
+        exclude=config.validation_exclude,
     )
     return training, validation
 

@@ -21,7 +21,9 @@ from mgnm_tf.recipes.space import make_space
 from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.utils.validation import unknown_name
 
-_MEASURE = ("monitor", "validation_negatives", "max_length")
+_MEASURE = (
+    *("monitor", "validation_negatives", "validation_exclude", "max_length"),
+)
 """What trials are compared by: with another one they rank other lists."""
 
 _BUDGET = ("epochs", "patience", "batch_size", "objective")

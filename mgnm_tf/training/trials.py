@@ -136,6 +136,7 @@ def _protocol(config: TrainConfig) -> Protocol:
     return Protocol(
         part="validation",
         negatives=config.validation_negatives,
+        exclude=config.validation_exclude,
         max_length=config.max_length,
         k=config.measured_places,
     )

@@ -4,7 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mgnm_tf.data.index import Sorted
 from mgnm_tf.data.log import read_log
+from mgnm_tf.data.prepare import prepare
+from mgnm_tf.data.session_splits import last_days
+from mgnm_tf.data.session_splits import read_training_share
 from mgnm_tf.data.splits import split_log
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
@@ -110,6 +114,109 @@ def test_last_share_needs_no_order_of_rows():
     }
     assert max(ends["train"]) < min(ends["validation"])
     assert max(ends["validation"]) < min(ends["test"])
+
+
+def test_the_latest_training_sessions_that_hold_a_share_stay():
+    # 8 sessions of 1, 2, ..., 8 samples before the test.
+    rows = []
+    for number in range(8):
+        rows += session(f"s{number}", number * DAY, "x" * (number + 2))
+    rows += session("t0", 20 * DAY, "xx") + session("t1", 21 * DAY, "xx")
+    log = log_of(rows)
+    # Of 36 samples the last 8 hold 0.2; 9, a quarter, need one session more.
+    for share, first in (
+        ("0.2", 7),
+        ("1/4", 6),
+        (0.25, 6),
+        ("0.23", 6),
+        ("15/36", 6),
+    ):
+        with pytest.raises(DataError, match="leaves the validation part empty"):
+            split_log(log, "last_days=7", training_share=share)
+        parts, note = last_days(
+            Sorted.of(log, np.lexsort((log.times, log.users))),
+            7,
+            read_training_share(share, "last_days=7"),
+        )
+        assert (parts == -1).sum() == sum(range(2, first + 2))
+        assert note["sessions"] == {
+            "train": 8 - first,
+            "validation": 0,
+            "test": 2,
+        }
+    # 31 of 36 samples: without the first two, and 10 % of 6 are validation.
+    data = split_log(log, "last_days=7", training_share="31/36")
+    assert parts_of(data) == {
+        "train": {"s2", "s3", "s4", "s5", "s6"},
+        "validation": {"s7"},
+        "test": {"t0", "t1"},
+    }
+    assert data.metadata["split"]["training_share"] == "31/36"
+    assert data.metadata["filters"][-1] == {
+        "filter": "training_share",
+        "share": "31/36",
+        "dropped_events": 5,
+    }
+    assert data.metadata["filtered"]["users"] == 8
+    whole = split_log(log, "last_days=7", training_share=1)
+    assert parts_of(whole) == parts_of(split_log(log, "last_days=7"))
+
+
+def test_the_share_of_the_test_part_is_of_all_sessions():
+    """And sessions that end with the first of those that stay, stay, too."""
+    days = [*range(1, 13), 12, 12, *range(13, 19)]
+    log = log_of_days(days)
+    data = split_log(log, "last_share=0.2", training_share="4/16")
+    parts = parts_of(data)
+    assert parts["test"] == {"s16", "s17", "s18", "s19"}
+    assert parts["validation"] == {"s15"}
+    # The fourth from the end is one of three that end on day 12.
+    assert parts["train"] == {"s11", "s12", "s13", "s14"}
+    small = split_log(log, "last_share=0.2", training_share="3/16")
+    assert parts_of(small) == parts
+    large = split_log(log, "last_share=0.2", training_share="6/16")
+    assert parts_of(large)["train"] == {"s10", *parts["train"]}
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_share_of_given_sessions(given):
+    rows = [(f"s{n:02}", item, 0) for n in range(20) for item in "xy"]
+    parts = ["train"] * 12 * 2 + ["validation"] * 4 + ["test"] * 12
+    if not given:
+        parts = ["train"] * 28 + ["test"] * 12
+    log = log_of(rows, split=parts)
+    data = split_log(log, "sessions", training_share="1/2")
+    found = parts_of(data)
+    assert found["test"] == {f"s{n}" for n in range(14, 20)}
+    assert found["validation"] == ({"s12", "s13"} if given else {"s13"})
+    first, last = (6, 12) if given else (7, 13)
+    assert found["train"] == {f"s{n:02}" for n in range(first, last)}
+    assert data.metadata["split"]["training_share"] == "1/2"
+
+
+@pytest.mark.parametrize(
+    "share",
+    ["0", 0, "1.5", 64, "-1/4", "x", "", "1/0", "nan", "25%", True, "٣"],
+)
+def test_what_is_no_share_of_the_training(share, tmp_path):
+    message = "must be a number above 0 and at most 1, as in 1/64 or 0.25"
+    with pytest.raises(UserError, match=message) as caught:
+        split_log(log_of_days([1, 2]), "last_days=1", training_share=share)
+    assert "\n" not in str(caught.value)
+    # Before the log is read.
+    with pytest.raises(UserError, match=message):
+        prepare(
+            tmp_path / "none.csv",
+            tmp_path / "out",
+            split="last_days=1",
+            training_share=share,
+        )
+
+
+@pytest.mark.parametrize("split", ["leave_one_out", "temporal"])
+def test_only_sessions_have_a_share_of_the_training(split):
+    with pytest.raises(UserError, match="goes with the splits sessions, last_"):
+        split_log(log_of_days([1, 2]), split, training_share="1/4")
 
 
 def test_an_item_only_in_test_is_dropped_and_its_short_session_asks_nothing():

@@ -31,6 +31,8 @@ def test_names():
         "movielens-1m",
         "planted",
         "yoochoose",
+        "yoochoose-1-4",
+        "yoochoose-1-64",
     ]
 
 

@@ -189,15 +189,49 @@ def test_diginetica_lessr(tmp_path):
     assert data.time_unit == "ms"
 
 
-def test_yoochoose(tmp_path):
-    made = made_sessions(days=6)
+def write_yoochoose(path, made):
     lines = [
         f"{number},{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03}Z,"
         f"{item},0\n"
         for number, session in enumerate(made)
         for time, item in session
     ]
-    log = tmp_path / "yoochoose-clicks.dat"
-    log.write_text("".join(lines))
+    path.write_text("".join(lines))
+
+
+def test_yoochoose(tmp_path):
+    made, log = made_sessions(days=6), tmp_path / "yoochoose-clicks.dat"
+    write_yoochoose(log, made)
     data = prepare_recipe("yoochoose", tmp_path / "out", file=log)
     check_last_days(data, counted_once(made), 1)
+
+
+@pytest.mark.parametrize(("name", "parts"), [("1-4", 4), ("1-64", 64)])
+def test_the_latest_part_of_yoochoose(tmp_path, name, parts):
+    made = made_sessions(sessions=1500, days=6)
+    log = tmp_path / "yoochoose-clicks.dat"
+    write_yoochoose(log, made)
+    sessions = counted_once(made)
+    ends = [session[-1][0] for session in sessions]
+    limit = max(ends) - timedelta(days=1)
+    training = sorted(
+        (end, len(session))
+        for end, session in zip(ends, sessions, strict=True)
+        if end < limit
+    )
+    sizes = [size for _, size in training]
+    needed, kept = (sum(sizes) - len(sizes)) / parts, 0
+    while needed > 0:
+        kept += 1
+        needed -= sizes[-kept] - 1
+    data = prepare_recipe(f"yoochoose-{name}", tmp_path / "out", file=log)
+    split = data.metadata["split"]
+    assert split["training_share"] == f"1/{parts}"
+    found = split["sessions"]
+    assert found["train"] + found["validation"] == kept < len(sizes) / 2
+    tested = [len(one) for one in sessions if one[-1][0] >= limit]
+    assert found["test"] == len(tested)
+    events = sum(sizes[-kept:]) + sum(tested)
+    assert data.metadata["filtered"]["events"] == events
+    dropped = data.metadata["account"]["dropped"]["training_share"]
+    assert dropped == sum(sizes[:-kept])

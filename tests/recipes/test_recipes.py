@@ -17,6 +17,7 @@ from mgnm_tf.recipes.toml import format_recipe
 from mgnm_tf.recipes.toml import format_values
 from mgnm_tf.recipes.toml import read_recipe
 from mgnm_tf.recipes.toml import read_recipes
+from mgnm_tf.runs.config import configure
 
 
 def write(folder, text):
@@ -218,6 +219,21 @@ def test_a_file_that_is_not_there_or_no_text(tmp_path):
         read_recipe(path)
     with pytest.raises(UserError, match="some.toml, one: `epochs` must be at"):
         read_recipes(write(tmp_path, "[one.training]\nepochs = 0"))
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        *("narm", "nextitnet", "srgnn", "gcsan", "sgnnhn", "lessr", "dsan"),
+        *("niser_plus", "dhcn", "atten_mixer", "sknn", "vsknn"),
+        *("srgnn_atten_mixer", "sgnnhn_atten_mixer", "mgnm+sessions"),
+        *("lessr:released", "dhcn:released", "atten_mixer:released"),
+    ],
+)
+def test_sessions_are_validated_as_they_are_tested(label):
+    """Clicks go back to items of the session: they are candidates."""
+    assert configure(label).validation_exclude == "none"
+    assert configure("mgnm").validation_exclude == "history"
 
 
 def test_every_model_without_a_search_says_so():

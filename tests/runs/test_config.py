@@ -68,6 +68,10 @@ def test_given_negatives_win():
         ({"epochs": True}, "`epochs` must be a number. Received: True"),
         ({"validation_negatives": 0}, "`validation_negatives` must be at le"),
         ({"validation_negatives": "x"}, "must be an integer or 'all'"),
+        (
+            {"validation_exclude": "x"},
+            "exclude 'x'. Known: history, user, none",
+        ),
         ({"negatives": "all", "sampling": "popularity"}, "draws nothing"),
         ({"batch_size": 2.5}, "`batch_size` must be an integer"),
         ({"seed": -1}, "`seed` must be at least 0"),
@@ -143,3 +147,4 @@ def test_a_configuration_of_the_version_before_is_read():
     assert config.optimizer.schedule == "cosine"
     assert (config.max_length, config.seed) == (30, 4)
     assert config.recipe == "mgnm:recommended"
+    assert config.validation_exclude == "history"

@@ -68,6 +68,21 @@ def test_only_later_records(packed):
         dataclasses.replace(packed, later=None).evaluations(later_only=True)
 
 
+def test_lengths_are_kept_where_there_are_some(packed, tmp_path):
+    lengths = np.array([1, 5, 2, 70_000])
+    one = PackedRanks.pack(
+        rows(("a", 0)), [evaluation([0, 2.5, 9, 30])], None, lengths
+    )
+    one.save(tmp_path / "ranks.npz")
+    found = PackedRanks.load(tmp_path / "ranks.npz")
+    assert found.lengths.tolist() == lengths.tolist()
+    assert packed.lengths is None
+    packed.save(tmp_path / "ranks.npz")
+    assert PackedRanks.load(tmp_path / "ranks.npz").lengths is None
+    other = dataclasses.replace(packed.select([("b", 0)]), later=None)
+    assert other.joined(one).lengths.tolist() == lengths.tolist()
+
+
 def test_runs_are_selected_and_joined(packed):
     one, other = packed.select([("b", 0)]), packed.select([("a", 0)])
     together = one.joined(other)

@@ -40,6 +40,17 @@ def order():
     return split_log(read_log(pd.DataFrame(table)))
 
 
+@pytest.fixture(scope="module")
+def returns():
+    """A user who goes back to an item in the validation part."""
+    table = {
+        "user_id": [1] * 6 + [2] * 2,
+        "item_id": [1, 2, 3, 4, 4, 5, 5, 6],
+        "timestamp": [*range(6), *range(2)],
+    }
+    return split_log(read_log(pd.DataFrame(table)))
+
+
 @pytest.mark.parametrize(
     "batches, execution, expected",
     [
@@ -366,20 +377,66 @@ def test_all_items_that_fill_the_memory_are_refused(
     build.compile_model(model, data, sampled)
 
 
-@pytest.mark.parametrize("name", ["gru4rec", "mgnm", "surge"])
-def test_validation_can_rank_the_whole_catalogue(data, name, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "exclude"),
+    [
+        ("gru4rec", "history"),
+        ("gru4rec", "user"),
+        ("gru4rec", "none"),
+        ("mgnm", "history"),
+        ("surge", "none"),
+    ],
+)
+def test_validation_can_rank_the_whole_catalogue(
+    data, name, exclude, monkeypatch
+):
     monkeypatch.setattr(build, "_MOST_SCORES", 4 * 4 * 120 * 20)
-    config = TrainConfig(model=name, validation_negatives="all", max_length=8)
+    config = TrainConfig(
+        model=name,
+        validation_negatives="all",
+        validation_exclude=exclude,
+        max_length=8,
+    )
     model = build.make_model(data, config)
     build.compile_model(model, data, config)
     _, validation = build.make_batches(model, data, config)
     if name == "mgnm":
         assert [len(labels) for _, labels in validation] == [20, 20, 20]
     found = model.evaluate(validation, verbose=0, return_dict=True)
-    protocol = Protocol(part="validation", negatives="all", max_length=8)
+    protocol = Protocol(
+        part="validation", negatives="all", exclude=exclude, max_length=8
+    )
     expected = evaluate(model, data, protocol).metrics()
     for metric in ("ndcg@5", "hit@5", "mrr@5", "gauc"):
         np.testing.assert_allclose(found[metric], expected[metric], rtol=1e-3)
+
+
+@pytest.mark.parametrize("exclude", ["history", "user", "none"])
+@pytest.mark.parametrize("negatives", ["all", 100])
+def test_validation_excludes_what_the_recipe_says(returns, negatives, exclude):
+    """By hand: 4 is seen, and clicked again in the validation part."""
+    config = TrainConfig(
+        model="gru4rec",
+        validation_negatives=negatives,
+        validation_exclude=exclude,
+        max_length=2,
+    )
+    model = build.make_model(returns, config)
+    _, validation = build.make_batches(model, returns, config)
+    ((features, labels),) = validation
+    assert features["history"].numpy().tolist() == [[3, 4]]
+    assert features["candidates"][0, 0] == 4 and labels[0, 0] == 1.0
+    # Of six items, clicked 1, 2, 3, 4 | 4.
+    ranked = {"history": {1, 2, 5, 6}, "user": {5, 6}, "none": {1, 2, 3, 5, 6}}
+    if negatives == "all":
+        items = features["shared_negatives"].numpy()
+        drawn = labels[0, 1:].numpy()
+        assert set(drawn) == {-1.0, 0.0}
+    else:
+        items = features["candidates"][0, 1:].numpy()
+        drawn = labels[0, 1:].numpy()
+        assert set(drawn) == {0.0}
+    assert set(items[drawn == 0.0]) == ranked[exclude]
 
 
 def test_learned_numbers_are_counted_without_tables(data):

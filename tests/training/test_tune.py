@@ -273,6 +273,23 @@ def test_a_stage_of_a_trial_is_not_tested_either(data, tmp_path, monkeypatch):
     assert stages == ["validation"]
 
 
+def test_a_trial_is_measured_as_training_is_validated(data, tmp_path):
+    """Its value is that of the epochs, or of the evaluation if it counts."""
+    found = count(
+        data,
+        tmp_path / "a",
+        1,
+        validation_negatives="all",
+        validation_exclude="none",
+        monitor="val_mrr@5",
+    )
+    folder = module.trial_folder(found.folder, 0)
+    metrics = json.loads((folder / run_folder.METRICS).read_text())
+    assert metrics["protocol"]["negatives"] == "all"
+    assert metrics["protocol"]["exclude"] == "none"
+    assert found.recipe.training.validation_exclude == "none"
+
+
 def test_a_trial_behind_the_others_is_ended_early(data, tmp_path, monkeypatch):
     monkeypatch.setattr(search, "START", 1)
     monkeypatch.setattr(search, "WARM_UP", 0)
@@ -366,6 +383,10 @@ def test_no_trial_begins_when_the_time_is_up(data, quick, tmp_path, caplog):
         ({"space": {}}, "The search space is empty"),
         ({"space": {"monitor": ["val_gauc"]}}, "`monitor` cannot be searched"),
         ({"space": {"max_length": [5]}}, "`max_length` cannot be searched"),
+        (
+            {"space": {"validation_exclude": ["none"]}},
+            "`validation_exclude` cannot be searched",
+        ),
         ({"space": {"sampling": {"low": 1, "high": 2}}}, "is no number"),
         ({"space": {"shrinkage": {"low": 2, "high": 1}}}, "must not be above"),
         ({"space": {"last": [0]}}, "Model item_knn: .*last"),
