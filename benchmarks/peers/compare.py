@@ -10,6 +10,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,8 @@ from benchmarks.peers.pairs import Pair
 from benchmarks.peers.pairs import make_pair
 from benchmarks.peers.pairs import recbole_options
 from benchmarks.settings import paper_label
+from benchmarks.train import typical_stretch
+from benchmarks.train import widths_of
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.log import read_log
 from mgnm_tf.data.pipeline import make_dataset
@@ -40,6 +43,7 @@ from mgnm_tf.training.build import count_parameters
 from mgnm_tf.training.build import make_batches
 from mgnm_tf.training.build import make_model
 from mgnm_tf.utils.files import write_json
+from mgnm_tf.utils.validation import check_choice
 
 TASKS = ("train", *EVALUATIONS)
 
@@ -48,7 +52,13 @@ def main(
     log: Annotated[str, typer.Argument(help="The log, a CSV.")],
     python: Annotated[str, typer.Option(help="Python that has RecBole.")],
     models: Annotated[str, typer.Option(help="Names.")] = ",".join(NAMES),
-    negatives: Annotated[str, typer.Option(help="Of a positive.")] = "1,5",
+    negatives: Annotated[
+        str,
+        typer.Option(help="Of a positive; all: softmax over the catalogue."),
+    ] = "1,5",
+    tasks: Annotated[str, typer.Option(help="What is measured.")] = ",".join(
+        TASKS
+    ),
     lengths: Annotated[str, typer.Option(help="Longest history.")] = "20",
     width: Annotated[int, typer.Option(help="Of the vectors.")] = 16,
     batch: Annotated[int, typer.Option(help="Positives of a batch.")] = 256,
@@ -57,27 +67,35 @@ def main(
 ) -> None:
     """Measure our models and RecBole's by turns."""
     rows = []
+    chosen = [check_choice(task, "tasks", TASKS) for task in tasks.split(",")]
     with tempfile.TemporaryDirectory() as folder:
         data = write_data(log, Path(folder))
         for length in map(int, lengths.split(",")):
-            for count in map(int, negatives.split(",")):
+            for count in map(_negatives, negatives.split(",")):
                 for name in models.split(","):
                     pair = make_pair(name, width, length)
                     options = recbole_options(folder, batch, count, length)
                     config = configure(
                         paper_label(pair.ours),
                         options=pair.options,
+                        objective="softmax" if count == "all" else "bce",
                         negatives=count,
                         batch_size=batch,
                         max_length=length,
                     )
-                    with open_peer(python, pair, options, folder) as peer:
-                        result = compare(data, config, peer, rounds)
+                    with open_peer(
+                        python, pair, options, folder, chosen
+                    ) as peer:
+                        ours = Ours(data, config, chosen, pair.our_samples)
+                        result = compare(ours, peer, rounds)
                     row = {
                         "ours": pair.ours,
                         "theirs": pair.theirs,
                         "length": length,
                         "negatives": count,
+                        "width": width,
+                        "batch": batch,
+                        "items": data.num_items,
                         **result,
                     }
                     rows.append(row)
@@ -85,6 +103,10 @@ def main(
     if out is not None:
         write_json(out, {"machine": describe_machine(), "results": rows})
     typer.echo(markdown(rows))
+
+
+def _negatives(text: str) -> int | str:
+    return text if text == "all" else int(text)
 
 
 def write_data(log: str, folder: Path) -> SequenceDataset:
@@ -152,14 +174,20 @@ class Peer:
 
 @contextmanager
 def open_peer(
-    python: str, pair: Pair, options: dict, folder: str
+    python: str,
+    pair: Pair,
+    options: dict,
+    folder: str,
+    tasks: Sequence[str] = TASKS,
 ) -> Iterator[Peer]:
     """Starts RecBole with the model of a pair."""
     settings = {
         "model": pair.theirs,
         "options": {**options, **pair.peer_options},
         "train_samples": pair.train_samples,
-        "tests": EVALUATIONS,
+        "tests": {
+            name: test for name, test in EVALUATIONS.items() if name in tasks
+        },
     }
     path = Path(folder) / "settings.json"
     path.write_text(json.dumps(settings), encoding="utf-8")
@@ -185,24 +213,40 @@ class Ours:
     Args:
         data: the data.
         config: how it trains.
+        tasks: what will be measured.
+        samples: how many it trains on in a turn; 0 for an epoch. A stretch
+            is taken whose histories are as wide as those of the epoch.
     """
 
-    def __init__(self, data: SequenceDataset, config: TrainConfig):
+    def __init__(
+        self,
+        data: SequenceDataset,
+        config: TrainConfig,
+        tasks: Sequence[str] = TASKS,
+        samples: int = 0,
+    ):
+        self.tasks = tasks
         keras.backend.clear_session()
         keras.utils.set_random_seed(0)
         self.model = make_model(data, config)
         compile_model(self.model, data, config)
         self.training, _ = make_batches(self.model, data, config)
+        tests = [name for name in EVALUATIONS if name in tasks]
         self.samples = {
             "train": len(data.positions("train")),
-            **dict.fromkeys(EVALUATIONS, len(data.positions("test"))),
+            **dict.fromkeys(tests, len(data.positions("test"))),
         }
-        self.steps = -(-self.samples["train"] // config.batch_size)
+        epoch = -(-self.samples["train"] // config.batch_size)
+        steps = min(-(-samples // config.batch_size) or epoch, epoch)
         execution = self.model.steps_per_execution
-        self.steps = round(self.steps / execution) * execution
+        self.steps = max(1, round(steps / execution)) * execution
         self.trained = self.steps * config.batch_size
+        if samples:
+            widths = widths_of(self.training, epoch)
+            first = typical_stretch(widths, self.steps)
+            self.training, _ = make_batches(self.model, data, config, first)
         self.tests = {}
-        for name in EVALUATIONS:
+        for name in tests:
             everything = name == "catalogue"
             rows = self.model.max_batch_size(
                 config.batch_size, 2048 if everything else 1001
@@ -235,19 +279,16 @@ class Ours:
         )
 
 
-def compare(
-    data: SequenceDataset, config: TrainConfig, peer: Peer, rounds: int
-) -> dict:
+def compare(ours: Ours, peer: Peer, rounds: int) -> dict:
     """Measures both by turns.
 
     Returns:
         For each task `ours` and `theirs` in samples a second and `ratio`,
         that of neighbours in time; the samples and parameters of both.
     """
-    ours = Ours(data, config)
-    speeds = {task: [] for task in TASKS}
+    speeds = {task: [] for task in ours.tasks}
     for turn in range(1 + rounds):
-        for task in TASKS:
+        for task in ours.tasks:
             pair = []
             for side in (ours, peer):
                 samples, seconds = side.measure(task)
@@ -278,12 +319,13 @@ def compare(
 def markdown(rows: list[dict]) -> str:
     """Returns the table of samples a second and ratios."""
     heads = ["ours", "RecBole", "m", "negatives"]
-    for task in TASKS:
+    tasks = [task for task in TASKS if task in rows[0]]
+    for task in tasks:
         heads += [f"{task}, ours/s", "RecBole/s", "ratio (least to most)"]
     lines = [heads, ["---"] * len(heads)]
     for row in rows:
         line = [row["ours"], row["theirs"], row["length"], row["negatives"]]
-        for task in TASKS:
+        for task in tasks:
             ratio = row[task]["ratio"]
             line += [
                 f"{row[task]['ours']['median']:,.0f}",

@@ -26,6 +26,8 @@ class Pair:
         theirs: the name of RecBole's model.
         peer_options: its options.
         train_samples: how many RecBole trains on in a turn of some seconds.
+        our_samples: how many ours trains on in a turn. Defaults to `0`, an
+            epoch.
     """
 
     ours: str
@@ -33,13 +35,14 @@ class Pair:
     theirs: str
     peer_options: dict[str, Any]
     train_samples: int
+    our_samples: int = 0
 
 
 def make_pair(name: str, width: int, length: int) -> Pair:
     """Returns a comparison.
 
     Args:
-        name: `gru4rec`, `caser` or `sasrec`.
+        name: one of `NAMES` or `SESSION_NAMES`.
         width: of item vectors and hidden states.
         length: the longest history.
     """
@@ -77,6 +80,34 @@ def make_pair(name: str, width: int, length: int) -> Pair:
             },
             train_samples=1280,
         )
+    if name == "srgnn":
+        return Pair(
+            "srgnn",
+            {"embedding_dim": width, "num_steps": 1},
+            "SRGNN",
+            {"embedding_size": width, "step": 1},
+            train_samples=10_240,
+            our_samples=10_240,
+        )
+    if name == "narm":
+        return Pair(
+            "narm",
+            {
+                "embedding_dim": width,
+                "hidden_dim": width,
+                "dropout": 0.25,
+                "session_dropout": 0.5,
+            },
+            "NARM",
+            {
+                "embedding_size": width,
+                "hidden_size": width,
+                "n_layers": 1,
+                "dropout_probs": [0.25, 0.5],
+            },
+            train_samples=10_240,
+            our_samples=10_240,
+        )
     return Pair(
         "sasrec",
         {
@@ -99,9 +130,16 @@ def make_pair(name: str, width: int, length: int) -> Pair:
 
 NAMES = ("gru4rec", "caser", "sasrec")
 
+SESSION_NAMES = ("srgnn", "narm")
+"""Models of sessions, whose objective is the softmax over the catalogue."""
+
 
 def recbole_options(
-    folder: str, batch: int, negatives: int, length: int, seed: int = 2020
+    folder: str,
+    batch: int,
+    negatives: int | str,
+    length: int,
+    seed: int = 2020,
 ) -> dict[str, Any]:
     """Returns the options of RecBole that do not depend on the model.
 
@@ -109,11 +147,31 @@ def recbole_options(
         folder: where `log/log.inter` stands.
         batch: positives of a training batch.
         negatives: negatives of each positive. RecBole repeats the history
-            for each of them and counts the repetitions as its batch.
+            for each of them and counts the repetitions as its batch. `"all"`
+            is the softmax over the catalogue.
         length: the longest history.
         seed: of weights and negatives.
     """
+    if negatives == "all":
+        objective = {
+            "loss_type": "CE",
+            "train_batch_size": batch,
+            "train_neg_sample_args": None,
+        }
+    else:
+        objective = {
+            "loss_type": "BPR",
+            "train_batch_size": batch * negatives,
+            "train_neg_sample_args": {
+                "distribution": "uniform",
+                "sample_num": negatives,
+                "alpha": 1.0,
+                "dynamic": False,
+                "candidate_num": 0,
+            },
+        }
     return {
+        **objective,
         "data_path": folder,
         "checkpoint_dir": folder,
         "use_gpu": False,
@@ -122,15 +180,6 @@ def recbole_options(
         "seed": seed,
         "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
         "MAX_ITEM_LIST_LENGTH": length,
-        "loss_type": "BPR",
-        "train_batch_size": batch * negatives,
-        "train_neg_sample_args": {
-            "distribution": "uniform",
-            "sample_num": negatives,
-            "alpha": 1.0,
-            "dynamic": False,
-            "candidate_num": 0,
-        },
         "eval_args": {
             "split": {"LS": "valid_and_test"},
             "group_by": "user",

@@ -1,12 +1,15 @@
 """The comparison with RecBole, with a stand-in for RecBole."""
 
+import json
 import sys
 
 import pandas as pd
 import pytest
 
 from benchmarks.peers import compare
+from benchmarks.peers import recbole_peer
 from benchmarks.peers.pairs import NAMES
+from benchmarks.peers.pairs import SESSION_NAMES
 from benchmarks.peers.pairs import make_pair
 from benchmarks.peers.pairs import recbole_options
 from mgnm_tf.data.log import read_log
@@ -76,7 +79,7 @@ def test_data_are_the_same_for_both(log, tmp_path):
         assert last[user] == data.item_ids[data.items[position] - 1]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES + SESSION_NAMES)
 def test_models_of_the_pairs_can_be_made(name):
     pair = make_pair(name, width=8, length=6)
     label = f"{pair.ours}:mgnm_paper"
@@ -89,6 +92,27 @@ def test_batch_of_recbole_counts_a_row_for_each_negative():
     options = recbole_options("folder", batch=256, negatives=5, length=20)
     assert options["train_batch_size"] == 1280
     assert options["train_neg_sample_args"]["sample_num"] == 5
+    assert options["loss_type"] == "BPR"
+
+
+def test_softmax_over_the_catalogue_draws_no_negatives():
+    options = recbole_options("folder", batch=256, negatives="all", length=20)
+    assert options["train_batch_size"] == 256
+    assert options["train_neg_sample_args"] is None
+    assert options["loss_type"] == "CE"
+
+
+def test_time_of_graphs_is_noted():
+    class Model:
+        def _get_slice(self, histories):
+            return [*histories, "graph"]
+
+    model = Model()
+    seconds = recbole_peer._time_graphs(model)
+    assert model._get_slice([1]) == [1, "graph"]
+    assert len(seconds) == 1
+    assert seconds[0] >= 0
+    assert recbole_peer._time_graphs(object()) == []
 
 
 def test_both_take_turns(log, stand_in):
@@ -100,7 +124,7 @@ def test_both_take_turns(log, stand_in):
         max_length=5,
     )
     with open_stand_in(stand_in) as peer:
-        result = compare.compare(data, config, peer, rounds=2)
+        result = compare.compare(compare.Ours(data, config), peer, rounds=2)
     assert result["samples"]["ours"]["train"] == len(data.positions("train"))
     assert result["samples"]["theirs"] == {"train": 7}
     assert result["parameters"]["theirs"] == 5
@@ -111,6 +135,40 @@ def test_both_take_turns(log, stand_in):
     row = {"ours": "gru4rec", "theirs": "GRU4Rec"}
     text = compare.markdown([{**row, "length": 5, "negatives": 2, **result}])
     assert text.splitlines()[2].startswith("| gru4rec | GRU4Rec | 5 | 2 |")
+
+
+def test_training_alone_on_a_stretch(log, stand_in):
+    data = compare.write_data(str(log), stand_in)
+    config = TrainConfig(
+        model="srgnn",
+        options={"embedding_dim": 4},
+        objective="softmax",
+        batch_size=16,
+        max_length=5,
+    )
+    ours = compare.Ours(data, config, ["train"], samples=64)
+    epoch = compare.Ours(data, config, ["train"])
+    execution = ours.model.steps_per_execution
+    assert ours.steps == max(1, round(4 / execution)) * execution
+    assert ours.trained == 16 * ours.steps < epoch.trained
+    with open_stand_in(stand_in) as peer:
+        result = compare.compare(ours, peer, rounds=1)
+    assert not set(compare.EVALUATIONS) & set(result)
+    row = {"ours": "srgnn", "theirs": "SRGNN", "length": 5}
+    text = compare.markdown([{**row, "negatives": "all", **result}])
+    assert "sampled" not in text
+    assert text.splitlines()[2].startswith("| srgnn | SRGNN | 5 | all |")
+
+
+def test_tests_that_are_not_asked_for_are_not_made(stand_in):
+    pair = make_pair("narm", 4, 5)
+    options = recbole_options(str(stand_in), 16, "all", 5)
+    with compare.open_peer(
+        sys.executable, pair, options, str(stand_in), ["train"]
+    ):
+        settings = json.loads((stand_in / "settings.json").read_text())
+    assert settings["tests"] == {}
+    assert settings["options"]["dropout_probs"] == [0.25, 0.5]
 
 
 def test_a_peer_that_ends_is_told(stand_in):
