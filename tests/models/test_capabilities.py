@@ -20,6 +20,9 @@ EXPECTED = {
     "mind": {*PRODUCTS, "attention"},
     "comirec_dr": {*PRODUCTS, "attention"},
     "comirec_sa": {*PRODUCTS, "attention"},
+    "comirec_plus": {*PRODUCTS, "attention"},
+    "timirec": {*PRODUCTS, "attention", "interest_distribution"},
+    "timirec_plus": {*PRODUCTS, "attention", "interest_distribution"},
     "youtube_dnn": PRODUCTS,
     "gru4rec": PRODUCTS,
     "sasrec": PRODUCTS,
@@ -78,4 +81,4 @@ def test_a_model_has_what_it_writes():
 
     assert SumVector(4, 9).capabilities == frozenset()
     assert Vectors(4, 9).capabilities == {"item_vectors"}
-    assert EXPECTED["mgnm"] == set(CAPABILITIES)
+    assert EXPECTED["mgnm"] | EXPECTED["timirec"] == set(CAPABILITIES)
