@@ -255,7 +255,7 @@ def test_a_run_that_is_no_first_stage_of_timirec(tmp_path):
     for label, given, message in (
         ("gru4rec:first", data, "trains GRU4Rec, which has no extractor"),
         ("comirec_plus:wide", data, r"is \(8, 4\) here and \(8, 3\) in"),
-        (STAGED, small_data(seed=1), "need the same data: .* on others"),
+        (STAGED, small_data(seed=1), "need the same data, but .* on others"),
         ("not there", data, "There is no run folder"),
     ):
         with pytest.raises(UserError, match=message):
