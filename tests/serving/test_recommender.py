@@ -233,7 +233,8 @@ def test_interests(with_interests):
 
 
 def test_interest_distribution(with_interests, tmp_path):
-    model = TiMiRec(3, 9, embedding_dim=4, num_interests=2, max_length=3)
+    sizes = {"embedding_dim": 4, "num_interests": 2, "num_layers": 1}
+    model = TiMiRec(3, 9, max_length=3, **sizes)
     random = np.random.default_rng(0)
     for weight in model.trainable_weights:
         weight.assign(random.normal(size=weight.shape))
