@@ -268,18 +268,26 @@ class GeneralizedCrossEntropy(keras.losses.Loss):
 
 @register
 class BayesianPersonalizedRanking(keras.losses.Loss):
-    """How far the positive is above each of its negatives (BPR).
+    """How far the positive is above its negatives (BPR).
 
     The value of a row is, with p the positive and c the n negatives,
 
     ```
-    sum over levels l of  sum_c log(1 + exp(s_lc - s_lp)) / n
+    sum over levels l of  -log sum_c w_lc sigmoid(s_lp - s_lc)
+    w_lc = exp(s_lc) / sum_c exp(s_lc)             with weighting="softmax"
+
+    sum over levels l of  -sum_c log sigmoid(s_lp - s_lc) / n       "mean"
     ```
 
-    and 0 for a row without negatives. Keras takes the mean over the batch.
-    It is computed in float32. A row has one positive.
+    and 0 for a row without negatives; for one negative both are BPR's. With
+    the softmax the negatives that score high count, and of many easy ones the
+    loss does not become small. Keras takes the mean over the batch. It is
+    computed in float32, with logarithms of sigmoids and sums of exponentials
+    that neither overflow nor end the gradient. A row has one positive.
 
     Args:
+        weighting: how several negatives count, `"softmax"` or `"mean"`.
+            Defaults to `"softmax"`.
         name: defaults to "bpr".
         reduction: how the rows are reduced, see `keras.losses.Loss`. Defaults
             to "sum_over_batch_size", the mean.
@@ -290,6 +298,9 @@ class BayesianPersonalizedRanking(keras.losses.Loss):
         y_pred: logits, `(B, C)` or `(B, levels, C)`.
         sample_weight: optional, `(B,)`.
 
+    Raises:
+        ValueError: for another weighting.
+
     Example:
 
     >>> import numpy as np
@@ -299,17 +310,24 @@ class BayesianPersonalizedRanking(keras.losses.Loss):
     0.6931
 
     Reference: Rendle et al., "BPR: Bayesian personalized ranking from
-    implicit feedback", UAI 2009, https://arxiv.org/abs/1205.2618. Difference:
-    the mean over several negatives, where the paper draws one.
+    implicit feedback", UAI 2009, https://arxiv.org/abs/1205.2618, draw one
+    negative; Hidasi and Karatzoglou, "Recurrent neural networks with top-k
+    gains for session-based recommendations", CIKM 2018,
+    https://arxiv.org/abs/1706.03847, weigh several. Difference: without the
+    latter's penalty of the negatives' scores, as THUwangcy/ReChorus has it,
+    which cuts the sum off at 1e-8 in later versions.
     """
 
     def __init__(
         self,
+        weighting: str = "softmax",
         name: str = "bpr",
         reduction: str | None = "sum_over_batch_size",
         dtype=None,
     ):
+        check_choice(weighting, "weighting", ("softmax", "mean"))
         super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.weighting = weighting
 
     def call(self, y_true, y_pred):
         logits = ops.cast(y_pred, "float32")
@@ -318,9 +336,19 @@ class BayesianPersonalizedRanking(keras.losses.Loss):
         of_positive = ops.sum(
             ops.where(positive, logits, 0.0), axis=-1, keepdims=True
         )
-        values = ops.where(negative, ops.softplus(logits - of_positive), 0.0)
-        number = ops.sum(ops.cast(negative, "float32"), -1, keepdims=True)
-        return _sum_row(values / ops.maximum(number, 1.0))
+        # -log sigmoid(positive - negative)
+        losses = ops.where(negative, ops.softplus(logits - of_positive), 0.0)
+        if self.weighting == "mean":
+            number = ops.sum(ops.cast(negative, "float32"), -1, keepdims=True)
+            return _sum_row(losses / ops.maximum(number, 1.0))
+        of_negatives = ops.where(negative, logits, LOWEST)
+        values = ops.logsumexp(of_negatives, axis=-1) - ops.logsumexp(
+            of_negatives - losses, axis=-1
+        )
+        return _sum_row(ops.expand_dims(values, -1))
+
+    def get_config(self):
+        return {**super().get_config(), "weighting": self.weighting}
 
 
 LOSSES = {

@@ -19,7 +19,17 @@ def gbce(**options):
     return GeneralizedCrossEntropy(NUM_ITEMS, **options)
 
 
-LOSSES = [SigmoidCrossEntropy, SampledSoftmax, gbce]
+def bpr_mean(**options):
+    return BayesianPersonalizedRanking("mean", **options)
+
+
+LOSSES = [
+    SigmoidCrossEntropy,
+    SampledSoftmax,
+    gbce,
+    BayesianPersonalizedRanking,
+    bpr_mean,
+]
 
 
 def sigmoid_row(labels, logits):
@@ -55,6 +65,16 @@ def gbce_row(labels, logits, calibration=0.75):
 
 
 def bpr_row(labels, logits):
+    """Minus the logarithm of the mean sigmoid, weighted by the softmax."""
+    (positive,) = (x for x, y in zip(logits, labels) if y == 1)
+    negatives = np.float64([x for x, y in zip(logits, labels) if y == 0])
+    if not len(negatives):
+        return 0.0
+    weights = np.exp(negatives) / np.exp(negatives).sum()
+    return -np.log((weights / (1.0 + np.exp(negatives - positive))).sum())
+
+
+def bpr_mean_row(labels, logits):
     """The mean over negatives of -log sigmoid(positive - negative)."""
     (positive,) = (x for x, y in zip(logits, labels) if y == 1)
     negatives = [x for x, y in zip(logits, labels) if y == 0]
@@ -73,6 +93,7 @@ ORACLES = [
     (SampledSoftmax, softmax_row),
     (gbce, gbce_row),
     (BayesianPersonalizedRanking, bpr_row),
+    (bpr_mean, bpr_mean_row),
 ]
 
 
@@ -257,6 +278,19 @@ def test_calibrated_probabilities_are_those_of_the_draw():
     cost += (1 - probability) * alpha * (as_negative - as_negative.min())
     best = grid[cost.argmin()]
     assert 1 / (1 + np.exp(-best)) == pytest.approx(probability, abs=0.01)
+
+
+def test_with_one_negative_the_weighting_of_bpr_is_nothing():
+    random = np.random.default_rng(0)
+    logits = random.normal(scale=3.0, size=(5, 2))
+    labels = np.array([[1.0, 0.0]] * 5)
+    np.testing.assert_allclose(
+        BayesianPersonalizedRanking()(labels, logits),
+        bpr_mean()(labels, logits),
+        rtol=1e-6,
+    )
+    with pytest.raises(ValueError, match="Did you mean 'mean'"):
+        BayesianPersonalizedRanking("meam")
 
 
 def test_unknown_name():

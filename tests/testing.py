@@ -309,6 +309,7 @@ def _check_vectors(model, features, scores):
         "interests": lambda: model.interests(features),
         "item_vectors": model.item_vectors,
         "attention": lambda: model.history_attention(features),
+        "interest_distribution": lambda: _check_distribution(model, features),
     }
     for capability, call in calls.items():
         if capability in model.capabilities:
@@ -327,6 +328,19 @@ def _check_vectors(model, features, scores):
     )
     if interests.shape[1] == 1:
         np.testing.assert_allclose(products[..., 0], scores, **TOLERANCE)
+
+
+def _check_distribution(model, features):
+    """The one interest is the mixture that the distribution makes."""
+    shares = _array(model.interest_distribution(features))
+    mixed = _array(model.mixed_interests(features))
+    np.testing.assert_allclose(shares.sum(axis=1), 1.0, rtol=1e-5)
+    assert shares.min() >= 0.0
+    np.testing.assert_allclose(
+        np.einsum("bk,bkd->bd", shares, mixed),
+        _array(model.interests(features))[:, 0],
+        **TOLERANCE,
+    )
 
 
 # === Shared ===

@@ -49,6 +49,10 @@ def export(
     - `interests` (models that have them): `user_id`, `history` ->
       `interests` (B, n, d) float32 and, from models with several,
       `attention` (B, n, m) float32, `level` (n,) and `interest` (n,) int32.
+    - `interest_distribution` (models that predict which interest is next, and
+      mix their interests by it): `user_id`, `history` -> `distribution` (B, K)
+      float32, which sums to 1, `interests` (B, K, d) float32 that it mixes,
+      and their `attention`, `level` and `interest`.
     - `score_vectors` (models that score by `item_vectors()`): `user_id`,
       `history`, `vectors` (V, d) float32 -> `scores` (B, V) float32.
 

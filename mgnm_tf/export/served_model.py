@@ -142,6 +142,10 @@ class ServedModel(tf.Module):
             )
         if "interests" in scorer.model.capabilities:
             found["interests"] = _function(self._interests, request)
+        if "interest_distribution" in scorer.model.capabilities:
+            found["interest_distribution"] = _function(
+                self._interest_distribution, request
+            )
         return found
 
     def _request(self) -> dict[str, tf.TensorSpec]:
@@ -295,12 +299,32 @@ class ServedModel(tf.Module):
         scorer, features = self._scorer.value, read["features"]
         interests = scorer.run(scorer.model.interests, features)
         found = {"interests": tf.cast(interests, tf.float32)}
-        if "attention" not in scorer.model.capabilities:
+        capabilities = scorer.model.capabilities
+        # A model that mixes interests has attention for those it mixes.
+        if "interest_distribution" in capabilities:
             return found
+        if "attention" not in capabilities:
+            return found
+        return {**found, **self._attention(read)}
+
+    def _interest_distribution(self, request):
+        read = self.read(request)
+        scorer, features = self._scorer.value, read["features"]
+        found = {
+            name: tf.cast(scorer.run(function, features), tf.float32)
+            for name, function in (
+                ("distribution", scorer.model.interest_distribution),
+                ("interests", scorer.model.mixed_interests),
+            )
+        }
+        return {**found, **self._attention(read)}
+
+    def _attention(self, read):
+        """Returns what feeds each interest, and level and number of it."""
+        scorer, features = self._scorer.value, read["features"]
         attention = scorer.run(scorer.model.history_attention, features)
         level, number = zip(*scorer.model.interest_labels(), strict=True)
         return {
-            **found,
             "level": tf.constant(level, tf.int32),
             "interest": tf.constant(number, tf.int32),
             "attention": expand(

@@ -28,6 +28,7 @@ CAPABILITIES = {
     "score_vectors": "score_vectors",
     "attention": "history_attention",
     "levels": "pool_levels",
+    "interest_distribution": "interest_distribution",
 }
 """What not every model can do, and the method that does it."""
 
@@ -90,6 +91,12 @@ class SequentialRecommender(MadeFromData, OverCatalogue, CheckedModel):
 
     Then shared negatives are scored in one call with the candidates. With
     statistics of their own, positives and negatives would look alike.
+    """
+
+    first_stage: tuple[str, ...] = ()
+    """The layers whose weights a stage before this one has to give.
+
+    Empty for models that need none: they take whatever fits.
     """
 
     data_fingerprint: str | None = None
@@ -197,8 +204,9 @@ class SequentialRecommender(MadeFromData, OverCatalogue, CheckedModel):
         interests.
 
         Returns:
-            (B, n, m) float32, interests in the order of `interests`. Rows
-            sum to 1; padding has 0, and so has an empty history.
+            (B, n, m) float32, interests in the order of `interests`, or, from
+            a model that mixes them, of `mixed_interests`. Rows sum to 1;
+            padding has 0, and so has an empty history.
         """
         raise AttributeError(f"{type(self).__name__} has no history attention.")
 
@@ -210,6 +218,27 @@ class SequentialRecommender(MadeFromData, OverCatalogue, CheckedModel):
         1 to K.
         """
         raise AttributeError(f"{type(self).__name__} has no interest labels.")
+
+    def interest_distribution(self, features: Features) -> Tensor:
+        """Returns how much each interest is expected to be the next one.
+
+        Only for models with the capability "interest_distribution", which
+        predict it and score by the interests that it mixes.
+
+        Returns:
+            (B, K) float32; rows sum to 1.
+        """
+        raise AttributeError(
+            f"{type(self).__name__} has no interest distribution."
+        )
+
+    def mixed_interests(self, features: Features) -> Tensor:
+        """Returns the (B, K, d) vectors that `interest_distribution` mixes.
+
+        Only for models with the capability "interest_distribution"; their
+        sum with these weights is the one vector of `interests`.
+        """
+        raise AttributeError(f"{type(self).__name__} mixes no interests.")
 
     def item_vectors(self) -> Tensor:
         """Returns the (M + 1, d) vectors of the items; row 0 is padding.

@@ -43,6 +43,9 @@ class MultiInterestRecommender(SequentialRecommender):
         training_interests: `"label"` or `"max"`. Defaults to `"label"`.
         label_aware_power: see `LabelAwareAttention`. Defaults to `None`, the
             nearest interest alone.
+        embeddings_initializer: initializer of the item table, for a subclass
+            to choose; not part of the configuration. Defaults to
+            `"uniform"`.
         **kwargs: arguments of `keras.Model`.
 
     Raises:
@@ -61,6 +64,7 @@ class MultiInterestRecommender(SequentialRecommender):
         interest_bias: bool = False,
         training_interests: str = "label",
         label_aware_power: float | None = None,
+        embeddings_initializer="uniform",
         **kwargs,
     ):
         check_choice(training_interests, "training_interests", ("label", "max"))
@@ -79,6 +83,7 @@ class MultiInterestRecommender(SequentialRecommender):
         self.item_embedding = ItemEmbedding(
             num_items,
             embedding_dim,
+            embeddings_initializer=embeddings_initializer,
             unit_norm=temperature is not None,
             name="item_embedding",
             dtype=self.dtype_policy,

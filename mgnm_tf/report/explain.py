@@ -35,8 +35,9 @@ def write_explanation(
     """Writes a page on the recommendations of some users.
 
     For each user: the history, how much each of its items feeds each
-    interest (a heat map), and the recommendations with the interest and
-    level behind each. For all users: which levels win how often, counted
+    interest (a heat map), where the model predicts it which interest is
+    expected next, and the recommendations with the interest and level behind
+    each. For all users: which levels win how often, counted
     over a sample of the catalogue.
 
     Args:
@@ -62,6 +63,7 @@ def write_explanation(
             explainer.sample_size,
             model=str(recommender.metadata.get("model", "the model")),
             titles=titles,
+            mixes=explainer.mixes,
         )
         partial.write_text(page, encoding="utf-8")
     return path
@@ -73,6 +75,7 @@ def render(
     sample_size: int,
     model: str,
     titles: Mapping[str, str] | None = None,
+    mixes: bool = False,
 ) -> str:
     """Returns the page.
 
@@ -82,6 +85,8 @@ def render(
         sample_size: number of items whose winners were counted.
         model: the name of the model.
         titles: item id -> what to call it. Defaults to `None`: its id.
+        mixes: whether the model mixes its interests by how much each is
+            expected. Defaults to `False`: the nearest one scores.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("mgnm_tf.report"),
@@ -99,6 +104,7 @@ def render(
     return environment.get_template("explain.html").render(
         model=model,
         word="level" if interests.has_levels else "interest",
+        mixes=mixes,
         legend=[
             {"name": name, "colour": index % COLOURS}
             for index, name in enumerate(groups)
@@ -115,6 +121,9 @@ def render(
             {
                 "user": user,
                 "bar": _bar([user.sampled], groups),
+                "expected": None
+                if user.expected is None
+                else _bar([interests.share(user.expected)], groups),
                 "heat": _heat(user),
             }
             for user in users

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mgnm_tf.errors import UserError
+from mgnm_tf.utils.winners import interests_behind
 from mgnm_tf.utils.winners import winning_interests
 
 MAX_EVENTS = 100
@@ -57,6 +58,11 @@ class Interests:
     def group_index(self, places: np.ndarray) -> np.ndarray:
         """Returns which group, counted from 0, each interest belongs to."""
         return np.searchsorted(np.unique(self.groups), self.groups[places])
+
+    def share(self, weights: np.ndarray) -> np.ndarray:
+        """Returns the weight (n,) of the interests that each group has."""
+        index = self.group_index(np.arange(len(weights)))
+        return np.bincount(index, weights, len(self.group_names))
 
     def count(self, places: np.ndarray) -> np.ndarray:
         """Returns how many of some winners belong to each group."""
@@ -110,6 +116,9 @@ class UserExplanation:
         sampled: int, how many items of the sample each group wins.
         recommended: int, how many recommendations each group wins.
         produced: int (n,), how many recommendations each interest produced.
+        expected: float (n,), how much each interest is expected to be the
+            next one; `None` where the model does not predict it, or knows
+            nothing of the history.
     """
 
     user: str
@@ -119,6 +128,7 @@ class UserExplanation:
     sampled: np.ndarray
     recommended: np.ndarray
     produced: np.ndarray
+    expected: np.ndarray | None = None
 
     @property
     def empty(self) -> bool:
@@ -131,7 +141,9 @@ class Explainer:
 
     Args:
         recommender: a `mgnm_tf.serving.Recommender`, or what has its
-            `recommend`, `interests`, `item_vectors` and `item_ids`.
+            `recommend`, `interests`, `item_vectors`, `item_ids` and
+            `metadata`. Where the `metadata` list its signature
+            `interest_distribution`, that is asked in place of `interests`.
         k: number of recommendations.
 
     Raises:
@@ -141,13 +153,14 @@ class Explainer:
     def __init__(self, recommender: Any, k: int = 10):
         self.recommender = recommender
         self.k = min(k, len(recommender.item_ids))
-        found = recommender.interests([[]])
+        found = interests_behind(recommender, [])
         if "attention" not in found:
             raise UserError(
                 "The page shows which items feed which interest, so it needs "
                 "a model with several interests; this one has not got them."
             )
         self.interests = Interests(found["level"], found["interest"])
+        self.mixes = "distribution" in found
         items = np.asarray(recommender.item_ids, dtype=object)
         self._known = set(items)
         random = np.random.default_rng(0)
@@ -168,7 +181,7 @@ class Explainer:
             yield self._explain(user, list(history))
 
     def _explain(self, user, history):
-        found = self.recommender.interests([history], users=[user])
+        found = interests_behind(self.recommender, history, user)
         attention = found["attention"][0][:, : len(history)]  # (n, m)
         rows = self.recommender.recommend([history], k=self.k, users=[user])
         rows = rows[rows["item_id"] != ""]
@@ -200,6 +213,9 @@ class Explainer:
             sampled,
             recommended,
             produced,
+            found["distribution"][0]
+            if self.mixes and attention.any()
+            else None,
         )
 
     def _winners(self, found, vectors):

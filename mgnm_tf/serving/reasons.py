@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mgnm_tf.utils.winners import interests_behind
 from mgnm_tf.utils.winners import winning_interests
 
 _SHARE = 0.1
@@ -33,7 +34,7 @@ def find_reasons(
     nothing = (), [()] * len(table)
     if "interests" not in recommender.metadata["signatures"]:
         return nothing
-    found = recommender.interests([history], users=[user])
+    found = interests_behind(recommender, history, user)
     if "attention" not in found or not found["attention"].any():
         return nothing
     vectors = recommender.item_vectors(table["item_id"])

@@ -201,11 +201,45 @@ class Recommender:
             raise UserError(
                 f"{self.metadata['model']} has no interest vectors."
             )
+        return self._of_interests("interests", histories, users, times)
+
+    def interest_distribution(
+        self,
+        histories: Sequence[Sequence[str]] | pd.DataFrame,
+        users: Sequence[str] | None = None,
+        times: Sequence[int] | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Returns which interest of each user is expected to be next.
+
+        Args:
+            histories: as for `recommend`.
+            users: as for `recommend`.
+            times: as for `recommend`.
+
+        Returns:
+            `distribution` float32 (B, K), which sums to 1; `interests`
+            float32 (B, K, d) that it mixes; and their `attention`, `level` and
+            `interest`, see `interests`.
+
+        Raises:
+            UserError: the model does not predict it.
+        """
+        if "interest_distribution" not in self._signatures:
+            raise UserError(
+                f"{self.metadata['model']} does not predict which interest is "
+                "next."
+            )
+        return self._of_interests(
+            "interest_distribution", histories, users, times
+        )
+
+    def _of_interests(self, signature, histories, users, times):
+        """Calls a signature block by block; joins what it says of users."""
         requests = self._requests(histories, users, times)
         longest = max([1, *np.diff(requests.offsets)])
         parts: dict[str, list] = {}
         for _, _, inputs in requests.blocks(self._rows_at_a_time):
-            for name, value in self._call("interests", inputs).items():
+            for name, value in self._call(signature, inputs).items():
                 value = value.numpy()
                 if name == "attention":
                     missing = longest - value.shape[2]

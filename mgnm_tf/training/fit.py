@@ -46,6 +46,7 @@ from mgnm_tf.training.callbacks import timing
 from mgnm_tf.training.evaluate_run import write_evaluation
 from mgnm_tf.training.memory import peak_memory
 from mgnm_tf.training.memory import reset_peak_memory
+from mgnm_tf.training.stages import check_first_stage
 from mgnm_tf.training.stages import stages_of
 from mgnm_tf.training.stages import start_from
 from mgnm_tf.training.stages import start_of
@@ -118,6 +119,7 @@ def train(
     keras.utils.set_random_seed(config.seed)
     with _precision(config):
         model = make_model(data, config)
+        _check_stage(model, data, config, stages)
         environment = describe_environment(data, path, count_parameters(model))
         with run_folder.open_run(out, config, environment) as folder:
             logger.info("Device: %s", environment["device"])
@@ -147,6 +149,25 @@ def train(
                 tracker.finish(protocol.part, metrics[protocol.part])
             _note_memory(folder / run_folder.TIMING)
     return Path(out)
+
+
+def _check_stage(
+    model: SequentialRecommender,
+    data: SequenceDataset,
+    config: TrainConfig,
+    stages: Sequence[TrainConfig],
+) -> None:
+    """Refuses a first stage that does not fit, before it is trained."""
+    if not model.first_stage:
+        return
+    if stages:
+        first = make_model(data, stages[0])
+        check_first_stage(model, first, stages[0].recipe)
+    elif not config.init_from:
+        logger.info(
+            "%s is trained at once, without a first stage (`after`).",
+            config.recipe,
+        )
 
 
 def _train_stage(

@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 def stages_of(config: TrainConfig) -> list[TrainConfig]:
     """Returns the stages that come before a run, the nearest one first.
 
-    A stage has the seed, the cut-offs and the precision of the run; the rest
-    is that of its own recipe.
+    A stage has the seed, the cut-offs, the history length and the precision
+    of the run; the rest is that of its own recipe.
 
     Args:
         config: the configuration of the run.
@@ -37,6 +37,7 @@ def stages_of(config: TrainConfig) -> list[TrainConfig]:
             config.after,
             seed=config.seed,
             k=config.k,
+            max_length=config.max_length,
             mixed_precision=config.mixed_precision,
             jit_compile=config.jit_compile,
         )
@@ -65,6 +66,39 @@ def start_of(config: TrainConfig, folder: Path) -> Path | None:
     return Path(config.init_from) if config.init_from else None
 
 
+def check_first_stage(
+    model: SequentialRecommender, first: SequentialRecommender, name: str
+) -> None:
+    """Refuses a first stage that does not give a model what it needs.
+
+    Args:
+        model: a model with its weights made; without `first_stage` it needs
+            nothing.
+        first: the model of the stage before it.
+        name: the recipe or the run folder of the stage.
+
+    Raises:
+        UserError: a weight of `first_stage` is missing or has another shape.
+    """
+    found = {weight.path: weight for weight in first.weights}
+    needed = ", ".join(model.first_stage)
+    for weight in model.weights:
+        if weight.path.partition("/")[0] not in model.first_stage:
+            continue
+        if weight.path not in found:
+            raise UserError(
+                f"{type(model).__name__} takes {needed} from its first stage, "
+                f"but {name} trains {type(first).__name__}, which has no "
+                f"{weight.path}."
+            )
+        shape, given = tuple(weight.shape), tuple(found[weight.path].shape)
+        if given != shape:
+            raise UserError(
+                f"{type(model).__name__} and its first stage need the same "
+                f"sizes: {weight.path} is {shape} here and {given} in {name}."
+            )
+
+
 def start_from(model: SequentialRecommender, run: Path) -> None:
     """Gives a model the weights of a run, by path, where shapes agree.
 
@@ -73,9 +107,16 @@ def start_from(model: SequentialRecommender, run: Path) -> None:
         run: a finished run folder.
 
     Raises:
-        UserError: `run` is none, or not one weight fits.
+        UserError: `run` is none, not one weight fits, or it lacks what a
+            model with a `first_stage` needs of it: its layers, in the same
+            sizes, trained on the same data.
     """
-    found = {weight.path: weight for weight in Run(run).load_model().weights}
+    first = Run(run)
+    source = first.load_model()
+    if model.first_stage:
+        _check_data(model, first)
+        check_first_stage(model, source, str(run))
+    found = {weight.path: weight for weight in source.weights}
     taken = [
         weight
         for weight in model.weights
@@ -95,3 +136,13 @@ def start_from(model: SequentialRecommender, run: Path) -> None:
         len(taken),
         len(model.weights),
     )
+
+
+def _check_data(model: SequentialRecommender, first: Run) -> None:
+    """Refuses a first stage whose items have other rows."""
+    data = first.environment["data"]
+    if model.data_fingerprint not in (None, data["fingerprint"]):
+        raise UserError(
+            f"{type(model).__name__} and its first stage need the same data, "
+            f"but {first.path} was trained on others, named {data['name']!r}."
+        )

@@ -1,6 +1,35 @@
 """Which interest of a user speaks for an item."""
 
+from typing import Any
+
 import numpy as np
+
+
+def interests_behind(
+    recommender: Any, history: list[str], user: str | None = None
+) -> dict[str, np.ndarray]:
+    """Asks a model for the interests whose products score an item.
+
+    Of a model that mixes interests each one counts as much as it is expected:
+    its vector is multiplied by its share, so that the products of a user add
+    up to the score.
+
+    Args:
+        recommender: a `Recommender`.
+        history: the items of a user, oldest first.
+        user: the id of the user. Defaults to `None`, an unknown one.
+
+    Returns:
+        `interests` (1, n, d) and what else its method of this name returns,
+        and of a model that mixes them the `distribution` (1, n), too.
+    """
+    users = None if user is None else [user]
+    signatures = recommender.metadata.get("signatures", {})
+    if "interest_distribution" not in signatures:
+        return recommender.interests([history], users=users)
+    found = recommender.interest_distribution([history], users=users)
+    shares = found["distribution"][..., None]
+    return {**found, "interests": found["interests"] * shares}
 
 
 def winning_interests(

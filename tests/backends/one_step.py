@@ -22,6 +22,9 @@ from baselines.surge.interest_graph import InterestGraph
 from baselines.tgsrec.temporal_attention import TemporalAttention
 from baselines.tgsrec.temporal_neighbors import TemporalNeighbors
 from baselines.tgsrec.time_encoding import TimeEncoding
+from baselines.timirec.interest_predictor import InterestPredictor
+from baselines.timirec.post_norm_transformer import PostNormTransformer
+from baselines.timirec.self_attentive_extractor import SelfAttentiveExtractor
 from mgnm_tf import layers
 from mgnm_tf.losses import CatalogueSoftmax
 from mgnm_tf.losses import SampledSoftmax
@@ -174,6 +177,20 @@ def layer_cases():
     yield from target_cases()
     yield from session_cases()
     yield from lessr_cases()
+    yield from timirec_cases()
+
+
+def timirec_cases():
+    """Yields the cases of the layers that only the family of TiMiRec has."""
+    inputs = {"items": numbers(3, 4, 6), "valid_mask": MASK}
+    plain = {"initializer": "glorot_uniform"}
+    yield "PostNormTransformer", PostNormTransformer(**plain), inputs
+    extractor = SelfAttentiveExtractor(2, transformer=True, **plain)
+    extractor.build((3, 4, 6))
+    yield "SelfAttentiveExtractor", extractor, inputs
+    predictor = InterestPredictor(9, 6, 2, dropout=0.0, **plain)
+    predictor.build()
+    yield "InterestPredictor", predictor, {"history": FEATURES["history"]}
 
 
 def lessr_cases():

@@ -113,6 +113,15 @@ def test_interests_are_those_of_the_model(case):
     expected = np.asarray(model.interests(features))
     found = served["interests"](**inputs)
     np.testing.assert_allclose(found["interests"], expected, **TOLERANCE)
+    if "interest_distribution" in model.capabilities:
+        assert set(found) == {"interests"}
+        found = served["interest_distribution"](**inputs)
+        shares = np.asarray(model.interest_distribution(features))
+        np.testing.assert_allclose(found["distribution"], shares, **TOLERANCE)
+        mixed = np.asarray(model.mixed_interests(features))
+        np.testing.assert_allclose(found["interests"], mixed, **TOLERANCE)
+    else:
+        assert "interest_distribution" not in served
     if "attention" not in model.capabilities:
         assert set(found) == {"interests"}
         return

@@ -17,6 +17,7 @@ PRODUCTS = {"interests", "item_vectors", "score_vectors"}
 EXPECTED = {
     "mgnm": {*PRODUCTS, "attention", "levels"},
     "mind": {*PRODUCTS, "attention"},
+    "timirec": {*PRODUCTS, "attention", "interest_distribution"},
     "youtube_dnn": PRODUCTS,
     "caser": PRODUCTS,
     "popularity": set(),
@@ -63,4 +64,4 @@ def test_a_model_has_what_it_writes():
 
     assert SumVector(4, 9).capabilities == frozenset()
     assert Vectors(4, 9).capabilities == {"item_vectors"}
-    assert EXPECTED["mgnm"] == set(CAPABILITIES)
+    assert EXPECTED["mgnm"] | EXPECTED["timirec"] == set(CAPABILITIES)

@@ -25,6 +25,7 @@ MODELS = {
     "narm": ("narm", {}),
     "mind": ("mind", {}),
     "comirec_sa": ("comirec_sa", {"interest_bias": True}),
+    "timirec": ("timirec", {"predictor_dropout": 0.0}),
     "one_interest": (
         "comirec_sa",
         {"training_interests": "max", "num_interests": 1},

@@ -10,6 +10,7 @@ import pytest
 from baselines.comirec_dr import ComiRecDR
 from baselines.comirec_sa import ComiRecSA
 from baselines.mind import MIND
+from baselines.timirec.comirec_plus import ComiRecPlus
 from tests.baselines import multi_interest as shared
 from tests.baselines.multi_interest import FEATURES
 from tests.baselines.multi_interest import ROWS
@@ -19,6 +20,7 @@ MODELS = [
     pytest.param(MIND, {"fixed_noise": True, "seed": 3}, id="mind"),
     pytest.param(ComiRecDR, {}, id="comirec_dr"),
     pytest.param(ComiRecSA, {}, id="comirec_sa"),
+    pytest.param(ComiRecPlus, {}, id="comirec_plus"),
 ]
 SHARED = np.array([2, 9, 4])
 

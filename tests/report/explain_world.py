@@ -52,8 +52,8 @@ class MadeUpRecommender:
 
     def recommend(self, histories, k=20, users=None):
         (history,) = histories
-        best = self.interests(histories)["interests"][0] @ self.vectors.T
-        scores = best.max(axis=0)
+        best = MadeUpRecommender.interests(self, histories)["interests"][0]
+        scores = (best @ self.vectors.T).max(axis=0)
         scores[[self.row[one] for one in history if one in self.row]] = -np.inf
         order = np.argsort(-scores, kind="stable")[:k]
         ids = np.where(np.isfinite(scores), self.item_ids, "")
@@ -65,3 +65,28 @@ class MadeUpRecommender:
                 "score": scores[order].astype("float32"),
             }
         )
+
+
+class MadeUpMixture(MadeUpRecommender):
+    """The same, of a model that mixes its interests by a prediction.
+
+    Args:
+        item_ids: the ids of the catalogue.
+        shares: how much each interest is expected, of every user.
+    """
+
+    metadata = {
+        "model": "TiMiRec",
+        "signatures": {"interests": {}, "interest_distribution": {}},
+    }
+
+    def __init__(self, item_ids, shares):
+        super().__init__(item_ids, levels=1, count=len(shares))
+        self.shares = np.array(shares)
+
+    def interest_distribution(self, histories, users=None, times=None):
+        found = super().interests(histories)
+        return {**found, "distribution": self.shares[None]}
+
+    def interests(self, histories, users=None, times=None):
+        raise AssertionError("those that are mixed are asked for")

@@ -7,6 +7,7 @@ import pytest
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.report.explain import write_explanation
 from mgnm_tf.report.explanation import Explainer
+from tests.report.explain_world import MadeUpMixture
 from tests.report.explain_world import MadeUpRecommender
 
 ITEMS = [f"item {number}" for number in range(30)]
@@ -140,6 +141,21 @@ def test_a_model_without_levels(tmp_path):
     assert "Which interest wins?" in page
     assert not re.search("[Ll]evel", re.sub("<style.*?</style>", "", page))
     assert re.search(r'aria-label="Interest 1: \d+%, Interest 2', page)
+
+
+def test_a_model_that_predicts_which_interest_is_next(page, tmp_path):
+    path = write_explanation(
+        MadeUpMixture(ITEMS, [0.62, 0.3, 0.08]),
+        {"ann": ["item 1", "item 2"], "nobody": []},
+        tmp_path / "mixture.html",
+    )
+    mixture = path.read_text(encoding="utf-8")
+    assert mixture.count("Which interest is expected now:") == 1
+    words = "Interest 1: 62%, Interest 2: 30%, Interest 3: 8%"
+    assert f'aria-label="{words}"' in mixture
+    assert "adds most to the score wins" in mixture
+    assert "likes it best" not in mixture
+    assert "likes it best" in page and "expected now" not in page
 
 
 def test_no_user(recommender, tmp_path):

@@ -6,6 +6,7 @@ from mgnm_tf.report.explanation import MAX_EVENTS
 from mgnm_tf.report.explanation import Explainer
 from mgnm_tf.report.explanation import Interests
 from mgnm_tf.utils.winners import winning_interests
+from tests.report.explain_world import MadeUpMixture
 from tests.report.explain_world import MadeUpRecommender
 
 ITEMS = [f"item {number}" for number in range(30)]
@@ -122,3 +123,24 @@ def test_a_model_without_interests():
     recommender.interests = lambda *_, **__: {"interests": np.zeros((1, 1, 8))}
     with pytest.raises(UserError, match="needs a model with several interests"):
         Explainer(recommender)
+
+
+def test_of_a_mixture_the_interest_that_adds_most_wins():
+    shares = np.array([0.7, 0.2, 0.1])
+    recommender = MadeUpMixture(ITEMS, shares)
+    found = explain(HISTORY, recommender)
+    np.testing.assert_array_equal(found.expected, shares)
+    made = recommender.interest_distribution([HISTORY])["interests"][0]
+    ids = [one.item for one in found.recommendations]
+    products = made @ recommender.item_vectors(ids).T
+    places = np.argmax(shares[:, None] * products, axis=0)
+    assert [one.place for one in found.recommendations] == places.tolist()
+    assert places.tolist() != np.argmax(products, axis=0).tolist()
+    assert explain([], recommender).expected is None
+    assert explain(HISTORY).expected is None
+
+
+def test_shares_of_interests_add_up_to_those_of_levels():
+    interests = Interests(np.array([0, 0, 1]), np.array([1, 2, 1]))
+    shares = interests.share(np.array([0.5, 0.125, 0.375]))
+    assert shares.tolist() == [0.625, 0.375]

@@ -51,3 +51,23 @@ def test_models_without_interests_and_empty_histories_have_none():
     assert reasons_of(one_vector) == ((), [()] * 3)
     empty = {**FOUND, "attention": 0 * FOUND["attention"]}
     assert reasons_of(empty) == ((), [()] * 3)
+
+
+class Mixture(Fake):
+    """Stands for one whose model predicts which interest is next."""
+
+    def __init__(self):
+        super().__init__(FOUND)
+        self.metadata["signatures"]["interest_distribution"] = {}
+
+    def interest_distribution(self, histories, users):
+        # Without a share the third interest would win all.
+        shares = np.array([[0.2, 0.79, 0.01]])
+        level = np.zeros(3, int)
+        return {**FOUND, "level": level, "distribution": shares}
+
+
+def test_of_a_mixture_what_adds_most_to_the_score():
+    table = pd.DataFrame({"item_id": ["z", "y", "x"]})
+    _, rows = find_reasons(Mixture(), "u", HISTORY, table)
+    assert [row[1] for row in rows] == ["2", "2", "1"]

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from baselines.comirec_sa import ComiRecSA
+from baselines.timirec.timirec import TiMiRec
 from mgnm_tf.errors import UserError
 from mgnm_tf.export import export
 from mgnm_tf.serving import Recommender
@@ -229,6 +230,35 @@ def test_interests(with_interests):
     products = found["interests"] @ with_interests.item_vectors(ITEMS).T
     scores = with_interests.score([["tea"], ITEMS[1:2]], [ITEMS] * 2)
     np.testing.assert_allclose(products[0].max(axis=0), scores[0], rtol=1e-4)
+
+
+def test_interest_distribution(with_interests, tmp_path):
+    sizes = {"embedding_dim": 4, "num_interests": 2, "num_layers": 1}
+    model = TiMiRec(3, 9, max_length=3, **sizes)
+    random = np.random.default_rng(0)
+    for weight in model.trainable_weights:
+        weight.assign(random.normal(size=weight.shape))
+    recommender = Recommender.load(export(model, words(), tmp_path / "e"))
+    histories = [["tea"], ["milk", "no", "é", "[b]"]]
+    found = recommender.interest_distribution(histories)
+    shares = found["distribution"]
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
+    assert np.abs(shares[0] - shares[1]).max() > 0.01
+    assert found["interests"].shape == (2, 2, 4)
+    assert found["interest"].tolist() == [1, 2]
+    assert found["attention"].shape == (2, 2, 4)
+    user = np.einsum("bk,bkd->bd", shares, found["interests"])
+    np.testing.assert_allclose(
+        user @ recommender.item_vectors(ITEMS).T,
+        recommender.score(histories, [ITEMS] * 2),
+        rtol=1e-4,
+        atol=1e-5,
+    )
+    one = recommender.interests(histories)
+    assert set(one) == {"interests"}
+    np.testing.assert_allclose(one["interests"][:, 0], user, rtol=1e-4)
+    with pytest.raises(UserError, match="ComiRecSA does not predict which"):
+        with_interests.interest_distribution(histories)
 
 
 def test_compiled_scores_are_the_same(with_interests, monkeypatch):

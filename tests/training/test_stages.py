@@ -1,5 +1,8 @@
 """Stages, and runs that start from other runs."""
 
+import shutil
+
+import keras
 import numpy as np
 import pytest
 
@@ -9,6 +12,7 @@ from mgnm_tf.models.loading import load_model
 from mgnm_tf.recipes.recipe import Recipe
 from mgnm_tf.runs import run_folder
 from mgnm_tf.runs.config import configure
+from mgnm_tf.runs.run import Run
 from mgnm_tf.training import fit
 from mgnm_tf.training.stages import stages_of
 from tests.training.worlds import small_data
@@ -40,6 +44,33 @@ RECIPES = {
 }
 
 
+STAGED = "comirec_plus:first"
+OF_TIMIREC = {
+    "comirec_plus": {
+        "first": stage(),
+        "long": stage().model_copy(
+            update={
+                "training": stage().training.model_copy(
+                    update={"epochs": 3, "patience": 3}
+                )
+            }
+        ),
+        "wide": stage(num_interests=3),
+        "plain": stage(transformer=False),
+    },
+    "timirec_plus": {
+        "second": stage(STAGED),
+        "best": stage("comirec_plus:long"),
+        "wide": stage("comirec_plus:wide"),
+        "plain": stage("comirec_plus:plain"),
+        "other": stage("gru4rec:first"),
+        "nothing": stage("comirec_plus:nothing"),
+        "joint": stage(),
+    },
+    "timirec": {"second": stage("comirec_plus:plain")},
+}
+
+
 @pytest.fixture(autouse=True)
 def recipes(monkeypatch):
     """Gives GRU4Rec stages, and another model one of another width."""
@@ -47,7 +78,7 @@ def recipes(monkeypatch):
     def recipes_of(name):
         if name == "youtube_dnn":
             return {"other": stage(embedding_dim=4)}
-        return RECIPES
+        return OF_TIMIREC.get(name, RECIPES)
 
     monkeypatch.setattr(registry, "recipes_of", recipes_of)
 
@@ -134,3 +165,116 @@ def test_a_run_starts_from_any_run(tmp_path):
     before, after = weights_of(tmp_path / "a"), weights_of(tmp_path / "b")
     for path, value in before.items():
         np.testing.assert_allclose(after[path], value, atol=1e-6)
+
+
+def starts_of(monkeypatch):
+    """Returns a list that gets each start: weights, steps of the optimizer."""
+    starts = []
+    original = fit._fit
+
+    def by_epochs(model, *rest):
+        weights = {w.path: np.asarray(w) for w in model.weights}
+        starts.append((type(model).__name__, weights, model.optimizer))
+        assert int(model.optimizer.iterations) == 0
+        return original(model, *rest)
+
+    monkeypatch.setattr(fit, "_fit", by_epochs)
+    return starts
+
+
+@pytest.mark.parametrize("label", ["timirec_plus:best", "timirec:second"])
+def test_timirec_starts_from_the_best_extractor_with_a_new_optimizer(
+    tmp_path, monkeypatch, label
+):
+    starts = starts_of(monkeypatch)
+    out = tmp_path / "run"
+    fit.train(small_data(), label, out, verbose=0)
+    (first, _, before), (second, weights, optimizer) = starts
+    assert (first, second) == ("ComiRecPlus", label_class(label))
+    assert optimizer is not before
+    best = weights_of(out / run_folder.STAGE)
+    taken = {path for path in weights if not path.startswith("predictor/")}
+    taken = {path for path in taken if "seed" not in path}
+    assert taken == {path for path in best if "seed" not in path}
+    for path in taken:
+        np.testing.assert_array_equal(weights[path], best[path])
+
+
+def label_class(label):
+    return registry.model_class(label.partition(":")[0]).__name__
+
+
+def test_the_best_epoch_is_taken_and_not_the_last(tmp_path, monkeypatch):
+    """The second epoch of three is the best by its rank."""
+    values = iter([0.1, 0.3, 0.2, 0.1])
+    seen = []
+
+    class Ranked(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["val_ndcg@5"] = next(values)
+            seen.append({w.path: np.asarray(w) for w in self.model.weights})
+
+    original = fit._own_callbacks
+    monkeypatch.setattr(
+        fit, "_own_callbacks", lambda *args: [Ranked(), *original(*args)]
+    )
+    starts = starts_of(monkeypatch)
+    out = tmp_path / "run"
+    fit.train(small_data(), "timirec_plus:best", out, verbose=0)
+    assert Run(out / run_folder.STAGE).best_epoch == 2
+    table = "item_embedding/embeddings"
+    np.testing.assert_array_equal(starts[1][1][table], seen[1][table])
+    assert np.abs(starts[1][1][table] - seen[2][table]).max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    "label, message",
+    [
+        (
+            "wide",
+            r"same sizes: extractor/attention/kernel is \(8, 4\) here and",
+        ),
+        ("plain", "trains ComiRecPlus, which has no extractor/block/query"),
+        ("other", "gru4rec:first trains GRU4Rec, which has no extractor"),
+        ("nothing", "recipe of comirec_plus.*nothing"),
+    ],
+)
+def test_a_first_stage_that_does_not_fit_is_not_trained(
+    tmp_path, label, message
+):
+    with pytest.raises(UserError, match=message) as error:
+        fit.train(small_data(), f"timirec_plus:{label}", tmp_path / "r")
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_is_no_first_stage_of_timirec(tmp_path):
+    data = small_data()
+    for label in (STAGED, "comirec_plus:wide", "gru4rec:first"):
+        fit.train(data, label, tmp_path / label, verbose=0)
+    for label, given, message in (
+        ("gru4rec:first", data, "trains GRU4Rec, which has no extractor"),
+        ("comirec_plus:wide", data, r"is \(8, 4\) here and \(8, 3\) in"),
+        (STAGED, small_data(seed=1), "need the same data, but .* on others"),
+        ("not there", data, "There is no run folder"),
+    ):
+        with pytest.raises(UserError, match=message):
+            fit.train(
+                given,
+                "timirec_plus:joint",
+                tmp_path / "r",
+                verbose=0,
+                init_from=str(tmp_path / label),
+            )
+        shutil.rmtree(tmp_path / "r.partial", ignore_errors=True)
+
+
+def test_training_at_once_says_so(tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        fit.train(small_data(), "timirec_plus:joint", tmp_path / "r", verbose=0)
+    assert "timirec_plus:joint is trained at once, without" in caplog.text
+
+
+def test_a_stage_reads_histories_of_the_length_of_the_run():
+    config = configure("timirec_plus:second", max_length=7)
+    assert stages_of(config)[0].max_length == 7

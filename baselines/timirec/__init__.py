@@ -1,0 +1,1 @@
+"""TiMiRec, TiMiRec+ and ComiRec+, and the layers that only they have."""
