@@ -36,6 +36,7 @@ OPTIONS = {
     "gru4rec": {"embedding_dim": 8},
     # The cycle is learned in 60 steps.
     "sasrec": {"embedding_dim": 8, "dropout": 0.0},
+    "tisasrec": {"embedding_dim": 8, "dropout": 0.0},
     "caser": {"embedding_dim": 8},
     "deeprec_caser": {"embedding_dim": 8, "num_vertical": 4, "dropout": 0.0},
     "a2svd": {"embedding_dim": 8},

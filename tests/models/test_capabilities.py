@@ -23,6 +23,7 @@ EXPECTED = {
     "youtube_dnn": PRODUCTS,
     "gru4rec": PRODUCTS,
     "sasrec": PRODUCTS,
+    "tisasrec": PRODUCTS,
     "caser": PRODUCTS,
     **dict.fromkeys(
         [

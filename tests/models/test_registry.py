@@ -29,6 +29,7 @@ OURS = [
     "a2svd",
     "gru4rec",
     "sasrec",
+    "tisasrec",
     "slirec",
     "tgsrec",
     "mimn",
