@@ -22,12 +22,12 @@ class GRU4Rec(SequentialRecommender):
 
     ```
     h = GRU(x_1, ..., x_n)        x: item vectors of the history
-    score(j) = h . x_j            or (W h + b) . x_j if the widths differ
+    score(j) = h . x_j            or (W h + b) . x_j, see `projection`
     ```
 
     One layer, trained with the objective that every model here is trained
     with. Without the item table it has `3 (d h + h^2 + 2 h)` parameters, plus
-    `h d + d` if the widths d and h differ.
+    `h d + d` with W and b.
 
     Args:
         num_users: number of known users; not used.
@@ -45,6 +45,8 @@ class GRU4Rec(SequentialRecommender):
         temperature: `None` scores by inner products; a number, with `tied`,
             by cosines divided by it, see `InterestScale`. Defaults to
             `None`.
+        projection: whether a linear layer W, b stands behind the GRU; where
+            the widths d and h differ, it always does. Defaults to `False`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
@@ -89,6 +91,7 @@ class GRU4Rec(SequentialRecommender):
         tied: bool = True,
         reset_after: bool = True,
         temperature: float | None = None,
+        projection: bool = False,
         **kwargs,
     ):
         check_positive_int(embedding_dim, "embedding_dim")
@@ -106,6 +109,7 @@ class GRU4Rec(SequentialRecommender):
         self.tied = tied
         self.reset_after = reset_after
         self.temperature = temperature
+        self.use_projection = projection
         self._create_layers()
         self.built = True
 
@@ -130,7 +134,7 @@ class GRU4Rec(SequentialRecommender):
         )
         self.gru.build((None, None, dim))
         self.projection = None
-        if units != dim:
+        if self.use_projection or units != dim:
             self.projection = keras.layers.Dense(
                 dim, name="projection", **policy
             )
@@ -215,4 +219,5 @@ class GRU4Rec(SequentialRecommender):
             "tied": self.tied,
             "reset_after": self.reset_after,
             "temperature": self.temperature,
+            "projection": self.use_projection,
         }

@@ -15,10 +15,12 @@ from mgnm_tf.types import Tensor
 from mgnm_tf.utils.validation import check_positive_int
 
 
-def positive_ranks(labels: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+def positive_ranks(
+    labels: Tensor, scores: Tensor, tie: float = 0.5
+) -> tuple[Tensor, Tensor]:
     """Ranks the positive of each row.
 
-    rank = #(negatives scored higher) + 0.5 * #(negatives scored the same)
+    rank = #(negatives scored higher) + `tie` * #(negatives scored the same)
 
     See `count_above`.
 
@@ -26,6 +28,7 @@ def positive_ranks(labels: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
         labels: (B, C): 1 for the positive (the first one, if there are
             several), 0 for a negative; others are ignored.
         scores: float (B, C), higher is better.
+        tie: what a negative of the same score counts. Defaults to `0.5`.
 
     Returns:
         float32 ranks (B,), 0 for the best, and float32 number of negatives
@@ -41,10 +44,12 @@ def positive_ranks(labels: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
         negative, ops.any(ops.equal(labels, 1.0), axis=-1, keepdims=True)
     )
     total = ops.sum(ops.cast(negative, "float32"), axis=-1)
-    return count_above(scores, positive, negative), total
+    return count_above(scores, positive, negative, tie), total
 
 
-def count_above(scores: Tensor, positive: Tensor, counted: Tensor) -> Tensor:
+def count_above(
+    scores: Tensor, positive: Tensor, counted: Tensor, tie: float = 0.5
+) -> Tensor:
     """Counts scores (B, C) above `positive` (B, 1), ties by half.
 
     A comparison with NaN counts as above, so that a model that has diverged
@@ -54,13 +59,14 @@ def count_above(scores: Tensor, positive: Tensor, counted: Tensor) -> Tensor:
         scores: float32 (B, C).
         positive: float32 (B, 1).
         counted: bool (B, C) or (C,), the scores that count.
+        tie: what an equal score counts, from 0 to 1. Defaults to `0.5`.
 
     Returns:
         float32 (B,).
     """
-    below = ops.cast(scores < positive, "float32")
-    below = below + ops.cast(scores <= positive, "float32")
-    return ops.sum(ops.where(counted, 1.0 - 0.5 * below, 0.0), axis=-1)
+    below = tie * ops.cast(scores < positive, "float32")
+    below = below + (1.0 - tie) * ops.cast(scores <= positive, "float32")
+    return ops.sum(ops.where(counted, 1.0 - below, 0.0), axis=-1)
 
 
 def hit_at_k(ranks: Tensor, k: int) -> Tensor:

@@ -357,6 +357,8 @@ def test_evaluate_refuses(trained, tmp_path, folder):
     assert "--k must be numbers" in refused("evaluate", run, "--k", "5,a")
     line = refused("evaluate", run, "--aggregate", "pool")
     assert "Did you mean 'user_pool'" in line
+    line = refused("evaluate", run, "--tied-scores", "hafl")
+    assert "Did you mean 'half'" in line
     mgnm(
         "synthesize", "--out", tmp_path / "w.csv", "--users", 30, "--items", 480
     )

@@ -1,1 +1,1 @@
-"""SASRec and the layer that only it has."""
+"""SASRec, TiSASRec and the layers that only they have."""

@@ -143,6 +143,10 @@ class CausalTransformer(keras.layers.Layer):
         self.built = True
 
     def call(self, items, valid_mask=None, training=False):
+        return self._transform(items, valid_mask, training)
+
+    def _transform(self, items, valid_mask, training, **between):
+        """Does all of `call`; `between` is handed to `_attend`."""
         if valid_mask is None:
             valid_mask = ops.ones(ops.shape(items)[:2], "bool")
         if self.return_sequences:
@@ -160,7 +164,7 @@ class CausalTransformer(keras.layers.Layer):
         elif self.normalization == "query":
             queries = rows = self.attention_norm(rows)
         attended = rows + self.attention_dropout(
-            self._attend(queries, keys, seen), training=training
+            self._attend(queries, keys, seen, **between), training=training
         )
         output = self._feed_forward(attended, training)
         if self.return_sequences:
@@ -169,23 +173,35 @@ class CausalTransformer(keras.layers.Layer):
 
     def _attend(self, queries, keys, seen):
         """Returns the heads side by side, (batch, queries, d)."""
-        dim = keys.shape[-1]
-        head_dim = dim // self.num_heads
-        queries = self._heads(self.query(queries) / math.sqrt(head_dim))
-        keys_values = self.key_value(keys)
-        keys = self._heads(keys_values[..., :dim])
-        values = self._heads(keys_values[..., dim:])
+        queries, keys, values = self._project(queries, keys)
+        queries, keys, values = map(self._heads, (queries, keys, values))
         logits = ops.einsum("bihd,bjhd->bhij", queries, keys)
+        weights = ops.cast(self._weights(logits, seen), values.dtype)
+        return self._join(ops.einsum("bhij,bjhd->bihd", weights, values))
+
+    def _project(self, queries, keys):
+        """Returns queries, divided by the root of their width, keys, values.
+
+        Each is (batch, length, d), the heads side by side.
+        """
+        dim = keys.shape[-1]
+        queries = self.query(queries) / math.sqrt(dim // self.num_heads)
+        keys_values = self.key_value(keys)
+        return queries, keys_values[..., :dim], keys_values[..., dim:]
+
+    def _weights(self, logits, seen):
+        """Returns the weights of the attention, float32 like `logits`."""
         logits = ops.cast(logits, "float32")
         logits = logits + ops.where(seen, 0.0, FORBIDDEN)
         # `softmax` warns where there is but one item.
         if logits.shape[-1] == 1:
-            weights = ops.ones_like(logits)
-        else:
-            weights = ops.softmax(logits)
-        weights = ops.cast(weights, values.dtype)
-        attended = ops.einsum("bhij,bjhd->bihd", weights, values)
-        return ops.reshape(attended, (-1, ops.shape(attended)[1], dim))
+            return ops.ones_like(logits)
+        return ops.softmax(logits)
+
+    def _join(self, heads):
+        """Turns (batch, length, H, d / H) into (batch, length, d)."""
+        dim = heads.shape[-2] * heads.shape[-1]
+        return ops.reshape(heads, (-1, ops.shape(heads)[1], dim))
 
     def _heads(self, vectors):
         """Turns (batch, length, d) into (batch, length, H, d / H)."""

@@ -130,19 +130,13 @@ class SASRec(SingleVectorRecommender):
         """Creates and builds every layer."""
         policy = {"dtype": self.dtype_policy}
         dim = self.embedding_dim
-        self.position_embedding = keras.layers.Embedding(
-            self.max_length,
-            dim,
-            embeddings_initializer="glorot_uniform",
-            name="position_embedding",
-            **policy,
-        )
-        self.position_embedding.build()
+        self.position_embedding = None
+        self._create_places()
         self.input_dropout = keras.layers.Dropout(
             self.dropout, name="input_dropout", **policy
         )
         self.blocks = [
-            CausalTransformer(
+            self.block_class(
                 self.num_heads,
                 self.dropout,
                 NORMALIZATION[self.variant],
@@ -161,6 +155,33 @@ class SASRec(SingleVectorRecommender):
             )
             self.output_norm.build((None, dim))
 
+    def _create_places(self):
+        """Creates and builds what tells the blocks of places."""
+        self.position_embedding = self._table(
+            self.max_length, "position_embedding"
+        )
+
+    def _table(self, size, name):
+        """Returns a built table of `size` vectors."""
+        table = keras.layers.Embedding(
+            size,
+            self.embedding_dim,
+            embeddings_initializer="glorot_uniform",
+            name=name,
+            dtype=self.dtype_policy,
+        )
+        table.build()
+        return table
+
+    @property
+    def block_class(self):
+        """The class of the blocks."""
+        return CausalTransformer
+
+    def _for_blocks(self, features, valid_mask, places):
+        """Returns what each block reads besides the items, a tuple each."""
+        return [()] * self.num_layers
+
     def user_vector(self, features, training=False):
         history = ops.convert_to_tensor(features["history"])
         check_history_length(history, self.max_length)
@@ -169,10 +190,14 @@ class SASRec(SingleVectorRecommender):
         if self.variant != "rechorus":
             items = items * math.sqrt(self.embedding_dim)
         places = ops.maximum(places_from_newest(valid_mask), 0)
-        items = items + self.position_embedding(places)
+        if self.position_embedding is not None:
+            items = items + self.position_embedding(places)
         items = self.input_dropout(items, training=training)
-        for block in self.blocks:
-            items = block(items, valid_mask=valid_mask, training=training)
+        others = self._for_blocks(features, valid_mask, places)
+        for block, further in zip(self.blocks, others, strict=True):
+            items = block(
+                items, *further, valid_mask=valid_mask, training=training
+            )
         if self.output_norm is None:
             return items
         return zero_invalid(

@@ -17,6 +17,7 @@ from mgnm_tf.cli.app import values_of_the_user
 from mgnm_tf.cli.training_options import AGGREGATE
 from mgnm_tf.cli.training_options import LATER_ONLY
 from mgnm_tf.cli.training_options import SHUFFLE_TIES
+from mgnm_tf.cli.training_options import TIED_SCORES
 from mgnm_tf.cli.training_options import TRACK
 from mgnm_tf.cli.training_options import K
 from mgnm_tf.cli.training_options import training_parameters
@@ -66,6 +67,7 @@ def compare(
     ] = "history",
     k: Annotated[str, K] = "5",
     aggregate: Annotated[str, AGGREGATE] = "samples",
+    tied_scores: Annotated[str, TIED_SCORES] = "half",
     later_only: Annotated[bool, LATER_ONLY] = False,
     shuffle_ties: Annotated[int | None, SHUFFLE_TIES] = None,
     jobs: Annotated[
@@ -100,6 +102,7 @@ def compare(
             later_only=later_only,
             shuffle_ties=shuffle_ties,
             aggregate=aggregate,
+            tied_scores=tied_scores,
         )
     labels = model_names() if models == "all" else models.split(",")
     settings = {

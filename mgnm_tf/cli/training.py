@@ -20,6 +20,7 @@ from mgnm_tf.cli.training_options import AGGREGATE
 from mgnm_tf.cli.training_options import K_OF_THE_RUN
 from mgnm_tf.cli.training_options import LATER_ONLY
 from mgnm_tf.cli.training_options import SHUFFLE_TIES
+from mgnm_tf.cli.training_options import TIED_SCORES
 from mgnm_tf.cli.training_options import TRACK
 from mgnm_tf.cli.training_options import K
 from mgnm_tf.cli.training_options import training_parameters
@@ -99,6 +100,7 @@ def evaluate(
         str, typer.Option(help="Weights of GAUC: samples or users.")
     ] = "samples",
     aggregate: Annotated[str, AGGREGATE] = "samples",
+    tied_scores: Annotated[str, TIED_SCORES] = "half",
     later_only: Annotated[bool, LATER_ONLY] = False,
     shuffle_ties: Annotated[int | None, SHUFFLE_TIES] = None,
     max_length: Annotated[
@@ -132,6 +134,7 @@ def evaluate(
             later_only=later_only,
             shuffle_ties=shuffle_ties,
             aggregate=aggregate,
+            tied_scores=tied_scores,
         )
     verbose = int(sys.stdout.isatty())
     metrics = evaluate_run(run, data, protocol, verbose)

@@ -76,6 +76,11 @@ AGGREGATE = typer.Option(
     "--aggregate",
     help="HIT, NDCG and MRR are means over samples, or over the user_pool.",
 )
+TIED_SCORES = typer.Option(
+    "--tied-scores",
+    help="What a negative with the score of the true item counts: half, or "
+    "as one above it.",
+)
 LATER_ONLY = typer.Option(
     "--later-only",
     help="Count only records later than the event before them.",

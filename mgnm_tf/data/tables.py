@@ -9,6 +9,7 @@ import numpy as np
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.session_tables import training_sessions
 from mgnm_tf.data.temporal_graph import temporal_graph
+from mgnm_tf.data.time_gaps import smallest_gaps
 from mgnm_tf.errors import DataError
 from mgnm_tf.utils.validation import unknown_name
 
@@ -26,7 +27,9 @@ def make_tables(data: SequenceDataset, names: Sequence[str]) -> dict[str, Any]:
     - `temporal_graph`: see `mgnm_tf.data.temporal_graph`. It holds training
       events only;
     - `training_sessions`, `session_hypergraph`: see
-      `mgnm_tf.data.session_tables`. They, too, hold training events only.
+      `mgnm_tf.data.session_tables`. They, too, hold training events only;
+    - `smallest_gaps`: int32 (num_users + 1,), see
+      `mgnm_tf.data.time_gaps`; of training events only.
 
     Args:
         data: the split data.
@@ -67,17 +70,27 @@ def _session_hypergraph(data: SequenceDataset) -> dict[str, np.ndarray]:
 
 
 def _temporal_graph(data: SequenceDataset) -> dict[str, np.ndarray]:
+    _check_times(data)
+    return temporal_graph(data)
+
+
+def _smallest_gaps(data: SequenceDataset) -> np.ndarray:
+    _check_times(data)
+    return smallest_gaps(data)
+
+
+def _check_times(data: SequenceDataset) -> None:
     if not data.has_times:
         raise DataError(
             "The model reads times, but the data have no timestamps, only the "
             "order of events; prepare a log that has them."
         )
-    return temporal_graph(data)
 
 
 _MAKERS = {
     "item_categories": _item_categories,
     "session_hypergraph": _session_hypergraph,
+    "smallest_gaps": _smallest_gaps,
     "temporal_graph": _temporal_graph,
     "training_sessions": training_sessions,
 }

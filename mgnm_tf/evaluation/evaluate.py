@@ -11,6 +11,7 @@ from mgnm_tf.data.pipeline import evaluation_order
 from mgnm_tf.data.pipeline import make_dataset
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.evaluation import Evaluation
+from mgnm_tf.evaluation.protocol import TIES
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.evaluation.ranking import RankingModel
 from mgnm_tf.evaluation.ties import is_later
@@ -147,7 +148,13 @@ def _rank(model, data, protocol, batch_size, chunk_size, verbose):
         data, protocol.part, max_length=protocol.max_length
     )
     long = len(positions) * compared >= _WORTH_COMPILING
-    ranking = RankingModel(model, everything, chunk_size, compile_scores=long)
+    ranking = RankingModel(
+        model,
+        everything,
+        chunk_size,
+        compile_scores=long,
+        tie=TIES[protocol.tied_scores],
+    )
     return positions, ranking.predict(dataset, verbose=verbose)
 
 

@@ -19,6 +19,9 @@ _WEIGHTING = {
     "samples": "users weighted by their samples",
     "users": "all users weighted the same",
 }
+TIES = {"half": 0.5, "above": 1.0}
+"""What a negative of the same score as the positive counts."""
+_TIED = {"half": "by half", "above": "against the positive"}
 _AGGREGATE = {
     "samples": "",
     "user_pool": (
@@ -33,9 +36,9 @@ class Protocol:
     """How a model is evaluated; two models are compared on the same one.
 
     Every event of the part with an earlier event in its sequence is a
-    sample: the positive is ranked by the model's score among negatives, ties
-    counting by half. A sample without a negative, because everything else is
-    excluded, does not count.
+    sample: the positive is ranked by the model's score among negatives, for
+    ties see `tied_scores`. A sample without a negative, because everything
+    else is excluded, does not count.
 
     Args:
         part: "validation" or "test". Defaults to `"test"`.
@@ -63,6 +66,10 @@ class Protocol:
         aggregate: what HIT, NDCG and MRR are means of. "samples": the text
             of the MGNM paper. "user_pool": the form of its released code,
             see `Evaluation.per_user`. Defaults to `"samples"`.
+        tied_scores: what a negative counts whose score is that of the
+            positive: "half", or "above", as much as one above it, so that a
+            model with the same score for all items ranks its positives last.
+            Defaults to `"half"`.
     """
 
     part: str = "test"
@@ -75,6 +82,7 @@ class Protocol:
     later_only: bool = False
     shuffle_ties: int | None = None
     aggregate: str = "samples"
+    tied_scores: str = "half"
 
     def __post_init__(self):
         check_choice(self.part, "part", ("validation", "test"))
@@ -98,6 +106,7 @@ class Protocol:
         if self.shuffle_ties is not None:
             check_positive_int(self.shuffle_ties, "shuffle_ties", 0)
         check_choice(self.aggregate, "aggregate", _AGGREGATE)
+        check_choice(self.tied_scores, "tied_scores", TIES)
 
     @property
     def places(self) -> tuple[int, ...]:
@@ -180,7 +189,8 @@ class Protocol:
         return (
             f"Each {event} is ranked among {candidates}, "
             f"{_EXCLUDED[self.exclude]}, from at most the last "
-            f"{self.max_length} events before it{order}; ties count by half; "
+            f"{self.max_length} events before it{order}; ties count "
+            f"{_TIED[self.tied_scores]}; "
             f"HIT, NDCG and MRR{_AGGREGATE[self.aggregate]} look at the first "
             f"{places} places; GAUC is the mean AUC of the samples of a user, "
             f"averaged with {_WEIGHTING[self.gauc_weighting]}."

@@ -34,6 +34,7 @@ class RankingModel(keras.Model):
         compile_scores: whether XLA compiles scoring and counting, where the
             recommender has no `max_pairs`. Pays from about a hundred million
             scores on, see `compiled`. Defaults to `True`.
+        tie: what a negative of the same score counts. Defaults to `0.5`.
 
     Call arguments:
         features: what the recommender reads, and `excluded` (B, W) int32,
@@ -42,7 +43,7 @@ class RankingModel(keras.Model):
             it only tells of rows in which nothing is a negative.
 
     Returns:
-        dict of `rank` (B,) float32, 0 for the best and ties by half, and
+        dict of `rank` (B,) float32, 0 for the best and ties by `tie`, and
         `num_negatives` (B,) float32.
     """
 
@@ -52,6 +53,7 @@ class RankingModel(keras.Model):
         whole_catalogue: bool = False,
         chunk_size: int = 1024,
         compile_scores: bool = True,
+        tie: float = 0.5,
     ):
         # The methods of the recommender run under this model's policy.
         super().__init__(dtype=recommender.dtype_policy)
@@ -59,6 +61,7 @@ class RankingModel(keras.Model):
         self.whole_catalogue = whole_catalogue
         self.chunk_size = check_positive_int(chunk_size, "chunk_size")
         self.compile_scores = compile_scores
+        self.tie = tie
         self._rank = self._rank_candidates
         if whole_catalogue:
             self._rank = self._rank_in_catalogue
@@ -88,7 +91,7 @@ class RankingModel(keras.Model):
         scores = self._score(encoded, candidates)
         columns = ops.arange(ops.shape(scores)[1])
         labels = ops.where(columns == 0, ops.ones_like(scores), 0.0)
-        return positive_ranks(labels, scores)
+        return positive_ranks(labels, scores, self.tie)
 
     def _rank_in_catalogue(self, encoded, positives: Tensor, excluded: Tensor):
         """Counts, chunk by chunk, what stands above the positives (B,)."""
@@ -119,14 +122,15 @@ class RankingModel(keras.Model):
                 ops.take_along_axis(scores, (row % size)[:, None], axis=1),
                 positive,
             )
-            above = above + count_above(scores, positive, items)
+            above = above + count_above(scores, positive, items, self.tie)
             # What is excluded was counted too.
             column = excluded - first
             inside = ops.logical_and(column >= 0, column < size)
             inside = ops.logical_and(inside, first_time)
             column = ops.where(inside, column, 0)
             scores = ops.take_along_axis(scores, column, axis=1)  # (B, W)
-            return above - count_above(scores, positive, inside), positive
+            known = count_above(scores, positive, inside, self.tie)
+            return above - known, positive
 
         num_chunks = num_items // size + 1
         zeros = ops.zeros_like(positives, dtype="float32")

@@ -21,14 +21,15 @@ def check_features(
 
     Args:
         features: arrays or tensors with values: `user`, `history`,
-            `candidates`, `shared_negatives`, whichever are there.
+            `candidates`, `shared_negatives`, `history_time`, whichever are
+            there.
         num_users: number of known users; 0 is "unknown user".
         num_items: number of items; 0 is padding.
 
     Raises:
         TypeError: ids are not integers.
-        ValueError: an id is out of its range, or a history has padding
-            before an item; the message names the first.
+        ValueError: an id is out of its range, a history has padding before
+            an item, or its times run backwards; the message names the first.
     """
     limits = {"user": num_users} | dict.fromkeys(_ITEM_KEYS, num_items)
     for key, limit in limits.items():
@@ -48,6 +49,13 @@ def check_features(
             )
         if key == "history":
             _check_padding(ids)
+    if "history" in features and "history_time" in features:
+        history, times = (
+            np.asarray(ops.convert_to_numpy(features[key]))
+            for key in ("history", "history_time")
+        )
+        if history.shape == times.shape:
+            _check_times(history, times)
 
 
 def _check_padding(history: np.ndarray) -> None:
@@ -65,6 +73,19 @@ def _check_padding(history: np.ndarray) -> None:
             "only (`keras.utils.pad_sequences` does so with padding='post'). "
             f"Received: 0 at {_words((row, column))}, before item "
             f"{history[row, column + 1]}"
+        )
+
+
+def _check_times(history: np.ndarray, times: np.ndarray) -> None:
+    """Refuses times (B, m) that fall from an item to the next."""
+    falls = (times[:, 1:] < times[:, :-1]) & (history[:, 1:] != 0)
+    early = np.argwhere(falls)
+    if len(early):
+        row, column = map(int, early[0])
+        raise ValueError(
+            "`history_time` must not run backwards: the items of a history "
+            f"stand oldest first. Received: {times[row, column + 1]} after "
+            f"{times[row, column]} at {_words((row, column + 1))}"
         )
 
 

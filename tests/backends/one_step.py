@@ -14,6 +14,7 @@ from baselines.lessr.edge_order_aggregation import EdgeOrderAggregation
 from baselines.lessr.shortcut_attention import ShortcutAttention
 from baselines.mimn.memory_cell import MemoryCell
 from baselines.sasrec.causal_transformer import CausalTransformer
+from baselines.sasrec.interval_transformer import IntervalTransformer
 from baselines.slirec.time_lstm import TimeLSTM
 from baselines.slirec.time_lstm_cell import TimeLSTMCell
 from baselines.surge.augru_cell import AUGRUCell
@@ -80,6 +81,21 @@ def layer_cases():
             ),
             {"items": items, "valid_mask": MASK},
         )
+    for kind in ("all", "newest"):
+        block = IntervalTransformer(2, return_sequences=kind == "all")
+        block.build(items.shape)
+        inputs = {
+            "items": items,
+            "place_keys": numbers(3, 4, 6, seed=1),
+            "place_values": numbers(3, 4, 6, seed=2),
+            "intervals": np.arange(48).reshape(3, 4, 4) % 5,
+            "interval_keys": numbers(5, 6, seed=3),
+            "interval_values": numbers(5, 6, seed=4),
+            "valid_mask": MASK,
+        }
+        if kind == "newest":
+            inputs["intervals"] = inputs["intervals"][:, :1]
+        yield f"IntervalTransformer_{kind}", block, inputs
     yield (
         "SequentialCapsule",
         layers.SequentialCapsule(2, routing_noise=0.0),
@@ -424,6 +440,20 @@ def run_all():
         model = create_model(f"mgnm:{name}", 4, 9, options, max_length=4)
         case = run_model(model, features, loss, labels)
         results.update({f"MGNM_{name}/{k}": v for k, v in case.items()})
+    model = create_model(
+        "tisasrec",
+        4,
+        9,
+        {"embedding_dim": 6, "dropout": 0.0, "temperature": None},
+        max_length=4,
+    )
+    model.load_tables({"smallest_gaps": np.array([0, 3, 0, 60, 7], "int32")})
+    times = 1_700_000_000 + 5 * np.arange(12).reshape(3, 4) ** 2
+    times = {"history_time": np.where(FEATURES["history"] > 0, times, 0)}
+    case = run_model(
+        model, {**FEATURES, **times}, SigmoidCrossEntropy(), LABELS
+    )
+    results.update({f"TiSASRec/{k}": v for k, v in case.items()})
     model = create_model(
         "youtube_dnn", 4, 9, {"embedding_dim": 6, "dropout": 0.0}
     )

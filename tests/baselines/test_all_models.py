@@ -31,29 +31,30 @@ USERS, ITEMS = 4, 12
 MAX = {"training_interests": "max"}
 
 OPTIONS = {
-    "mgnm": {"embedding_dim": 8, "num_interests": 2, "num_layers": 1},
+    "mgnm": {"num_interests": 2, "num_layers": 1},
     # The cycle is learned in 60 steps.
-    "sasrec": {"embedding_dim": 8, "dropout": 0.0},
-    "deeprec_caser": {"embedding_dim": 8, "num_vertical": 4, "dropout": 0.0},
+    "sasrec": {"dropout": 0.0},
+    "tisasrec": {"dropout": 0.0},
+    "deeprec_caser": {"num_vertical": 4, "dropout": 0.0},
     # The events of the world are a day apart, whose logarithm is 0.
-    "slirec": {"embedding_dim": 8, "time_scale": 3600},
-    "mind": {"embedding_dim": 8, **MAX},
-    "comirec_dr": {"embedding_dim": 8, **MAX},
-    "comirec_sa": {"embedding_dim": 8, **MAX},
-    "comirec_plus": {"embedding_dim": 8, **MAX},
+    "slirec": {"time_scale": 3600},
+    "mind": {**MAX},
+    "comirec_dr": {**MAX},
+    "comirec_sa": {**MAX},
+    "comirec_plus": {**MAX},
     "timirec": {"embedding_dim": 8},
     "timirec_plus": {"embedding_dim": 8},
-    "surge": {"embedding_dim": 8, "max_length": 5},
+    "surge": {"max_length": 5},
     # The sum over the batch does not fall as the cross-entropy does.
-    "dhcn": {"embedding_dim": 8, "ssl_weight": 0.001},
-    "tgsrec": {"embedding_dim": 8, "time_dim": 8, "num_neighbors": 4},
-    "nextitnet": {"embedding_dim": 8, "num_repeats": 1},
-    "srgnn_atten_mixer": {"embedding_dim": 8, "num_heads": 2},
-    "sgnnhn_atten_mixer": {"embedding_dim": 8, "num_heads": 2},
-    "atten_mixer": {"embedding_dim": 8, "num_heads": 2},
+    "dhcn": {"ssl_weight": 0.001},
+    "tgsrec": {"time_dim": 8, "num_neighbors": 4},
+    "nextitnet": {"num_repeats": 1},
+    "srgnn_atten_mixer": {"num_heads": 2},
+    "sgnnhn_atten_mixer": {"num_heads": 2},
+    "atten_mixer": {"num_heads": 2},
     # At a temperature of 0.05 differences of float16 are large scores.
-    "dsan": {"embedding_dim": 8, "dropout": 0.0, "temperature": 0.2},
-    "narm": {"embedding_dim": 8, "hidden_dim": 8, "session_dropout": 0.1},
+    "dsan": {"dropout": 0.0, "temperature": 0.2},
+    "narm": {"hidden_dim": 8, "session_dropout": 0.1},
 }
 """What a model needs besides `SIZES` to be small and to learn the world.
 

@@ -47,7 +47,8 @@ FEATURES = {
 @pytest.mark.parametrize("reset_after", [True, False])
 @pytest.mark.parametrize("hidden_dim", [None, 7])
 @pytest.mark.parametrize("tied", [True, False])
-def test_equals_numpy(reset_after, hidden_dim, tied):
+@pytest.mark.parametrize("projection", [True, False])
+def test_equals_numpy(reset_after, hidden_dim, tied, projection):
     model = randomized(
         GRU4Rec(
             2,
@@ -56,6 +57,7 @@ def test_equals_numpy(reset_after, hidden_dim, tied):
             hidden_dim=hidden_dim,
             tied=tied,
             reset_after=reset_after,
+            projection=projection,
         )
     )
     table = model.item_embedding.get_weights()[0]
@@ -69,7 +71,10 @@ def test_equals_numpy(reset_after, hidden_dim, tied):
         vector = np.zeros(5)
         if len(items):
             vector = gru(table[items], *model.gru.get_weights(), reset_after)
-            if hidden_dim:
+            assert (model.projection is None) == (
+                not hidden_dim and not projection
+            )
+            if model.projection is not None:
                 kernel, offset = model.projection.get_weights()
                 vector = vector @ kernel + offset
         ids = FEATURES["candidates"][row]
@@ -81,10 +86,11 @@ def test_equals_numpy(reset_after, hidden_dim, tied):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        # 3 (d h + h^2 + 2 h), and h d + d where the widths differ.
+        # 3 (d h + h^2 + 2 h), and h d + d with the projection.
         ({}, 1632),
         ({"embedding_dim": 40}, 9840),
         ({"reset_after": False}, 1584),
+        ({"projection": True}, 1632 + 16 * 16 + 16),
         ({"hidden_dim": 24}, 3 * (384 + 576 + 48) + 24 * 16 + 16),
     ],
 )

@@ -61,9 +61,20 @@ def test_times_are_asked_of_data_that_know_only_the_order(key):
         make_dataset(split_log(log(ORDER)), features=(key,))
 
 
-def test_a_graph_needs_times():
+@pytest.mark.parametrize("name", ["temporal_graph", "smallest_gaps"])
+def test_tables_of_times_need_times(name):
     with pytest.raises(DataError, match="no timestamps"):
-        make_tables(split_log(log(ORDER)), ["temporal_graph"])
+        make_tables(split_log(log(ORDER)), [name])
+
+
+def test_smallest_gaps_are_whole_seconds_between_training_events():
+    # Milliseconds; the last two events of a user are of later parts.
+    times = [0, 2500, 9000, 9001, 0, 3000, 3001]
+    data = split_log(log([1_700_000_000_000 + time for time in times]))
+    assert data.time_unit == "ms"
+    gaps = make_tables(data, ["smallest_gaps"])["smallest_gaps"]
+    assert gaps.dtype == np.int32
+    assert gaps.tolist() == [0, 2, 0]
 
 
 def test_categories_are_those_of_the_items(caplog):

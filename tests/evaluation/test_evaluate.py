@@ -142,6 +142,47 @@ def test_constant_model_has_gauc_one_half(data):
         assert found["hit@5"] == 0.0
 
 
+def test_protocol_of_the_timirec_paper(data):
+    """1,000 items that the user never met, with replacement; ties lose."""
+    levels = np.random.default_rng(3).integers(0, 5, 61)
+    model = Fixed(data.num_users, data.num_items, levels)
+    protocol = Protocol(
+        negatives=30, exclude="user", tied_scores="above", max_length=20
+    )
+    samples = evaluate(model, data, protocol).samples
+    batches = make_dataset(
+        data, "test", negatives=30, exclude="user", max_length=20, batch_size=9
+    )
+    lists = np.concatenate([x["candidates"] for x, _ in batches])
+    by_positive = {}
+    for positive, *drawn in lists.tolist():
+        by_positive.setdefault(positive, []).append(drawn)
+    repeated = 0
+    for row in samples.itertuples():
+        sequence = data.sequences[row.position]
+        start, end = data.offsets[sequence : sequence + 2]
+        never_met = set(range(1, 61)) - set(data.items[start:end].tolist())
+        positive = int(data.items[row.position])
+        possible = [
+            drawn
+            for drawn in by_positive[positive]
+            if set(drawn) <= never_met
+            and row.rank == sum(levels[drawn] >= levels[positive])
+        ]
+        assert possible
+        repeated += len(possible[0]) - len(set(possible[0]))
+        assert row.num_negatives == 30
+    assert repeated
+
+
+def test_ties_against_the_positive(data):
+    model = Fixed(data.num_users, data.num_items, np.ones(61))
+    for negatives in (40, "all"):
+        protocol = Protocol(negatives=negatives, tied_scores="above")
+        found = evaluate(model, data, protocol).metrics()
+        assert found["gauc"] == found["hit@5"] == 0.0
+
+
 def test_seed_of_the_protocol_changes_the_lists(data, model):
     first = evaluate(model, data, Protocol(negatives=20)).samples
     second = evaluate(model, data, Protocol(negatives=20, seed=1)).samples

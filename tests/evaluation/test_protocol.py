@@ -20,6 +20,7 @@ def test_round_trip():
         later_only=True,
         shuffle_ties=4,
         aggregate="user_pool",
+        tied_scores="above",
     )
     assert Protocol.from_dict(protocol.to_dict()) == protocol
     assert protocol != Protocol()
@@ -105,6 +106,7 @@ def test_metric_names():
         ({"later_only": True}, ["event that is later than the event before"]),
         ({"shuffle_ties": 7}, ["one time in an order drawn with seed 7"]),
         ({"aggregate": "user_pool"}, ["means over users", "pooled"]),
+        ({"tied_scores": "above"}, ["ties count against the positive;"]),
         ({}, ["ties count by half", "weighted by their samples"]),
         ({"gauc_weighting": "users"}, ["all users weighted the same"]),
     ],
@@ -128,6 +130,7 @@ def test_description(options, words):
         ({"k": (5, -1)}, "`k` must be at least 1"),
         ({"shuffle_ties": -1}, "shuffle_ties"),
         ({"aggregate": "pool"}, "Did you mean 'user_pool'"),
+        ({"tied_scores": "abov"}, "Did you mean 'above'"),
         ({"gauc_weighting": "user"}, "Did you mean 'users'"),
         ({"seed": -1}, "seed"),
         ({"max_length": 0}, "max_length"),

@@ -27,7 +27,7 @@ def make_batch(num_items, rows=6, seed=0):
     }
 
 
-def expected_ranks(scores, features):
+def expected_ranks(scores, features, tie=0.5):
     """Ranks by definition; `scores` is (B, M + 1)."""
     ranks, counts = [], []
     for row, excluded, positive in zip(
@@ -36,7 +36,7 @@ def expected_ranks(scores, features):
         others = np.delete(row, excluded)
         ranks.append(
             (others > row[positive]).sum()
-            + 0.5 * (others == row[positive]).sum()
+            + tie * (others == row[positive]).sum()
         )
         counts.append(len(others))
     return ranks, counts
@@ -44,15 +44,16 @@ def expected_ranks(scores, features):
 
 @pytest.mark.parametrize("num_items", [7, 31, 32, 33, 100])
 @pytest.mark.parametrize("chunk_size", [1, 32, 1000])
-def test_catalogue_ranks_for_any_chunk(num_items, chunk_size):
+@pytest.mark.parametrize("tie", [0.5, 1.0])
+def test_catalogue_ranks_for_any_chunk(num_items, chunk_size, tie):
     features = make_batch(num_items)
     # Few levels, so that there are many ties.
     levels = np.random.default_rng(1).integers(0, 4, num_items + 1)
     levels[0] = 100
     model = Fixed(9, num_items, levels)
-    ranking = RankingModel(model, True, chunk_size)
+    ranking = RankingModel(model, True, chunk_size, tie=tie)
     found = ranking.predict(features, verbose=0)
-    ranks, counts = expected_ranks(np.tile(levels, (6, 1)), features)
+    ranks, counts = expected_ranks(np.tile(levels, (6, 1)), features, tie)
     assert found["rank"].tolist() == ranks
     assert found["num_negatives"].tolist() == counts
 
@@ -74,6 +75,8 @@ def test_sampled_ranks():
     features = make_batch(6, rows=3) | {
         "candidates": np.array([[3, 1, 2, 4], [6, 1, 2, 3], [1, 1, 2, 6]])
     }
+    found = RankingModel(model, tie=1.0).predict(features, verbose=0)
+    assert found["rank"].tolist() == [2.0, 3.0, 2.0]
     found = RankingModel(model).predict(features, verbose=0)
     assert found["rank"].tolist() == [1.5, 3.0, 1.5]
     assert found["num_negatives"].tolist() == [3, 3, 3]

@@ -256,7 +256,7 @@ def test_a_run_that_an_older_version_changed_is_evaluated_anew(data, tmp_path):
 def test_a_comparison_of_an_older_version_goes_on(data, made, monkeypatch):
     out, summary = made
     shared = json.loads((out / "comparison.json").read_text())
-    for name in ("later_only", "shuffle_ties", "aggregate"):
+    for name in ("later_only", "shuffle_ties", "aggregate", "tied_scores"):
         del shared["protocol"][name]
     (out / "comparison.json").write_text(json.dumps(shared))
     no_training(monkeypatch)

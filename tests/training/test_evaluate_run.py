@@ -74,7 +74,7 @@ def test_the_protocol_of_the_run_is_evaluated_in_its_place(run, data, tmp_path):
 def test_metrics_of_an_older_version_have_fewer_fields(run, data, tmp_path):
     copy = shutil.copytree(run, tmp_path / "copy")
     stored = json.loads((copy / "metrics.json").read_text())
-    for name in ("later_only", "shuffle_ties", "aggregate"):
+    for name in ("later_only", "shuffle_ties", "aggregate", "tied_scores"):
         del stored["protocol"][name]
     (copy / "metrics.json").write_text(json.dumps(stored))
     protocol = Protocol("test", "all", max_length=5)

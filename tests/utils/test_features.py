@@ -20,6 +20,8 @@ def batch(**changes):
 def test_good_batch():
     check_features(batch(), 3, 5)
     check_features({"history": ops.zeros((2, 3), "int32")}, 3, 5)
+    # Times of padding are none, and equal ones do not run backwards.
+    check_features(batch(history_time=np.array([[7, 7], [9, 0]])), 3, 5)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +34,10 @@ def test_good_batch():
         (
             {"candidates": np.array([[1, -1], [0, 4]])},
             "`candidates` .* 0 to 5. Received: -1 at row 0, column 1",
+        ),
+        (
+            {"history_time": np.array([[7, 6], [2, 0]])},
+            "`history_time` .* backwards.* Received: 6 after 7 at row 0, col",
         ),
         (
             {"user": np.array([0, 4])},
