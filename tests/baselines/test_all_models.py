@@ -38,12 +38,10 @@ OPTIONS = {
     "deeprec_caser": {"num_vertical": 4, "dropout": 0.0},
     # The events of the world are a day apart, whose logarithm is 0.
     "slirec": {"time_scale": 3600},
-    "mind": {**MAX},
-    "comirec_dr": {**MAX},
-    "comirec_sa": {**MAX},
-    "comirec_plus": {**MAX},
-    "timirec": {"embedding_dim": 8},
-    "timirec_plus": {"embedding_dim": 8},
+    "mind": MAX,
+    "comirec_dr": MAX,
+    "comirec_sa": MAX,
+    "comirec_plus": MAX,
     "surge": {"max_length": 5},
     # The sum over the batch does not fall as the cross-entropy does.
     "dhcn": {"ssl_weight": 0.001},
