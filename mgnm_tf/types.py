@@ -27,3 +27,11 @@ BATCH_KEYS = {
         "correction for the sampling probability is asked for"
     ),
 }
+
+OPTIONAL_FEATURES = {
+    "history_time": ((None, None), "int64"),
+    "candidate_time": ((None, None), "int64"),
+    "history_category": ((None, None), "int32"),
+    "candidate_category": ((None, None), "int32"),
+}
+"""What only some models read: shape and dtype in `keras.InputSpec`."""

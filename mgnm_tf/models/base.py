@@ -11,16 +11,10 @@ from mgnm_tf.models.checked_model import CheckedModel
 from mgnm_tf.models.made_from_data import MadeFromData
 from mgnm_tf.models.over_catalogue import OverCatalogue
 from mgnm_tf.optimizers import LazyAdam
+from mgnm_tf.types import OPTIONAL_FEATURES
 from mgnm_tf.types import Features
 from mgnm_tf.types import Tensor
 from mgnm_tf.utils.validation import check_positive_int
-
-OPTIONAL_FEATURES = {
-    "history_time": ((None, None), "int64"),
-    "candidate_time": ((None, None), "int64"),
-    "history_category": ((None, None), "int32"),
-    "candidate_category": ((None, None), "int32"),
-}
 
 CAPABILITIES = {
     "interests": "interests",
