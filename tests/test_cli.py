@@ -160,6 +160,7 @@ def test_prepare_hands_its_options_on(folder, monkeypatch):
         "min_item": 4,
         "sessions_by_gap": "30m",
         "split": "last_days=7",
+        "training_share": "1/4",
         "name": "mine",
     }
     flags = []

@@ -8,7 +8,6 @@ from keras import ops
 
 from baselines.sasrec.interval_transformer import IntervalTransformer
 from baselines.sasrec.sasrec import SASRec
-from mgnm_tf.data.time_gaps import smallest_gaps
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import last_valid
 from mgnm_tf.utils.validation import check_positive_int
@@ -189,7 +188,7 @@ class TiSASRec(SASRec):
         reason = ""
         if not data.has_times:
             reason = "the data have no timestamps"
-        elif not smallest_gaps(data).any():
+        elif not data.tables(["smallest_gaps"])["smallest_gaps"].any():
             reason = "no user has training events of different times"
         if reason:
             logger.warning(

@@ -45,8 +45,8 @@ class SelfAttentiveExtractor(keras.layers.Layer):
     Call arguments:
         items: float, (batch, length, d).
         valid_mask: bool, (batch, length), True first (right padding).
-        return_weights: whether the weights come back, too. Defaults to
-            `False`.
+        return_weights: whether the weights come back, too; by default they
+            do not.
 
     Returns:
         Interests (batch, K, d); with `return_weights` also the weights
