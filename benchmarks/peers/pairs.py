@@ -87,7 +87,7 @@ def make_pair(name: str, width: int, length: int) -> Pair:
             "SRGNN",
             {"embedding_size": width, "step": 1},
             train_samples=10_240,
-            our_samples=10_240,
+            our_samples=40_960,
         )
     if name == "narm":
         return Pair(
@@ -106,7 +106,7 @@ def make_pair(name: str, width: int, length: int) -> Pair:
                 "dropout_probs": [0.25, 0.5],
             },
             train_samples=10_240,
-            our_samples=10_240,
+            our_samples=40_960,
         )
     return Pair(
         "sasrec",
