@@ -188,12 +188,12 @@ def make_dataset(
     batches = steps.map(
         builder.batch, num_parallel_calls=PARALLEL_CALLS, deterministic=True
     )
-    batches = batches.prefetch(PREFETCHED).with_options(_options())
+    batches = batches.prefetch(PREFETCHED).with_options(stream_options())
     batches.data_fingerprint = data.fingerprint
     return batches
 
 
-def _options() -> tf.data.Options:
+def stream_options() -> tf.data.Options:
     """Returns the options of every stream of batches.
 
     Without automatic tuning: its thread sleeps for 10 ms, 20 ms, 40 ms, ...

@@ -15,6 +15,7 @@ from mgnm_tf.data.batch_builder import BatchBuilder
 from mgnm_tf.data.batch_plan import BatchPlan
 from mgnm_tf.data.batch_plan import plan_batches
 from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.pipeline import stream_options
 from mgnm_tf.data.times import whole_seconds
 from mgnm_tf.evaluation.evaluation import Evaluation
 from mgnm_tf.evaluation.protocol import Protocol
@@ -190,8 +191,9 @@ def _batches(
     )
     steps = tf.data.Dataset.range(builder.num_batches)
     batches = steps.map(lambda batch: builder.batch(EVALUATION, batch))
+    batches = batches.prefetch(1).with_options(stream_options())
     start = 0
-    for batch, _ in batches.prefetch(1).as_numpy_iterator():
+    for batch, _ in batches.as_numpy_iterator():
         count = len(batch["user"])
         positions = plan.positions[start : start + count]
         start += count

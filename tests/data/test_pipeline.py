@@ -542,3 +542,9 @@ def test_negatives_are_a_number_or_all():
         make_dataset(toy_data(), negatives="every")
     with pytest.raises(UserError, match="single item"):
         make_dataset(toy_data(num_items=1), negatives="all")
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_no_stream_starts_the_tuner_whose_sleep_delays_its_end(part):
+    options = make_dataset(toy_data(), part).options()
+    assert options.autotune.enabled is False
