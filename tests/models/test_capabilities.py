@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mgnm_tf import MGNM
-from mgnm_tf.models.base import CAPABILITIES
+from mgnm_tf.models.capabilities import CAPABILITIES
 from mgnm_tf.models.registry import model_class
 from tests.evaluation.models import SumVector
 
