@@ -17,20 +17,18 @@ from mgnm_tf.export import export_folder
 from mgnm_tf.export.vocabularies import Vocabularies
 from mgnm_tf.index.interest_index import InterestIndex
 from mgnm_tf.serving.compiled_ranking import CompiledRanking
-from mgnm_tf.serving.diversity import diversify
+from mgnm_tf.serving.diverse_lists import POOL
+from mgnm_tf.serving.diverse_lists import DiverseLists
+from mgnm_tf.serving.item_vectors import ItemVectors
+from mgnm_tf.serving.joined_blocks import join_blocks
 from mgnm_tf.serving.known_ids import KnownIds
 from mgnm_tf.serving.read_requests import read_candidates
 from mgnm_tf.serving.read_requests import read_requests
+from mgnm_tf.serving.recommend_arguments import check_recommend
 from mgnm_tf.serving.requests import Requests
-from mgnm_tf.serving.requests import text_ids
 from mgnm_tf.serving.retrieval import Retrieval
-from mgnm_tf.utils.validation import check_positive_int
-from mgnm_tf.utils.validation import check_range
 
 logger = logging.getLogger(__name__)
-
-_POOL = 10
-"""How many times k items a list is chosen from for `diversity`."""
 
 
 class Recommender:
@@ -69,6 +67,12 @@ class Recommender:
         self._retrieval = retrieval
         self.known_ids = KnownIds(vocabularies)
         self.warns_of_unknown = True
+        self._item_vectors = ItemVectors(
+            served, metadata, self.known_ids, retrieval
+        )
+        self._diverse = DiverseLists(
+            self.known_ids, vocabularies.item_categories, self._item_vectors
+        )
         self._signatures = signatures or served.signatures
         self._ranked = None
         if signatures is None and CompiledRanking.pays(metadata):
@@ -236,21 +240,11 @@ class Recommender:
     def _of_interests(self, signature, histories, users, times):
         """Calls a signature block by block; joins what it says of users."""
         requests = self._requests(histories, users, times)
-        longest = max([1, *np.diff(requests.offsets)])
-        parts: dict[str, list] = {}
-        for _, _, inputs in requests.blocks(self._rows_at_a_time):
-            for name, value in self._call(signature, inputs).items():
-                value = value.numpy()
-                if name == "attention":
-                    missing = longest - value.shape[2]
-                    value = np.pad(value, [(0, 0), (0, 0), (0, missing)])
-                parts.setdefault(name, []).append(value)
-        return {
-            name: values[0]
-            if name in ("level", "interest")
-            else np.concatenate(values)
-            for name, values in parts.items()
-        }
+        blocks = (
+            self._call(signature, inputs)
+            for *_, inputs in requests.blocks(self._rows_at_a_time)
+        )
+        return join_blocks(blocks, max([1, *np.diff(requests.offsets)]))
 
     def item_vectors(self, items: Sequence[str] | None = None) -> np.ndarray:
         """Returns the vectors that interests are multiplied with.
@@ -265,24 +259,7 @@ class Recommender:
             UserError: the model has no item vectors, or does not know an
                 item.
         """
-        table = getattr(self.served, "item_table", None)
-        if table is None:
-            raise UserError(f"{self.metadata['model']} has no item vectors.")
-        if items is None:
-            return table.numpy()[1:]
-        ids = text_ids(items, "`items`")
-        rows = self.known_ids.items.get_indexer(ids)
-        added = np.zeros(len(ids), bool)
-        if self._retrieval is not None:
-            added = self._retrieval.has(ids)
-        unknown = (rows < 0) & ~added
-        if unknown.any():
-            name = ids[int(np.argmax(unknown))]
-            raise UserError(f"The model does not know the item {name!r}.")
-        vectors = tf.gather(table, rows + 1).numpy()
-        if added.any():
-            vectors[added] = self._retrieval.vectors(ids[added])
-        return vectors
+        return self._item_vectors.of(items)
 
     def blocks(
         self,
@@ -306,18 +283,18 @@ class Recommender:
         Raises:
             UserError: an argument cannot be used.
         """
-        self._check_recommend(k, exclude_seen, diversity)
+        check_recommend(k, exclude_seen, diversity)
         if k > self.num_items:
             logger.info(
                 "There are %d items, so a user gets at most %d, not %d.",
                 *(self.num_items, self.num_items, k),
             )
             k = max(1, self.num_items)
-        wanted = min(_POOL * k, self.num_items) if diversity else k
+        wanted = min(POOL * k, self.num_items) if diversity else k
         for start, stop, inputs in requests.blocks(self._rows_at_a_time):
             ids, scores = self._best(inputs, wanted, exclude_seen)
             if diversity:
-                ids, scores = self._diversify(ids, scores, k, diversity)
+                ids, scores = self._diverse.choose(ids, scores, k, diversity)
             row, column = np.nonzero(scores > -np.inf)
             table = {
                 "user_id": requests.labels[start:stop][row],
@@ -374,18 +351,6 @@ class Recommender:
             self.known_ids.note(requests)
         return requests
 
-    def _check_recommend(self, k, exclude_seen, diversity):
-        try:
-            check_positive_int(k, "k")
-            check_range(diversity, "diversity")
-        except (TypeError, ValueError) as error:
-            raise UserError(str(error)) from error
-        if not isinstance(exclude_seen, (bool, np.bool_)):
-            raise UserError(
-                "`exclude_seen` must be True or False. Received: "
-                f"{exclude_seen!r}"
-            )
-
     def _best(self, inputs, k, exclude_seen):
         """Returns the best items of a block: ids and scores, both (B, k).
 
@@ -402,25 +367,6 @@ class Recommender:
         for row in ids:
             row[:] = [one.decode("utf-8") for one in row]
         return ids, found["scores"].numpy()
-
-    def _diversify(self, ids, scores, k, weight):
-        """Chooses k of the items (B, wanted) of a block, as `_best`."""
-        rows = self.known_ids.items.get_indexer(ids.ravel()).reshape(ids.shape)
-        of_kind = {}
-        if self.vocabularies.item_categories is not None:
-            # Row -1, an added item, has none.
-            categories = np.append(self.vocabularies.item_categories, 0)
-            of_kind["categories"] = categories[rows]
-        elif self._retrieval is not None:
-            of_kind["vectors"] = self._retrieval.vectors(ids)
-        else:
-            rows = np.maximum(rows, 0)
-            vectors = self.item_vectors(self.item_ids[rows.ravel()])
-            of_kind["vectors"] = vectors.reshape(*rows.shape, -1)
-        chosen = diversify(scores, k, weight, **of_kind)
-        return tuple(
-            np.take_along_axis(x, chosen, axis=1) for x in (ids, scores)
-        )
 
     def _call(self, name: str, inputs: Mapping[str, np.ndarray]):
         """Calls a signature; returns its tensors by name."""
