@@ -9,13 +9,17 @@ future, the normalisations, the sum with what attention reads, the projection
 of what it gives, and its biases.
 """
 
-import importlib.util
 import sys
-import types
 from pathlib import Path
 
 import numpy as np
 import torch
+
+from tests.reference.recbole_stubs import load_sequential
+from tests.reference.recbole_stubs import scores_of
+from tests.reference.recbole_stubs import without_padding
+from tests.reference.torch_fixture import draw_weights
+from tests.reference.torch_fixture import write_fixture
 
 ITEMS, DIM, STEPS, BLOCKS, SEED = 12, 6, 2, 2, 2019
 SETTINGS = {
@@ -42,47 +46,9 @@ HISTORY = [
 ]
 
 
-class Recommender(torch.nn.Module):
-    """What `GCSAN` takes from its base, which loads all of RecBole."""
-
-    def __init__(self, config, dataset):
-        super().__init__()
-        self.n_items = ITEMS + 1
-
-    def gather_indexes(self, output, index):
-        return output[torch.arange(len(output)), index]
-
-    def get_attention_mask(self, history):
-        """Hides padding alone; the one of RecBole hides the future, too."""
-        return torch.where(history > 0, 0.0, -10000.0)[:, None, None]
-
-
-def load(folder, name):
-    """Imports a file of the reference without its package."""
-    path = Path(folder) / f"{name.replace('.', '/')}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def reference(folder):
-    """Returns the class of the reference."""
-    for name, names, content in (
-        ("recbole.utils", ("FeatureType", "FeatureSource"), None),
-        ("recbole.model.loss", ("EmbLoss", "BPRLoss"), torch.nn.Module),
-        (
-            "recbole.model.abstract_recommender",
-            ("SequentialRecommender",),
-            Recommender,
-        ),
-    ):
-        sys.modules[name] = types.ModuleType(name)
-        for content_name in names:
-            setattr(sys.modules[name], content_name, content)
-    load(folder, "recbole.model.layers")
-    return load(folder, "recbole.model.sequential_recommender.gcsan").GCSAN
+def mask_of_padding(model, history):
+    """Hides padding alone; the mask of RecBole hides the future, too."""
+    return torch.where(history > 0, 0.0, -10000.0)[:, None, None]
 
 
 def as_in_the_paper(block):
@@ -100,28 +66,18 @@ def as_in_the_paper(block):
 
 def main():
     random = np.random.default_rng(SEED)
-    model = reference(sys.argv[1])(SETTINGS, None).eval()
+    layers = "recbole.model.layers"
+    reference = load_sequential(sys.argv[1], "gcsan", layers).GCSAN
+    reference.get_attention_mask = mask_of_padding
+    model = reference(SETTINGS, ITEMS + 1).eval()
     for block in model.self_attention.layer:
         as_in_the_paper(block)
+    weights = draw_weights(model, random, finish=without_padding)
     history = np.array(HISTORY)
-    arrays = {"history": history}
-    for path, weight in model.named_parameters():
-        value = random.normal(scale=0.7, size=tuple(weight.shape))
-        if path == "item_embedding.weight":
-            value[0] = 0.0
-        value = value.astype("float32")
-        weight.data = torch.from_numpy(value)
-        arrays[f"weight/{path}"] = value
     lengths = torch.from_numpy((history > 0).sum(1))
-    vectors = model(torch.from_numpy(history), lengths)
-    scores = vectors @ model.item_embedding.weight.T
-    factors = random.normal(size=tuple(scores.shape)).astype("float32")
-    (scores * torch.from_numpy(factors)).sum().backward()
-    arrays["factors"] = factors
-    arrays["scores"] = scores.detach().numpy()
-    for path, weight in model.named_parameters():
-        arrays[f"gradient/{path}"] = weight.grad.numpy()
-    np.savez_compressed(Path(__file__).with_name("gcsan.npz"), **arrays)
+    scores = scores_of(model, model(torch.from_numpy(history), lengths))
+    out = Path(__file__).with_name("gcsan.npz")
+    write_fixture(out, {"history": history, **weights}, model, scores, random)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,17 @@ RecBole reads the last column of a batch, padding or not. So the script gives
 it each history alone, without padding.
 """
 
-import importlib.util
 import sys
-import types
 from pathlib import Path
 
 import numpy as np
 import torch
+
+from tests.reference.recbole_stubs import load_sequential
+from tests.reference.recbole_stubs import scores_of
+from tests.reference.recbole_stubs import without_padding
+from tests.reference.torch_fixture import draw_weights
+from tests.reference.torch_fixture import write_fixture
 
 ITEMS, DIM, SEED = 12, 5, 2018
 SETTINGS = {
@@ -32,59 +36,20 @@ HISTORY = [
 ]
 
 
-class Recommender(torch.nn.Module):
-    """What `NextItNet` takes from its base, which loads all of RecBole."""
-
-    def __init__(self, config, dataset):
-        super().__init__()
-        self.n_items = ITEMS + 1
-
-
-def reference(folder):
-    """Returns the class of the reference."""
-    for name, names, content in (
-        ("recbole.model.loss", ("RegLoss", "BPRLoss"), torch.nn.Module),
-        (
-            "recbole.model.abstract_recommender",
-            ("SequentialRecommender",),
-            Recommender,
-        ),
-    ):
-        sys.modules[name] = types.ModuleType(name)
-        for content_name in names:
-            setattr(sys.modules[name], content_name, content)
-    path = Path(folder) / "recbole/model/sequential_recommender/nextitnet.py"
-    spec = importlib.util.spec_from_file_location("nextitnet", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.NextItNet
-
-
 def main():
     random = np.random.default_rng(SEED)
-    model = reference(sys.argv[1])(SETTINGS, None).eval()
-    arrays = {"history": np.array(HISTORY)}
-    for path, weight in model.named_parameters():
-        value = random.normal(scale=0.7, size=tuple(weight.shape))
-        if path == "item_embedding.weight":
-            value[0] = 0.0
-        value = value.astype("float32")
-        weight.data = torch.from_numpy(value)
-        arrays[f"weight/{path}"] = value
+    reference = load_sequential(sys.argv[1], "nextitnet")
+    model = reference.NextItNet(SETTINGS, ITEMS + 1).eval()
+    weights = draw_weights(model, random, finish=without_padding)
     vectors = torch.cat(
         [
             model(torch.tensor([[item for item in row if item]]))
             for row in HISTORY
         ]
     )
-    scores = vectors @ model.item_embedding.weight.T
-    factors = random.normal(size=tuple(scores.shape)).astype("float32")
-    (scores * torch.from_numpy(factors)).sum().backward()
-    arrays["factors"] = factors
-    arrays["scores"] = scores.detach().numpy()
-    for path, weight in model.named_parameters():
-        arrays[f"gradient/{path}"] = weight.grad.numpy()
-    np.savez_compressed(Path(__file__).with_name("nextitnet.npz"), **arrays)
+    out = Path(__file__).with_name("nextitnet.npz")
+    arrays = {"history": np.array(HISTORY), **weights}
+    write_fixture(out, arrays, model, scores_of(model, vectors), random)
 
 
 if __name__ == "__main__":
