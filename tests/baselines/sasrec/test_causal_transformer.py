@@ -3,27 +3,13 @@ import numpy as np
 import pytest
 
 from baselines.sasrec.causal_transformer import CausalTransformer
+from tests.baselines.sasrec.transformer_inputs import ITEMS
+from tests.baselines.sasrec.transformer_inputs import LENGTHS
+from tests.baselines.sasrec.transformer_inputs import MASK
+from tests.baselines.sasrec.transformer_inputs import NORMALIZATIONS
+from tests.baselines.sasrec.transformer_inputs import randomized
 from tests.reference.numpy_transformer import causal_transformer
 from tests.testing import run_layer_test
-
-rng = np.random.default_rng(6)
-LENGTHS = (5, 3, 1)
-MASK = np.arange(5)[None] < np.array(LENGTHS)[:, None]
-ITEMS = rng.normal(size=(3, 5, 4)).astype("float32") * MASK[..., None]
-NORMALIZATIONS = ("before", "query", "after")
-
-
-def randomized(**options):
-    """Returns a built layer with random weights, and them by name."""
-    layer = CausalTransformer(**options)
-    layer.build(ITEMS.shape)
-    random = np.random.default_rng(2)
-    for weight in layer.weights:
-        weight.assign(random.normal(scale=0.7, size=weight.shape))
-    return layer, {
-        "/".join(weight.path.split("/")[-2:]): np.asarray(weight.value)
-        for weight in layer.weights
-    }
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
@@ -47,9 +33,9 @@ def test_layer_contract(normalization, return_sequences):
 @pytest.mark.parametrize("num_heads", [1, 2])
 def test_equals_numpy(normalization, num_heads):
     options = {"num_heads": num_heads, "normalization": normalization}
-    layer, weights = randomized(**options)
+    layer, weights = randomized(CausalTransformer, **options)
     output = np.asarray(layer(ITEMS, valid_mask=MASK))
-    last, _ = randomized(**options, return_sequences=False)
+    last, _ = randomized(CausalTransformer, **options, return_sequences=False)
     newest = np.asarray(last(ITEMS, valid_mask=MASK))
     for row, n in enumerate(LENGTHS):
         expected = causal_transformer(
@@ -66,7 +52,7 @@ def test_equals_numpy(normalization, num_heads):
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_sees_the_past_alone(normalization):
-    layer, _ = randomized(normalization=normalization)
+    layer, _ = randomized(CausalTransformer, normalization=normalization)
     changed = ITEMS[:1].copy()
     changed[0, 2, 0] += 1.0
     before, after = np.asarray(layer(ITEMS[:1])), np.asarray(layer(changed))
@@ -75,18 +61,19 @@ def test_sees_the_past_alone(normalization):
 
 
 def test_row_without_items_is_zero():
-    layer, _ = randomized(return_sequences=False)
+    layer, _ = randomized(CausalTransformer, return_sequences=False)
     output = np.asarray(layer(ITEMS, valid_mask=MASK & [[True], [False], [1]]))
     assert not output[1].any()
     assert output[[0, 2]].any(axis=1).all()
 
 
 def test_parameter_count():
-    assert randomized()[0].count_params() == 5 * (4 * 4 + 4) + 4 * 4
+    layer, _ = randomized(CausalTransformer)
+    assert layer.count_params() == 5 * (4 * 4 + 4) + 4 * 4
 
 
 def test_dropout_acts_in_training_only():
-    layer, _ = randomized(dropout=0.5)
+    layer, _ = randomized(CausalTransformer, dropout=0.5)
     quiet = np.asarray(layer(ITEMS))
     keras.utils.set_random_seed(3)
     noisy = np.asarray(layer(ITEMS, training=True))

@@ -5,13 +5,16 @@ import tensorflow as tf
 
 from baselines.sasrec.causal_transformer import CausalTransformer
 from baselines.sasrec.interval_transformer import IntervalTransformer
+from tests.baselines.sasrec.transformer_inputs import ITEMS
+from tests.baselines.sasrec.transformer_inputs import LENGTHS
+from tests.baselines.sasrec.transformer_inputs import MASK
+from tests.baselines.sasrec.transformer_inputs import NORMALIZATIONS
+from tests.baselines.sasrec.transformer_inputs import randomized
 from tests.reference.numpy_tisasrec import interval_transformer
 from tests.testing import run_layer_test
 
-rng = np.random.default_rng(6)
-LENGTHS = (5, 3, 1)
+rng = np.random.default_rng(7)
 COUNT = 7
-MASK = np.arange(5)[None] < np.array(LENGTHS)[:, None]
 PAIRS = MASK[:, :, None] & MASK[:, None, :]
 
 
@@ -19,13 +22,11 @@ def numbers(*shape):
     return rng.normal(size=shape).astype("float32")
 
 
-ITEMS = numbers(3, 5, 4) * MASK[..., None]
 PLACES = [numbers(3, 5, 4) * MASK[..., None] for _ in range(2)]
 INTERVALS = np.where(PAIRS, rng.integers(0, COUNT, (3, 5, 5)), 0).astype(
     "int32"
 )
 TABLES = [numbers(COUNT, 4) for _ in range(2)]
-NORMALIZATIONS = ("before", "query", "after")
 
 
 @keras.saving.register_keras_serializable("mgnm_tf")
@@ -67,19 +68,6 @@ def newest_rows(intervals):
     )
 
 
-def randomized(cls=IntervalTransformer, **options):
-    """Returns a built layer with random weights, and them by name."""
-    layer = cls(**options)
-    layer.build(ITEMS.shape)
-    random = np.random.default_rng(2)
-    for weight in layer.weights:
-        weight.assign(random.normal(scale=0.7, size=weight.shape))
-    return layer, {
-        "/".join(weight.path.split("/")[-2:]): np.asarray(weight.value)
-        for weight in layer.weights
-    }
-
-
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("return_sequences", [True, False])
 def test_layer_contract(normalization, return_sequences):
@@ -108,9 +96,9 @@ def test_layer_contract(normalization, return_sequences):
 @pytest.mark.parametrize("num_heads", [1, 2])
 def test_equals_numpy(normalization, num_heads):
     options = {"num_heads": num_heads, "normalization": normalization}
-    layer, weights = randomized(**options)
+    layer, weights = randomized(IntervalTransformer, **options)
     output = layer(ITEMS, *PLACES, INTERVALS, *TABLES, valid_mask=MASK)
-    last, _ = randomized(**options, return_sequences=False)
+    last, _ = randomized(IntervalTransformer, **options, return_sequences=False)
     newest = last(
         ITEMS, *PLACES, newest_rows(INTERVALS), *TABLES, valid_mask=MASK
     )
@@ -137,7 +125,7 @@ def test_equals_numpy(normalization, num_heads):
 def test_gradients_are_those_of_a_vector_for_each_pair(return_sequences):
     # Written out, with the tensor that the layer does without.
     options = {"num_heads": 2, "return_sequences": return_sequences}
-    layer, _ = randomized(**options)
+    layer, _ = randomized(IntervalTransformer, **options)
     intervals = INTERVALS if return_sequences else newest_rows(INTERVALS)
     tables = [tf.Variable(table) for table in TABLES]
     factors = numbers(3, 5, 4) if return_sequences else numbers(3, 4)
@@ -174,7 +162,7 @@ def test_gradients_are_those_of_a_vector_for_each_pair(return_sequences):
 
 
 def test_sees_the_past_alone():
-    layer, _ = randomized()
+    layer, _ = randomized(IntervalTransformer)
     before = np.asarray(layer(ITEMS, *PLACES, INTERVALS, *TABLES))
     items, intervals = ITEMS.copy(), INTERVALS.copy()
     items[0, 2, 0] += 1.0
@@ -193,7 +181,7 @@ def test_sees_the_past_alone():
 @pytest.mark.parametrize("return_sequences", [True, False])
 def test_zero_tables_leave_the_causal_transformer(return_sequences):
     options = {"num_heads": 2, "return_sequences": return_sequences}
-    layer, _ = randomized(**options)
+    layer, _ = randomized(IntervalTransformer, **options)
     plain, _ = randomized(CausalTransformer, **options)
     intervals = INTERVALS if return_sequences else newest_rows(INTERVALS)
     nothing = np.zeros_like(ITEMS), np.zeros_like(TABLES[0])
@@ -206,7 +194,7 @@ def test_zero_tables_leave_the_causal_transformer(return_sequences):
 
 
 def test_dropout_acts_in_training_only():
-    layer, _ = randomized(dropout=0.5)
+    layer, _ = randomized(IntervalTransformer, dropout=0.5)
     inputs = (ITEMS, *PLACES, INTERVALS, *TABLES)
     quiet = np.asarray(layer(*inputs))
     keras.utils.set_random_seed(3)
