@@ -192,6 +192,10 @@ class TiMiRec(SingleVectorRecommender):
         self.predictor.build()
         self.built = True
 
+    @classmethod
+    def options_of_first_stage(cls, options):
+        return ("embedding_dim", "num_interests", "hidden_dim", "positions")
+
     def encode(self, features, training=False):
         """Returns the user vectors and what they are made of.
 

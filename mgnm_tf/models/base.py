@@ -120,6 +120,21 @@ class SequentialRecommender(MadeFromData, OverCatalogue, CheckedModel):
             is not getattr(SequentialRecommender, method)
         )
 
+    @classmethod
+    def options_of_first_stage(
+        cls, options: Mapping[str, Any]
+    ) -> tuple[str, ...]:
+        """Names the constructor arguments that a stage before has, too.
+
+        Those that decide the layers of `first_stage`. Where a recipe or the
+        user gives them to the model, its stage takes the same values,
+        whatever its own recipe says. By default there are none.
+
+        Args:
+            options: constructor argument -> value, those that are given.
+        """
+        return ()
+
     # === To be written by each model ===
 
     def encode(self, features: Features, training: bool = False):

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from mgnm_tf.cli.app import app
 from mgnm_tf.data.synthetic import make_world
 from mgnm_tf.errors import UserError
+from mgnm_tf.runs.run import Run
 from mgnm_tf.studies import runner
 from mgnm_tf.studies.run_study import run_study
 from mgnm_tf.studies.study_results import StudyResults
@@ -243,6 +244,17 @@ def test_a_figure_over_an_axis(place):
     assert (made.folder / "figure.svg").read_text().startswith("<?xml")
     runs = made.folder / "runs"
     assert (runs / "mgnm_num_interests-1" / "seed-0").is_dir()
+
+
+def test_the_first_stage_of_a_model_follows_the_axis(place):
+    text = AXIS.replace('"mgnm"', '"timirec"').replace("[1, 2]", "[2, 3]")
+    (place / "studies" / "stages.toml").write_text(text)
+    made = run_study("studies/stages.toml")
+    assert not made.failed
+    for count in (2, 3):
+        run = made.folder / f"runs/timirec_num_interests-{count}/seed-0"
+        for folder in (run, run / "stage"):
+            assert Run(folder).config.options["num_interests"] == count
 
 
 def test_levels_and_time(place):
