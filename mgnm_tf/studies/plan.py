@@ -1,5 +1,6 @@
 """Which runs a comparison is made of."""
 
+from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -129,23 +130,35 @@ def _check_same_length(configs: Mapping[str, TrainConfig]) -> None:
         )
 
 
-def check_models(runs: Sequence[PlannedRun], data: SequenceDataset) -> None:
+def check_models(
+    runs: Sequence[PlannedRun],
+    data: SequenceDataset,
+    needed: Collection[str] = (),
+) -> None:
     """Makes each model once, tiny, to find wrong values before any training.
 
     Args:
         runs: the runs.
         data: the data set that they are for.
+        needed: the capabilities that each model must have, see
+            `mgnm_tf.models.base.CAPABILITIES`.
 
     Raises:
-        UserError: a value cannot be used.
+        UserError: a value cannot be used, or a model cannot do what is
+            needed.
     """
-    for config in {run.label: run.config for run in runs}.values():
+    for label, config in {run.label: run.config for run in runs}.items():
         cls = model_class(config.model)
         arguments = {**cls.data_arguments(data), **config.options}
         if "max_length" in declared_options(cls):
             arguments["max_length"] = config.max_length
         with refusals_of(config.model):
-            cls(**{**arguments, "num_users": 1, "num_items": 2})
+            model = cls(**{**arguments, "num_users": 1, "num_items": 2})
+        for capability in needed:
+            if capability not in model.capabilities:
+                raise UserError(
+                    f"{label} has no {capability}, so there are none to show."
+                )
     keras.backend.clear_session()
 
 

@@ -21,8 +21,6 @@ from mgnm_tf.evaluation.levels import winning_levels
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.evaluation.slices import history_lengths
 from mgnm_tf.evaluation.ties import is_later
-from mgnm_tf.models.base import SequentialRecommender
-from mgnm_tf.models.registry import model_class
 from mgnm_tf.runs.environment import current_commit
 from mgnm_tf.runs.run import Run
 from mgnm_tf.studies.packed_ranks import PackedRanks
@@ -258,8 +256,6 @@ def _run_missing(
 ) -> tuple[StudyResults, list[dict[str, Any]]]:
     """Makes the runs that are missing; returns all results, and failures."""
     runs = planned(study, path)
-    if study.show == "levels":
-        _check_levels(runs)
     protocol = study.protocol_of(runs[0].config.max_length)
     if results is not None:
         results.check_same(runs, protocol)
@@ -274,7 +270,8 @@ def _run_missing(
         if results is not None:
             check_same_data(dataset, results.data["fingerprint"], path.stem)
     if missing:
-        check_models(missing, dataset)
+        needed = {"levels"} if study.show == "levels" else set()
+        check_models(missing, dataset, needed)
         place = out / "runs"
         check_same_runs(place, missing, dataset.fingerprint)
         possible = followed(protocol, dataset)
@@ -290,16 +287,6 @@ def _run_missing(
             f"{failed[0]['error']}"
         )
     return results, failed
-
-
-def _check_levels(runs: Sequence[PlannedRun]) -> None:
-    """Refuses models without levels before anything is trained."""
-    for run in runs:
-        cls = model_class(run.config.model)
-        if cls.pool_levels is SequentialRecommender.pool_levels:
-            raise UserError(
-                f"{run.label} has no levels, so there are none to show."
-            )
 
 
 def _read(

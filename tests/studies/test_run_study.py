@@ -269,6 +269,12 @@ def test_levels_and_time(place):
     (place / "studies" / "without.toml").write_text(without)
     with pytest.raises(UserError, match="popularity has no levels"):
         run_study("studies/without.toml")
+    mixed = text.replace(
+        "[overrides]", "[overrides]\ndistillation_temperature = 1.0"
+    )
+    (place / "studies" / "mixed.toml").write_text(mixed)
+    with pytest.raises(UserError, match="mgnm has no levels"):
+        run_study("studies/mixed.toml")
     text = text.replace('"levels"', '"time"')
     (place / "studies" / "time.toml").write_text(text)
     made = run_study("studies/time.toml")
