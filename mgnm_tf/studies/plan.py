@@ -1,6 +1,5 @@
 """Which runs a comparison is made of."""
 
-from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -133,7 +132,7 @@ def _check_same_length(configs: Mapping[str, TrainConfig]) -> None:
 def check_models(
     runs: Sequence[PlannedRun],
     data: SequenceDataset,
-    needed: Collection[str] = (),
+    needed: Mapping[str, str] | None = None,
 ) -> None:
     """Makes each model once, tiny, to find wrong values before any training.
 
@@ -141,7 +140,8 @@ def check_models(
         runs: the runs.
         data: the data set that they are for.
         needed: the capabilities that each model must have, see
-            `mgnm_tf.models.base.CAPABILITIES`.
+            `mgnm_tf.models.base.CAPABILITIES`, each with what is said of one
+            that lacks it. Defaults to `None`.
 
     Raises:
         UserError: a value cannot be used, or a model cannot do what is
@@ -154,11 +154,9 @@ def check_models(
             arguments["max_length"] = config.max_length
         with refusals_of(config.model):
             model = cls(**{**arguments, "num_users": 1, "num_items": 2})
-        for capability in needed:
+        for capability, words in (needed or {}).items():
             if capability not in model.capabilities:
-                raise UserError(
-                    f"{label} has no {capability}, so there are none to show."
-                )
+                raise UserError(f"{label} {words}.")
     keras.backend.clear_session()
 
 
