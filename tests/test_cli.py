@@ -268,7 +268,9 @@ def test_train_hands_its_options_on(folder, monkeypatch):
         "patience": 1,
         "monitor": "val_gauc",
         "validation_negatives": "all",
+        "training_exclude": "user",
         "validation_exclude": "none",
+        "initial_stddev": 0.25,
         "seed": 9,
         "steps_per_execution": 2,
     }

@@ -4,6 +4,7 @@ import html
 import re
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -107,6 +108,66 @@ def test_the_page_says_what_the_model_does(folder, tmp_path):
         products = own[found["level"] == found["level"][place]] @ vector
         weights = np.exp(products) / np.exp(products).sum()
         np.testing.assert_allclose(weights @ products, score, rtol=1e-3)
+
+
+def export_mixture(kind, folder):
+    """Exports a model that mixes its interests; returns its folder."""
+    keras.utils.set_random_seed(2)
+    if kind == "timirec":
+        model = create_model("timirec:timirec_paper", 2, 15, max_length=4)
+    else:
+        options = {**SMALL, "embeddings_initializer": 1.0}
+        model = MGNM(2, 15, **options, distillation_temperature=0.1)
+    random = np.random.default_rng(3)
+    for weight in model.trainable_weights:
+        if weight.path.startswith(("predictor/", "item_", "extractor/")):
+            weight.assign(random.normal(size=weight.shape))
+    words = Vocabularies(["ann", "x,y"], ITEMS, list(range(15)))
+    export(model, words, folder / kind)
+    return folder / kind
+
+
+@pytest.mark.parametrize("kind", ["timirec", "mgnm"])
+def test_the_page_of_a_mixture_shows_what_is_expected(folder, tmp_path, kind):
+    """What the page says is what the scores of the export are made of."""
+    place = export_mixture(kind, tmp_path)
+    out = tmp_path / "page.html"
+    run(folder, "--users", "ann", "--out", out, model=place)
+    page = out.read_text(encoding="utf-8")
+    recommender = Recommender.load(place)
+    history = EVENTS["ann"]
+    expected = recommender.recommend([history], 10, ["ann"])
+    found = recommender.interest_distribution([history], ["ann"])
+    shares = found["distribution"][0]
+    vectors = recommender.item_vectors(expected["item_id"])
+    parts = shares[:, None] * (found["interests"][0] @ vectors.T)
+    np.testing.assert_allclose(
+        parts.sum(axis=0), expected["score"], rtol=1e-3, atol=1e-4
+    )
+    places = parts.argmax(axis=0)
+    chips = re.findall(r'class="chip c(\d)">(.*?)</span>', page)
+    levels, numbers = found["level"], found["interest"]
+    if kind == "timirec":
+        assert levels.tolist() == [0] * 4 and numbers.tolist() == [1, 2, 3, 4]
+        shown = {f"Interest {n}": shares[n - 1] for n in numbers}
+        texts = [(str(p), f"interest {numbers[p]}") for p in places]
+    else:
+        assert levels.tolist() == [0, 0, 1, 1]
+        shown = {f"Level {n}": shares[levels == n].sum() for n in (0, 1)}
+        texts = [
+            (str(levels[p]), f"level {levels[p]}, interest {numbers[p]}")
+            for p in places
+        ]
+    assert chips == texts and len(set(texts)) > 1
+    words = [
+        f"{name}: {'<1%' if share < 0.005 else f'{share:.0%}'}"
+        for name, share in shown.items()
+    ]
+    assert ", ".join(words) in html.unescape(page)
+    assert "is expected now:" in page
+    # Of a history without a known item nothing is expected.
+    run(folder, "--users", "bob", "--out", tmp_path / "b.html", model=place)
+    assert "is expected now:" not in (tmp_path / "b.html").read_text("utf-8")
 
 
 def test_some_users_and_titles(folder, tmp_path):

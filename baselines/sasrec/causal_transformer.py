@@ -38,7 +38,8 @@ class CausalTransformer(keras.layers.Layer):
         dropout: share of the outputs of A and of F that training sets to
             zero. Defaults to `0.0`.
         normalization: where the layer normalisation LN stands, `"before"`,
-            `"query"` or `"after"`, see above. Defaults to `"before"`.
+            `"query"` or `"after"`, see above. It adds 1e-8 to the variance,
+            with `"after"` 1e-5, as ReChorus. Defaults to `"before"`.
         return_sequences: whether every position is returned, or only the
             last valid one, for which alone the rest is computed. Defaults to
             `True`.
@@ -106,7 +107,9 @@ class CausalTransformer(keras.layers.Layer):
         policy = {"dtype": self.dtype_policy}
         self.attention_norm, self.output_norm = (
             keras.layers.LayerNormalization(
-                epsilon=1e-8, name=f"{name}_norm", **policy
+                epsilon=1e-5 if self.normalization == "after" else 1e-8,
+                name=f"{name}_norm",
+                **policy,
             )
             for name in ("attention", "output")
         )

@@ -93,8 +93,8 @@ class SASRec(SingleVectorRecommender):
     is a history with its target, and the objective is the common one. The
     dropout of `"code"` also acts on the weights of the attention and inside
     the net there, and not on the output of the attention. ReChorus draws its
-    weights from N(0, 0.01^2), and its normalisation adds 1e-5 to the
-    variance, not 1e-8; its table of places has one vector more, for padding.
+    weights from N(0, 0.01^2), as `initial_stddev` of the training does; its
+    table of places has one vector more, for padding.
     """
 
     def __init__(

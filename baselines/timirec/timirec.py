@@ -3,14 +3,16 @@
 import keras
 from keras import ops
 
-from baselines.timirec.interest_predictor import InterestPredictor
 from baselines.timirec.self_attentive_extractor import SelfAttentiveExtractor
+from mgnm_tf.layers.interest.interest_predictor import InterestPredictor
 from mgnm_tf.models.single_vector import SingleVectorRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.initializers import get_initializer
 from mgnm_tf.utils.masking import normalize_rows
 from mgnm_tf.utils.masking import valid_positions
-from mgnm_tf.utils.unit_vectors import unit_vectors
+from mgnm_tf.utils.target_interest import distillation_loss
+from mgnm_tf.utils.target_interest import interest_shares
+from mgnm_tf.utils.target_interest import mix_interests
 from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
@@ -192,6 +194,10 @@ class TiMiRec(SingleVectorRecommender):
         self.predictor.build()
         self.built = True
 
+    @classmethod
+    def options_of_first_stage(cls, options):
+        return ("embedding_dim", "num_interests", "hidden_dim", "positions")
+
     def encode(self, features, training=False):
         """Returns the user vectors and what they are made of.
 
@@ -201,9 +207,8 @@ class TiMiRec(SingleVectorRecommender):
         """
         mixed, _ = self._extract(features, training)
         logits = self.predictor(features["history"], training=training)
-        shares = ops.cast(_softmax(logits), mixed.dtype)
-        user = ops.matmul(ops.expand_dims(shares, 1), mixed)
-        return {"interests": user[:, 0], "mixed": mixed, "logits": logits}
+        user = mix_interests(logits, mixed)[:, 0]
+        return {"interests": user, "mixed": mixed, "logits": logits}
 
     def _extract(self, features, training=False):
         """Returns interests (B, K, d) as they are mixed, and their weights."""
@@ -220,26 +225,15 @@ class TiMiRec(SingleVectorRecommender):
         """Adds the loss of the distillation; changes nothing."""
         if self.distillation != "none":
             vectors = self.item_embedding(positive, training=True)
-            self.add_loss(self._divergence(encoded, vectors))
+            loss = distillation_loss(
+                encoded["logits"],
+                encoded["mixed"],
+                vectors,
+                self.distillation_temperature,
+                self.distillation == "stop_gradient",
+            )
+            self.add_loss(loss)
         return encoded
-
-    def _divergence(self, encoded, positive):
-        """Returns T^2 times the mean divergence, a number.
-
-        Args:
-            encoded: see `encode`.
-            positive: the vectors (B, d) of the positives.
-        """
-        temperature = self.distillation_temperature
-        interests = unit_vectors(ops.cast(encoded["mixed"], "float32"))
-        positive = unit_vectors(ops.cast(positive, "float32"))
-        cosines = ops.einsum("bkd,bd->bk", interests, positive)
-        target = ops.log_softmax(cosines / temperature, axis=-1)
-        if self.distillation == "stop_gradient":
-            target = ops.stop_gradient(target)
-        predicted = ops.log_softmax(encoded["logits"] / temperature, axis=-1)
-        divergence = ops.sum(ops.exp(target) * (target - predicted), axis=-1)
-        return temperature**2 * ops.mean(divergence)
 
     def score(self, encoded, candidates, training=False):
         return super().score(encoded["interests"], candidates, training)
@@ -255,7 +249,7 @@ class TiMiRec(SingleVectorRecommender):
         return ops.expand_dims(self.encode(features)["interests"], 1)
 
     def interest_distribution(self, features):
-        return _softmax(self.predictor(features["history"]))
+        return interest_shares(self.predictor(features["history"]))
 
     def mixed_interests(self, features):
         return self._extract(features)[0]
@@ -279,10 +273,3 @@ class TiMiRec(SingleVectorRecommender):
             "dropout": self.dropout,
             "predictor_dropout": self.predictor.dropout,
         }
-
-
-def _softmax(logits):
-    # Keras's `softmax` warns where there is but one entry.
-    if logits.shape[-1] == 1:
-        return ops.ones_like(logits)
-    return ops.softmax(logits, axis=-1)

@@ -104,6 +104,7 @@ def study(
     if later_only and read_study(find_study(name)).show in (
         "data",
         "levels",
+        "divergences",
         "time",
     ):
         raise UserError(f"--later-only says nothing of the study {name}.")
@@ -125,7 +126,7 @@ def study(
         )
     console.print(markdown(*study_table(made.study, made.results, later_only)))
     if made.results.levels:
-        console.print(markdown(*levels_table(made.results)))
+        console.print(markdown(*levels_table(made.study, made.results)))
     notes.print(f"The page is {made.folder / 'page.html'}.")
     if made.failed:
         raise UserError(

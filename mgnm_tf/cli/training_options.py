@@ -39,9 +39,17 @@ OPTIONS: dict[str, tuple[type, str]] = {
     "patience": (int, "Epochs without improvement until training ends."),
     "monitor": (str, "What has to improve: val_ndcg@5, val_gauc, ..."),
     "validation_negatives": (str, "Negatives of a validation record, or all."),
+    "training_exclude": (
+        str,
+        "What negatives of training avoid: history, user or none.",
+    ),
     "validation_exclude": (
         str,
         "What is no negative in the validation: history, user or none.",
+    ),
+    "initial_stddev": (
+        float,
+        "Standard deviation of the first kernels, biases and tables.",
     ),
     "after": (str, "Recipe that is trained first, to start from."),
 }

@@ -317,6 +317,8 @@ class ServedModel(tf.Module):
                 ("interests", scorer.model.mixed_interests),
             )
         }
+        if "attention" not in scorer.model.capabilities:
+            return found
         return {**found, **self._attention(read)}
 
     def _attention(self, read):

@@ -13,6 +13,7 @@ from mgnm_tf.layers.interest.bilstm_extractor import BiLSTMExtractor
 from mgnm_tf.layers.interest.capsule_extractor import CapsuleExtractor
 from mgnm_tf.layers.interest.dynamic_routing import DynamicRouting
 from mgnm_tf.layers.interest.interest_extractor import InterestExtractor
+from mgnm_tf.layers.interest.interest_predictor import InterestPredictor
 from mgnm_tf.layers.interest.item_extractor import ItemExtractor
 from mgnm_tf.layers.interest.label_aware_attention import LabelAwareAttention
 from mgnm_tf.layers.interest.recency_prior import RecencyPrior
@@ -40,6 +41,7 @@ __all__ = [
     "GraphPropagation",
     "InterestAttention",
     "InterestExtractor",
+    "InterestPredictor",
     "InterestScale",
     "ItemEmbedding",
     "ItemExtractor",

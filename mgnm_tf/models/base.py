@@ -98,6 +98,21 @@ class SequentialRecommender(
         self.num_users = check_positive_int(num_users, "num_users", 0)
         self.num_items = check_positive_int(num_items, "num_items", 1)
 
+    @classmethod
+    def options_of_first_stage(
+        cls, options: Mapping[str, Any]
+    ) -> tuple[str, ...]:
+        """Names the constructor arguments that a stage before has, too.
+
+        Those that decide the layers of `first_stage`. Where a recipe or the
+        user gives them to the model, its stage takes the same values,
+        whatever its own recipe says. By default there are none.
+
+        Args:
+            options: constructor argument -> value, those that are given.
+        """
+        return ()
+
     # === To be written by each model ===
 
     def encode(self, features: Features, training: bool = False):

@@ -14,6 +14,9 @@ from mgnm_tf.models.mgnm_penalties import square_sum
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import normalize_rows
 from mgnm_tf.utils.masking import valid_positions
+from mgnm_tf.utils.target_interest import distillation_loss
+from mgnm_tf.utils.target_interest import interest_shares
+from mgnm_tf.utils.target_interest import mix_interests
 from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_history_length
 from mgnm_tf.utils.validation import check_positive_int
@@ -42,6 +45,18 @@ class MGNM(SequentialRecommender):
     last two are added here, whatever loss the model is compiled with. The
     division keeps the paper's balance: its loss is a sum over the batch, that
     of Keras a mean.
+
+    With a `distillation_temperature` T no candidate asks the interests. As in
+    TiMiRec, a recurrent network predicts from the history which of all
+    (L + 1) K interests is wanted now, and their mixture scores:
+
+    ```
+    z = InterestPredictor(history),    y = sum_lk softmax(z)_lk q^l_k . x_t
+    ```
+
+    Training adds `distillation_loss`, which teaches z how near each interest
+    is to the positive; `level_pooling` and `level_supervision` decide
+    nothing. A first stage gives the weights of all other layers.
 
     Args:
         num_users: number of known users; user 0 is "unknown".
@@ -108,6 +123,8 @@ class MGNM(SequentialRecommender):
         user_dropout: share of users that training turns into user 0. With 0,
             user 0 is the mean of the known users. Defaults to `0.0`.
         seed: seed of tables and noise. Defaults to `None`.
+        distillation_temperature: `None`, or the temperature T of a target
+            interest that is predicted, see below. Defaults to `None`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
@@ -119,8 +136,9 @@ class MGNM(SequentialRecommender):
         `level_supervision`.
 
     Raises:
-        ValueError: an option is unknown or out of range, or a history is
-            longer than `max_length`.
+        ValueError: an option is unknown or out of range, a history is
+            longer than `max_length`, or a target interest is to be predicted
+            of one interest, or of `interest_extractor="self_attention"`.
 
     Masking: padding (item 0) changes nothing; an empty history scores 0
     without `interest_bias`.
@@ -147,7 +165,8 @@ class MGNM(SequentialRecommender):
     BiLSTM for capsules is read at the newest item in both directions.
     Differences of single equations stand at the layers. The recipe
     `mgnm:released` has the choices in which the published code (WHUIR/MGNM)
-    departs from the paper.
+    departs from the paper. The target interest is that of TiMiRec (CIKM 2022),
+    whose interests have no levels.
     """
 
     def __init__(
@@ -188,6 +207,7 @@ class MGNM(SequentialRecommender):
         l2_scope: str = "batch",
         user_dropout: float = 0.0,
         seed: int | None = None,
+        distillation_temperature: float | None = None,
         **kwargs,
     ):
         check_positive_int(embedding_dim, "embedding_dim")
@@ -233,6 +253,7 @@ class MGNM(SequentialRecommender):
         self.l2_scope = l2_scope
         self.user_dropout = user_dropout
         self.seed = seed
+        self.distillation_temperature = distillation_temperature
         create_layers(self)
         self.built = True
 
@@ -243,16 +264,33 @@ class MGNM(SequentialRecommender):
         capabilities = super().capabilities
         if self.interest_extractor in WITHOUT_ATTENTION:
             capabilities -= {"attention"}
-        return capabilities
+        if self.predictor is None:
+            return capabilities - {"interest_distribution"}
+        return capabilities - {"levels"}
+
+    @classmethod
+    def options_of_first_stage(cls, options):
+        own = "distillation_temperature"
+        given = tuple(name for name in options if name != own)
+        return () if options.get(own) is None else given
 
     def encode(self, features, training=False):
         """Returns `interests` (B, L + 1, K, d) and `valid` (B, K).
 
         `valid` says which interests exist; it is all true but for
         `interest_extractor="self_attention"`, where K is the history length.
+        With a predicted target interest `interests` is their mixture (B, 1,
+        1, d), beside `mixed` (B, (L + 1) K, d), the interests, and `logits`
+        (B, (L + 1) K).
         """
         interests, _, exist = self._extract(features, training)
-        return {"interests": self.scale(interests), "valid": exist}
+        interests = self.scale(interests)
+        if self.predictor is None:
+            return {"interests": interests, "valid": exist}
+        mixed = self._in_a_row(interests)
+        logits = self.predictor(features["history"], training=training)
+        user = ops.expand_dims(mix_interests(logits, mixed), 1)
+        return {"interests": user, "mixed": mixed, "logits": logits}
 
     def _extract(self, features, training=False):
         """Returns what the `InterestExtractor` says of the histories."""
@@ -273,11 +311,23 @@ class MGNM(SequentialRecommender):
             adjacency = self.adjacency(states, users, valid_mask=valid_mask)
             levels = self.propagation(states, adjacency, valid_mask=valid_mask)
         if training:
-            for loss in penalties(self, items, users, adjacency):
+            for loss in penalties(self, history, items, users, adjacency):
                 self.add_loss(loss)
         if self.encoder is None:
             levels = self.history_dropout(levels, training=training)
         return self.extractor(levels, valid_mask, training=training)
+
+    def guide(self, encoded, positive):
+        """Adds the loss of the distillation, if any; changes nothing."""
+        if self.distillation_temperature is not None:
+            loss = distillation_loss(
+                encoded["logits"],
+                encoded["mixed"],
+                self.item_embedding(positive, training=True),
+                self.distillation_temperature,
+            )
+            self.add_loss(loss)
+        return encoded
 
     def score(self, encoded, candidates, training=False):
         candidates = self.item_embedding(
@@ -298,10 +348,21 @@ class MGNM(SequentialRecommender):
         return self.pooling(scores)
 
     def interests(self, features):
-        """Returns the (B, (L + 1) * K, d) interests, level by level."""
-        interests = self.encode(features)["interests"]
-        count = interests.shape[1] * ops.shape(interests)[2]
-        return ops.reshape(interests, (-1, count, self.embedding_dim))
+        """Returns the (B, (L + 1) * K, d) interests, level by level.
+
+        With a predicted target interest, their mixture (B, 1, d).
+        """
+        return self._in_a_row(self.encode(features)["interests"])
+
+    def interest_distribution(self, features):
+        if self.predictor is None:
+            return super().interest_distribution(features)
+        return interest_shares(self.predictor(features["history"]))
+
+    def mixed_interests(self, features):
+        if self.predictor is None:
+            return super().mixed_interests(features)
+        return self.encode(features)["mixed"]
 
     def history_attention(self, features):
         """Returns the last couplings as shares, (B, (L + 1) * K, m)."""
@@ -322,6 +383,11 @@ class MGNM(SequentialRecommender):
         return self.item_embedding.vectors()
 
     # === Steps ===
+
+    def _in_a_row(self, interests):
+        """Returns (B, levels, K, d) interests as (B, levels * K, d)."""
+        count = interests.shape[1] * ops.shape(interests)[2]
+        return ops.reshape(interests, (-1, count, self.embedding_dim))
 
     def _attend(self, encoded, vectors):
         all_exist = self.extractor.interests_per_level is not None

@@ -9,6 +9,7 @@ from mgnm_tf.layers.graph.user_aware_adjacency import UserAwareAdjacency
 from mgnm_tf.layers.interest.bilstm_extractor import BiLSTMExtractor
 from mgnm_tf.layers.interest.capsule_extractor import CapsuleExtractor
 from mgnm_tf.layers.interest.interest_extractor import InterestExtractor
+from mgnm_tf.layers.interest.interest_predictor import InterestPredictor
 from mgnm_tf.layers.interest.item_extractor import ItemExtractor
 from mgnm_tf.layers.interest.sum_extractor import SumExtractor
 from mgnm_tf.layers.scoring.interest_attention import InterestAttention
@@ -16,12 +17,23 @@ from mgnm_tf.layers.scoring.interest_scale import InterestScale
 from mgnm_tf.layers.scoring.level_pooling import LevelPooling
 from mgnm_tf.layers.sequence.sequence_encoder import SequenceEncoder
 from mgnm_tf.utils.initializers import get_initializer
+from mgnm_tf.utils.validation import check_range
 
 EXTRACTORS = ("capsule", "bilstm", "sum", "self_attention")
 """The values of `interest_extractor`."""
 
 WITHOUT_ATTENTION = ("bilstm", "self_attention")
 """Those whose interests are no weighted sums of the items."""
+
+FIRST_STAGE = (
+    "item_embedding",
+    "user_embedding",
+    "propagation",
+    "extractor",
+    "history_encoder",
+    "scale",
+)
+"""The layers that a model whose target interest is predicted takes over."""
 
 CAPSULE_OPTIONS = (
     "num_interests",
@@ -112,6 +124,11 @@ def create_layers(model) -> None:
     model.scale.build((None, None, None, dim))
     model.attention = InterestAttention(name="attention", **policy)
     model.pooling = LevelPooling(model.level_pooling, name="pooling", **policy)
+    model.predictor = None
+    if model.distillation_temperature is not None:
+        model.predictor = create_predictor(model)
+        model.predictor.build()
+        model.first_stage = FIRST_STAGE
 
 
 def create_extractor(model) -> InterestExtractor:
@@ -133,3 +150,35 @@ def create_extractor(model) -> InterestExtractor:
     if model.interest_extractor == "sum":
         return SumExtractor(**common)
     return ItemExtractor(**common)
+
+
+def create_predictor(model) -> InterestPredictor:
+    """Returns the layer that says which interest comes next, not built.
+
+    Args:
+        model: an `MGNM` that has its extractor.
+
+    Raises:
+        ValueError: its temperature is out of range, or there are no two
+            interests to tell from each other.
+    """
+    check_range(
+        model.distillation_temperature, "distillation_temperature", 1e-3, 1e3
+    )
+    count = (model.extractor.interests_per_level or 0) * (model.num_layers + 1)
+    if count < 2:
+        raise ValueError(
+            "Which interest a positive wants can be distilled from two "
+            "interests on, whose number is the same for all histories. "
+            f"Received: interest_extractor={model.interest_extractor!r}, "
+            f"num_interests={model.num_interests}, "
+            f"num_layers={model.num_layers} with distillation_temperature="
+            f"{model.distillation_temperature}"
+        )
+    return InterestPredictor(
+        model.num_items,
+        model.embedding_dim,
+        count,
+        name="predictor",
+        dtype=model.dtype_policy,
+    )

@@ -3,14 +3,19 @@
 from keras import ops
 
 from mgnm_tf.types import Tensor
+from mgnm_tf.utils.masking import valid_positions
+from mgnm_tf.utils.masking import zero_invalid
 
 
-def penalties(model, items: Tensor, users, adjacency) -> list[Tensor]:
+def penalties(
+    model, history: Tensor, items: Tensor, users, adjacency
+) -> list[Tensor]:
     """Returns theta_1 |A| and theta_2 |parameters|^2, per positive.
 
     Args:
         model: an `MGNM`; its `adjacency_l1`, `l2` and `l2_scope` count.
-        items: (B, m, d), the item vectors that the batch read.
+        history: (B, m), the ids of the items that the batch read.
+        items: (B, m, d), their vectors.
         users: (B, d), its user vectors, or `None`.
         adjacency: (B, m, m), or `None` without a graph.
     """
@@ -25,6 +30,10 @@ def penalties(model, items: Tensor, users, adjacency) -> list[Tensor]:
     if model.user_embedding is not None:
         tables.append(model.user_embedding.embeddings)
     read = [items] if users is None else [items, users]
+    if model.predictor is not None:
+        tables.append(model.predictor.item_embedding.embeddings)
+        rows = model.predictor.item_embedding(history)
+        read.append(zero_invalid(rows, valid_positions(history)))
     ids = {id(table) for table in tables}
     others = [w for w in model.trainable_variables if id(w) not in ids]
     parts = others + (read if model.l2_scope == "batch" else tables)

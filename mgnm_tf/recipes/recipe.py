@@ -22,6 +22,11 @@ def _no_flag(value: Any) -> Any:
     return value
 
 
+def _none_of_text(value: Any) -> Any:
+    """Reads the word that stands for `None` in TOML."""
+    return None if value == "none" else value
+
+
 def _as_names(value: Any) -> Any:
     """Returns names in a text, with commas between them, as several."""
     if isinstance(value, str):
@@ -32,6 +37,7 @@ def _as_names(value: Any) -> Any:
 Count = Annotated[int, BeforeValidator(_no_flag), Field(ge=0)]
 Positive = Annotated[int, BeforeValidator(_no_flag), Field(ge=1)]
 Rate = Annotated[float, BeforeValidator(_no_flag), Field(ge=1e-12, le=1e3)]
+RateOrNone = Annotated[Rate | None, BeforeValidator(_none_of_text)]
 Share = Annotated[float, BeforeValidator(_no_flag), Field(ge=0.0, le=1e3)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_names)]
 
@@ -118,14 +124,7 @@ class Optimizer(_Part):
     weight_decay: Share = 0.0
     decay_exclude: Names = ()
     amsgrad: bool = False
-    epsilon: Rate | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_none(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("epsilon") == "none":
-            return {**values, "epsilon": None}
-        return values
+    epsilon: RateOrNone = None
 
     @model_validator(mode="after")
     def _check_optimizer(self):
@@ -155,6 +154,10 @@ class Training(_Part):
             `OBJECTIVES` says.
         sampling: how negatives are drawn, `"uniform"` over the catalogue or
             by `"popularity"`.
+        training_exclude: what `negatives` avoid besides the positive:
+            `"history"`, the visible history; `"user"`, all events of the user
+            in the training part, later ones too; or `"none"`. Shared negatives
+            avoid nothing.
         logq_correction: whether the loss corrects for how likely a negative
             was drawn.
         optimizer: see `Optimizer`.
@@ -172,6 +175,9 @@ class Training(_Part):
             its positive, as in `mgnm_tf.Protocol`: `"history"`, the visible
             history; `"user"`, all events of the user up to that part; or
             `"none"`, as sessions are tested, whose clicks go back to items.
+        initial_stddev: the standard deviation of a normal draw of the
+            kernels, biases and tables at the start, recurrent cells left
+            out; `None` leaves them as the model makes them.
         after: the recipe (`"stage_one"` of the same model, or
             `"model:recipe"`) that is trained first and whose best weights
             this one starts from; `""` for none.
@@ -183,6 +189,7 @@ class Training(_Part):
     negatives: Count | Literal["all"] | None = None
     shared_negatives: Count | None = None
     sampling: Literal["uniform", "popularity"] = "uniform"
+    training_exclude: Literal["history", "user", "none"] = "history"
     logq_correction: bool = False
     optimizer: Optimizer = Optimizer()
     batch_size: Positive = 256
@@ -192,6 +199,7 @@ class Training(_Part):
     monitor: str = "val_ndcg@5"
     validation_negatives: Positive | Literal["all"] = 1000
     validation_exclude: Literal["history", "user", "none"] = "history"
+    initial_stddev: RateOrNone = None
     after: str = ""
 
     @model_validator(mode="before")

@@ -10,7 +10,7 @@ import numpy as np
 
 from mgnm_tf.errors import UserError
 from mgnm_tf.utils.winners import interests_behind
-from mgnm_tf.utils.winners import winning_interests
+from mgnm_tf.utils.winners import winners_behind
 
 MAX_EVENTS = 100
 """The most events of a history that are shown, the newest ones."""
@@ -219,9 +219,7 @@ class Explainer:
         )
 
     def _winners(self, found, vectors):
-        return winning_interests(
-            found["interests"], self.interests.levels, vectors
-        )[0]
+        return winners_behind(found, vectors)[0]
 
     def _events(self, history, attention):
         """Returns the events that the model reads, or the newest."""

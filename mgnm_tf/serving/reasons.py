@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mgnm_tf.utils.winners import interests_behind
-from mgnm_tf.utils.winners import winning_interests
+from mgnm_tf.utils.winners import winners_behind
 
 _SHARE = 0.1
 """What an item of the history must feed an interest with to be named."""
@@ -38,7 +38,7 @@ def find_reasons(
     if "attention" not in found or not found["attention"].any():
         return nothing
     vectors = recommender.item_vectors(table["item_id"])
-    (places,) = winning_interests(found["interests"], found["level"], vectors)
+    (places,) = winners_behind(found, vectors)
     rows = []
     for place in places:
         weights = found["attention"][0, place, : len(history)]

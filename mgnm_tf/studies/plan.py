@@ -129,23 +129,34 @@ def _check_same_length(configs: Mapping[str, TrainConfig]) -> None:
         )
 
 
-def check_models(runs: Sequence[PlannedRun], data: SequenceDataset) -> None:
+def check_models(
+    runs: Sequence[PlannedRun],
+    data: SequenceDataset,
+    needed: Mapping[str, str] | None = None,
+) -> None:
     """Makes each model once, tiny, to find wrong values before any training.
 
     Args:
         runs: the runs.
         data: the data set that they are for.
+        needed: the capabilities that each model must have, see
+            `mgnm_tf.models.base.CAPABILITIES`, each with what is said of one
+            that lacks it. Defaults to `None`.
 
     Raises:
-        UserError: a value cannot be used.
+        UserError: a value cannot be used, or a model cannot do what is
+            needed.
     """
-    for config in {run.label: run.config for run in runs}.values():
+    for label, config in {run.label: run.config for run in runs}.items():
         cls = model_class(config.model)
         arguments = {**cls.data_arguments(data), **config.options}
         if "max_length" in declared_options(cls):
             arguments["max_length"] = config.max_length
         with refusals_of(config.model):
-            cls(**{**arguments, "num_users": 1, "num_items": 2})
+            model = cls(**{**arguments, "num_users": 1, "num_items": 2})
+        for capability, words in (needed or {}).items():
+            if capability not in model.capabilities:
+                raise UserError(f"{label} {words}.")
     keras.backend.clear_session()
 
 

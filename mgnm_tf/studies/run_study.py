@@ -16,13 +16,13 @@ from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.evaluate import followed
 from mgnm_tf.evaluation.evaluation import Evaluation
+from mgnm_tf.evaluation.interest_divergence import divergence_shares
+from mgnm_tf.evaluation.interest_divergence import interest_divergences
 from mgnm_tf.evaluation.levels import level_shares
 from mgnm_tf.evaluation.levels import winning_levels
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.evaluation.slices import history_lengths
 from mgnm_tf.evaluation.ties import is_later
-from mgnm_tf.models.base import SequentialRecommender
-from mgnm_tf.models.registry import model_class
 from mgnm_tf.runs.environment import current_commit
 from mgnm_tf.runs.run import Run
 from mgnm_tf.studies.packed_ranks import PackedRanks
@@ -258,8 +258,6 @@ def _run_missing(
 ) -> tuple[StudyResults, list[dict[str, Any]]]:
     """Makes the runs that are missing; returns all results, and failures."""
     runs = planned(study, path)
-    if study.show == "levels":
-        _check_levels(runs)
     protocol = study.protocol_of(runs[0].config.max_length)
     if results is not None:
         results.check_same(runs, protocol)
@@ -274,7 +272,7 @@ def _run_missing(
         if results is not None:
             check_same_data(dataset, results.data["fingerprint"], path.stem)
     if missing:
-        check_models(missing, dataset)
+        check_models(missing, dataset, _NEEDED.get(study.show))
         place = out / "runs"
         check_same_runs(place, missing, dataset.fingerprint)
         possible = followed(protocol, dataset)
@@ -292,16 +290,6 @@ def _run_missing(
     return results, failed
 
 
-def _check_levels(runs: Sequence[PlannedRun]) -> None:
-    """Refuses models without levels before anything is trained."""
-    for run in runs:
-        cls = model_class(run.config.model)
-        if cls.pool_levels is SequentialRecommender.pool_levels:
-            raise UserError(
-                f"{run.label} has no levels, so there are none to show."
-            )
-
-
 def _read(
     study: Study,
     runs: Sequence[PlannedRun],
@@ -317,9 +305,9 @@ def _read(
     later = is_later(data, positions) if data.has_times else None
     lengths = history_lengths(data, positions) if study.lengths else None
     levels: dict[str, dict[str, list[float]]] = {}
-    if study.show == "levels":
+    if study.show in _SHARES:
         for run, folder in zip(runs, folders, strict=True):
-            shares = _levels(folder, data, protocol)
+            shares = _SHARES[study.show](folder, data, protocol)
             levels.setdefault(run.label, {})[str(run.config.seed)] = shares
     configs = {}
     for run in runs:
@@ -343,6 +331,27 @@ def _levels(run: Run, data: SequenceDataset, protocol: Protocol) -> list[float]:
     )
     return level_shares(winners, users, model.num_layers + 1)
 
+
+def _divergences(
+    run: Run, data: SequenceDataset, protocol: Protocol
+) -> list[float]:
+    """Returns the shares of the divergences of the model of a run."""
+    possible = followed(protocol, data)
+    return divergence_shares(
+        interest_divergences(run.load_model(), data, possible)
+    )
+
+
+_SHARES = {"levels": _levels, "divergences": _divergences}
+"""What is read of the models of a study besides their ranks."""
+
+_NEEDED = {
+    "levels": {"levels": "has no levels, so there are none to show"},
+    "divergences": {
+        "attention": "has not got several interests, so that nothing diverges"
+    },
+}
+"""What the models of a study must be able to do, see `check_models`."""
 
 _OF_THE_ORIGIN = (
     *("date", "commit", "mgnm_tf", "python", "packages", "device", "platform"),

@@ -23,7 +23,9 @@ from mgnm_tf.utils.validation import unknown_name
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
-SHOWS = ("table", "figure", "levels", "lengths", "time", "data")
+SHOWS = (
+    *("table", "figure", "levels", "divergences", "lengths", "time", "data"),
+)
 """What a study is for, see `Study`."""
 
 _OF_THE_FILE = [
@@ -91,9 +93,11 @@ class Study(_Table):
         models: labels, `model:recipe+part`, in the order of the table.
         show: `"table"`; `"figure"`, metrics over the values of `axis`;
             `"levels"`, which level of MGNM speaks for the true item of each
-            user; `"lengths"`, metrics by how many events come before the
-            target; `"time"`, what training costs; or `"data"`, the size of the
-            data, without any model.
+            user; `"divergences"`, how far the first recommendation is from
+            the interests of the true item, see
+            `mgnm_tf.evaluation.interest_divergence`; `"lengths"`, metrics by
+            how many events come before the target; `"time"`, what training
+            costs; or `"data"`, the size of the data, without any model.
         seeds: one run of each model for every seed.
         protocol: fields of `Protocol` that differ from its defaults, without
             the history's length, which is that of the runs.
@@ -152,7 +156,7 @@ class Study(_Table):
                 )
         self._check_lengths()
         if (
-            self.show in ("figure", "levels", "lengths")
+            self.show in ("figure", "levels", "divergences", "lengths")
             and self.published is not None
         ):
             raise ValueError(

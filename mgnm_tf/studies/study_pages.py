@@ -24,12 +24,14 @@ from mgnm_tf.studies.plan import label_of
 from mgnm_tf.studies.plan import points_of
 from mgnm_tf.studies.study import Study
 from mgnm_tf.studies.study_results import StudyResults
+from mgnm_tf.studies.study_tables import SHARE_CAPTIONS
 from mgnm_tf.studies.study_tables import Cells
 from mgnm_tf.studies.study_tables import has_later
 from mgnm_tf.studies.study_tables import later_caption
 from mgnm_tf.studies.study_tables import levels_table
 from mgnm_tf.studies.study_tables import mean_shares
 from mgnm_tf.studies.study_tables import origins
+from mgnm_tf.studies.study_tables import share_names
 from mgnm_tf.studies.study_tables import study_table
 from mgnm_tf.studies.study_tables import text_of
 from mgnm_tf.studies.summary import summary_of
@@ -60,7 +62,7 @@ def write_pages(
     folder.mkdir(parents=True, exist_ok=True)
     atomic_write(folder / TABLE, text_of(study, name, results))
     figures = _figures(study, results)
-    if figures and study.show in ("figure", "levels", "lengths"):
+    if figures and study.show in ("figure", *SHARE_CAPTIONS, "lengths"):
         atomic_write(folder / FIGURE, figures[0].svg)
     sections = [
         Section("Figure", [Pictures(figures)] if figures else []),
@@ -89,7 +91,7 @@ def write_pages(
 def _tables(study: Study, results: StudyResults) -> list[Block]:
     """Returns the tables of the page, each with its caption."""
     footnote = ""
-    if study.show in ("table", "figure", "levels", "lengths"):
+    if study.show in ("table", "figure", *SHARE_CAPTIONS, "lengths"):
         footnote = f"Best in bold, second underlined. {STAR}"
     if study.published is not None:
         footnote += f" Published: {study.published.source}."
@@ -98,8 +100,8 @@ def _tables(study: Study, results: StudyResults) -> list[Block]:
         later = study_table(study, results, later_only=True)
         blocks.append(_table(later, later_caption(results), ""))
     if results.levels:
-        caption = "Share of the users whose true item a level scores highest"
-        blocks.append(_table(levels_table(results), caption, ""))
+        caption = SHARE_CAPTIONS[study.show]
+        blocks.append(_table(levels_table(study, results), caption, ""))
     for one in by_length(study, results):
         blocks.append(_table(one.cells(), one.title, ""))
     return blocks
@@ -113,7 +115,9 @@ def _table(cells: Cells, caption: str, footnote: str) -> Block:
 def _figures(study: Study, results: StudyResults) -> list[Picture]:
     """Returns the figures of the page; the first is that of the study."""
     if study.show == "levels":
-        return [_shares(results)]
+        return [_shares(study, results)]
+    if study.show == "divergences":
+        return [_divergences(study, results)]
     if study.show == "lengths":
         return [draw_lengths(one) for one in by_length(study, results)]
     if study.show in ("data", "time"):
@@ -162,12 +166,27 @@ def _published(study: Study, metric: str) -> dict[str, float] | None:
     } or None
 
 
-def _shares(results: StudyResults) -> Picture:
+def _divergences(study: Study, results: StudyResults) -> Picture:
+    """Draws the share of the records over the divergence, by model."""
+    names = share_names(study, results)
+    svg = draw_axis(
+        [name.removeprefix("to ") for name in names],
+        {
+            label: [list(part) for part in zip(*runs.values(), strict=True)]
+            for label, runs in results.levels.items()
+        },
+        title="Share of the records",
+        xlabel="Jensen-Shannon divergence, up to",
+    )
+    return Picture(svg, SHARE_CAPTIONS[study.show])
+
+
+def _shares(study: Study, results: StudyResults) -> Picture:
     rows = {
         label: mean_shares(of_model)
         for label, of_model in results.levels.items()
     }
-    names = [f"level {level}" for level in range(max(map(len, rows.values())))]
+    names = share_names(study, results)
     svg = draw_shares(
         {
             label: [*shares, *[0.0] * (len(names) - len(shares))]

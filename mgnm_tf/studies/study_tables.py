@@ -11,6 +11,14 @@ from mgnm_tf.studies.study_results import StudyResults
 from mgnm_tf.studies.summary import BEST_ON_TEST
 from mgnm_tf.studies.summary import summary_of
 
+SHARE_CAPTIONS = {
+    "levels": "Share of the users whose true item a level scores highest",
+    "divergences": "Share of the records by the Jensen-Shannon divergence, in "
+    "bits, of the interests of the true item and of the one that is "
+    "recommended first",
+}
+"""What is said above the table of shares of a study."""
+
 _MARKS = {"best": "**{}**", "second": "<u>{}</u>"}
 
 Cells = tuple[list[str], list[list[Cell]]]
@@ -137,7 +145,8 @@ def text_of(study: Study, name: str, results: StudyResults) -> str:
         parts.append(f"{later_caption(results)}:")
         parts.append(markdown(*study_table(study, results, later_only=True)))
     if results.levels:
-        parts.append(markdown(*levels_table(results)))
+        parts.append(f"{SHARE_CAPTIONS[study.show]}:")
+        parts.append(markdown(*levels_table(study, results)))
     for one in by_length(study, results):
         parts += [f"{one.title}:", markdown(*one.cells())]
     if study.published is not None:
@@ -163,24 +172,35 @@ def later_caption(results: StudyResults) -> str:
     )
 
 
-def levels_table(results: StudyResults) -> Cells:
-    """Returns the share of each level, the mean over the runs of a model."""
+def levels_table(study: Study, results: StudyResults) -> Cells:
+    """Returns the share of each level, the mean over the runs of a model.
+
+    Of a study of divergences those of each of their parts.
+    """
+    names = share_names(study, results)
+    rows = []
+    for label, of_model in results.levels.items():
+        shares = mean_shares(of_model)
+        texts = [f"{share:.3f}" for share in shares]
+        texts += ["-"] * (len(names) - len(shares))
+        rows.append([Cell(label), *map(Cell, texts)])
+    return ["Model", *names], rows
+
+
+def share_names(study: Study, results: StudyResults) -> list[str]:
+    """Returns what each of the shares of `results.levels` is of."""
     most = max(
         len(shares)
         for of_model in results.levels.values()
         for shares in of_model.values()
     )
-    rows = []
-    for label, of_model in results.levels.items():
-        shares = mean_shares(of_model)
-        texts = [f"{share:.3f}" for share in shares]
-        texts += ["-"] * (most - len(shares))
-        rows.append([Cell(label), *map(Cell, texts)])
-    return ["Model", *(f"level {level}" for level in range(most))], rows
+    if study.show == "divergences":
+        return [f"to {(part + 1) / most:.1f}" for part in range(most)]
+    return [f"level {level}" for level in range(most)]
 
 
 def mean_shares(of_model: dict[str, list[float]]) -> list[float]:
-    """Returns the mean over runs of the share of each level."""
+    """Returns the mean over runs of each share."""
     runs = list(of_model.values())
     return [sum(values) / len(runs) for values in zip(*runs, strict=True)]
 

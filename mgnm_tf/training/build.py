@@ -25,6 +25,7 @@ from mgnm_tf.optimizers import LazyAdam
 from mgnm_tf.optimizers import StepDecay
 from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.runs.config import configure
+from mgnm_tf.utils.initializers import draw_normal
 
 _MOST_SCORES = 1 << 26
 """Products of interests and items that a batch may have: 256 MiB of them."""
@@ -47,9 +48,12 @@ def make_model(
     config = configure(config)
     options = read_options(config.model, config.options)
     with refusals_of(config.model):
-        return model_class(config.model).from_data(
+        model = model_class(config.model).from_data(
             data, config.max_length, **options
         )
+    if config.initial_stddev is not None:
+        draw_normal(model, config.initial_stddev)
+    return model
 
 
 def count_parameters(model: keras.Model) -> int:
@@ -254,6 +258,7 @@ def make_batches(
         negatives=0 if _positives_alone(model, config) else config.negatives,
         shared_negatives=config.shared_negatives,
         sampling=config.sampling,
+        exclude=config.training_exclude,
         logq_correction=config.logq_correction,
         seed=config.seed,
         first_step=first_step,

@@ -2,9 +2,13 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from mgnm_tf.errors import UserError
 from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.models.registry import declared_options
+from mgnm_tf.models.registry import model_class
+from mgnm_tf.recipes.label import read_label
 from mgnm_tf.runs import run_folder
 from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.runs.config import configure
@@ -17,7 +21,8 @@ def stages_of(config: TrainConfig) -> list[TrainConfig]:
     """Returns the stages that come before a run, the nearest one first.
 
     A stage has the seed, the cut-offs, the history length and the precision
-    of the run; the rest is that of its own recipe.
+    of the run, and the options of its model that make the layers which this
+    takes over (`options_of_first_stage`); the rest is that of its own recipe.
 
     Args:
         config: the configuration of the run.
@@ -35,6 +40,7 @@ def stages_of(config: TrainConfig) -> list[TrainConfig]:
     while config.after:
         stage = configure(
             config.after,
+            options=_options_of_stage(config),
             seed=config.seed,
             k=config.k,
             max_length=config.max_length,
@@ -52,6 +58,17 @@ def stages_of(config: TrainConfig) -> list[TrainConfig]:
 
 
 _MOST_STAGES = 20
+
+
+def _options_of_stage(config: TrainConfig) -> dict[str, Any]:
+    """Returns the options that a stage has of the run that comes after it."""
+    cls = model_class(config.model)
+    known = declared_options(model_class(read_label(config.after).model))
+    return {
+        name: config.options[name]
+        for name in cls.options_of_first_stage(config.options)
+        if name in config.options and name in known
+    }
 
 
 def start_of(config: TrainConfig, folder: Path) -> Path | None:

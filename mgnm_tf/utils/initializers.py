@@ -30,3 +30,22 @@ def uniform_of_width(width: int) -> keras.initializers.Initializer:
     """
     bound = width**-0.5
     return keras.initializers.RandomUniform(-bound, bound)
+
+
+def draw_normal(model: keras.Model, stddev: float) -> None:
+    """Draws the weights of a model anew, from a normal distribution.
+
+    All kernels, biases and tables but those of recurrent cells, as ReChorus
+    does; scales and shifts of normalisations stay as they are.
+
+    Args:
+        model: a model with its weights made.
+        stddev: the standard deviation.
+    """
+    for variable in model.trainable_variables:
+        *layers, name = variable.path.split("/")
+        recurrent = layers and layers[-1].endswith("_cell")
+        if recurrent or name not in ("kernel", "bias", "embeddings"):
+            continue
+        initializer = keras.initializers.RandomNormal(stddev=stddev)
+        variable.assign(initializer(variable.shape, variable.dtype))

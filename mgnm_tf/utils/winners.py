@@ -1,5 +1,6 @@
 """Which interest of a user speaks for an item."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,25 @@ def interests_behind(
     found = recommender.interest_distribution([history], users=users)
     shares = found["distribution"][..., None]
     return {**found, "interests": found["interests"] * shares}
+
+
+def winners_behind(
+    found: Mapping[str, np.ndarray], vectors: np.ndarray
+) -> np.ndarray:
+    """Finds the interest that speaks for each item.
+
+    Args:
+        found: what `interests_behind` returned.
+        vectors: see `winning_interests`.
+
+    Returns:
+        int64 (B, C), see `winning_interests`; where interests are mixed, that
+        with the largest product, of whatever level.
+    """
+    levels = found["level"]
+    if "distribution" in found:
+        levels = np.zeros_like(levels)
+    return winning_interests(found["interests"], levels, vectors)
 
 
 def winning_interests(

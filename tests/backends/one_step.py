@@ -23,7 +23,6 @@ from baselines.surge.interest_graph import InterestGraph
 from baselines.tgsrec.temporal_attention import TemporalAttention
 from baselines.tgsrec.temporal_neighbors import TemporalNeighbors
 from baselines.tgsrec.time_encoding import TimeEncoding
-from baselines.timirec.interest_predictor import InterestPredictor
 from baselines.timirec.post_norm_transformer import PostNormTransformer
 from baselines.timirec.self_attentive_extractor import SelfAttentiveExtractor
 from mgnm_tf import layers
@@ -204,7 +203,7 @@ def timirec_cases():
     extractor = SelfAttentiveExtractor(2, transformer=True, **plain)
     extractor.build((3, 4, 6))
     yield "SelfAttentiveExtractor", extractor, inputs
-    predictor = InterestPredictor(9, 6, 2, dropout=0.0, **plain)
+    predictor = layers.InterestPredictor(9, 6, 2, dropout=0.0, **plain)
     predictor.build()
     yield "InterestPredictor", predictor, {"history": FEATURES["history"]}
 
@@ -440,6 +439,11 @@ def run_all():
         model = create_model(f"mgnm:{name}", 4, 9, options, max_length=4)
         case = run_model(model, features, loss, labels)
         results.update({f"MGNM_{name}/{k}": v for k, v in case.items()})
+    options = {"embedding_dim": 6, "routing_noise": 0.0, "dropout": 0.0}
+    model = create_model("mgnm+target_distillation", 4, 9, options, 4)
+    model.predictor.dropout_layer.rate = 0.0
+    case = run_model(model, FEATURES, SigmoidCrossEntropy(), LABELS)
+    results.update({f"MGNM_target/{k}": v for k, v in case.items()})
     model = create_model(
         "tisasrec",
         4,

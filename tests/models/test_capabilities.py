@@ -43,6 +43,11 @@ def test_mgnm_by_its_extractor(extractor, attends):
     model = MGNM(4, 9, interest_extractor=extractor)
     assert ("attention" in model.capabilities) == attends
     assert model.capabilities | {"attention"} == EXPECTED["mgnm"]
+    if extractor != "self_attention":
+        options = {"interest_extractor": extractor, "embedding_dim": 4}
+        mixed = MGNM(4, 9, **options, distillation_temperature=0.1)
+        expected = EXPECTED["mgnm"] - {"levels"} | {"interest_distribution"}
+        assert mixed.capabilities | {"attention"} == expected
     if attends:
         model.history_attention(FEATURES)
     else:

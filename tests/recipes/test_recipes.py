@@ -17,6 +17,7 @@ from mgnm_tf.recipes.toml import format_recipe
 from mgnm_tf.recipes.toml import format_values
 from mgnm_tf.recipes.toml import read_recipe
 from mgnm_tf.recipes.toml import read_recipes
+from mgnm_tf.recipes.toml import write_recipe
 from mgnm_tf.runs.config import configure
 
 
@@ -234,6 +235,30 @@ def test_sessions_are_validated_as_they_are_tested(label):
     """Clicks go back to items of the session: they are candidates."""
     assert configure(label).validation_exclude == "none"
     assert configure("mgnm").validation_exclude == "history"
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        *("timirec", "timirec_plus", "comirec_plus", "comirec_sa", "mind"),
+        *("youtube_dnn", "gru4rec", "sasrec", "tisasrec"),
+    ],
+)
+def test_negatives_of_the_timirec_paper_are_unknown_to_the_user(model):
+    config = configure(f"{model}:timirec_paper")
+    assert config.training_exclude == config.validation_exclude == "user"
+    assert configure(model).training_exclude == "history"
+
+
+def test_a_number_that_is_not_given_is_written_and_read(tmp_path):
+    for label in ("mgnm", "sasrec:timirec_paper"):
+        recipe = configure(label).to_recipe()
+        path = tmp_path / f"{recipe.about.model}.toml"
+        write_recipe(path, recipe)
+        found = read_recipe(path).training
+        assert found.initial_stddev == recipe.training.initial_stddev
+        assert found.optimizer.epsilon is None
+    assert found.initial_stddev == 0.01
 
 
 def test_every_model_without_a_search_says_so():

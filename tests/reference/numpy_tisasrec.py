@@ -28,8 +28,11 @@ def interval_transformer(items, weights, places, intervals, tables, **options):
     """
     num_heads, normalization = options["num_heads"], options["normalization"]
 
+    after = normalization == "after"
+
     def norm(x, name):
-        return layer_norm(x, weights[f"{name}/gamma"], weights[f"{name}/beta"])
+        gamma, beta = weights[f"{name}/gamma"], weights[f"{name}/beta"]
+        return layer_norm(x, gamma, beta, 1e-5 if after else 1e-8)
 
     def dense(x, name):
         return x @ weights[f"{name}/kernel"] + weights[f"{name}/bias"]

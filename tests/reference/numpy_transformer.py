@@ -3,8 +3,8 @@
 import numpy as np
 
 
-def layer_norm(x, gamma, beta):
-    return (x - x.mean()) / np.sqrt(x.var() + 1e-8) * gamma + beta
+def layer_norm(x, gamma, beta, epsilon=1e-8):
+    return (x - x.mean()) / np.sqrt(x.var() + epsilon) * gamma + beta
 
 
 def causal_transformer(items, weights, num_heads, normalization):
@@ -17,8 +17,11 @@ def causal_transformer(items, weights, num_heads, normalization):
         normalization: see `CausalTransformer`.
     """
 
+    after = normalization == "after"
+
     def norm(x, name):
-        return layer_norm(x, weights[f"{name}/gamma"], weights[f"{name}/beta"])
+        gamma, beta = weights[f"{name}/gamma"], weights[f"{name}/beta"]
+        return layer_norm(x, gamma, beta, 1e-5 if after else 1e-8)
 
     def dense(x, name):
         return x @ weights[f"{name}/kernel"] + weights[f"{name}/bias"]

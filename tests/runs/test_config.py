@@ -69,6 +69,10 @@ def test_given_negatives_win():
         ({"validation_negatives": 0}, "`validation_negatives` must be at le"),
         ({"validation_negatives": "x"}, "must be an integer or 'all'"),
         (
+            {"training_exclude": "x"},
+            "exclude 'x'. Known: history, user, none",
+        ),
+        (
             {"validation_exclude": "x"},
             "exclude 'x'. Known: history, user, none",
         ),

@@ -6,8 +6,12 @@ import pytest
 from typer.testing import CliRunner
 
 from mgnm_tf.cli.app import app
+from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.synthetic import make_world
 from mgnm_tf.errors import UserError
+from mgnm_tf.evaluation.interest_divergence import divergence_shares
+from mgnm_tf.evaluation.interest_divergence import interest_divergences
+from mgnm_tf.runs.run import Run
 from mgnm_tf.studies import runner
 from mgnm_tf.studies.run_study import run_study
 from mgnm_tf.studies.study_results import StudyResults
@@ -245,6 +249,17 @@ def test_a_figure_over_an_axis(place):
     assert (runs / "mgnm_num_interests-1" / "seed-0").is_dir()
 
 
+def test_the_first_stage_of_a_model_follows_the_axis(place):
+    text = AXIS.replace('"mgnm"', '"timirec"').replace("[1, 2]", "[2, 3]")
+    (place / "studies" / "stages.toml").write_text(text)
+    made = run_study("studies/stages.toml")
+    assert not made.failed
+    for count in (2, 3):
+        run = made.folder / f"runs/timirec_num_interests-{count}/seed-0"
+        for folder in (run, run / "stage"):
+            assert Run(folder).config.options["num_interests"] == count
+
+
 def test_levels_and_time(place):
     text = AXIS.replace('"figure"', '"levels"').partition("[axis]")[0]
     (place / "studies" / "levels.toml").write_text(text)
@@ -257,10 +272,42 @@ def test_levels_and_time(place):
     (place / "studies" / "without.toml").write_text(without)
     with pytest.raises(UserError, match="popularity has no levels"):
         run_study("studies/without.toml")
+    mixed = text.replace(
+        "[overrides]", "[overrides]\ndistillation_temperature = 1.0"
+    )
+    (place / "studies" / "mixed.toml").write_text(mixed)
+    with pytest.raises(UserError, match="mgnm has no levels"):
+        run_study("studies/mixed.toml")
     text = text.replace('"levels"', '"time"')
     (place / "studies" / "time.toml").write_text(text)
     made = run_study("studies/time.toml")
     assert "| ms/step | steps/epoch |" in (made.folder / "table.md").read_text()
+
+
+def test_divergences(place):
+    text = AXIS.replace('"figure"', '"divergences"').partition("[axis]")[0]
+    text = text.replace('["mgnm"]', '["mgnm", "comirec_sa"]')
+    path = place / "studies" / "divergences.toml"
+    path.write_text(text)
+    made = run_study(path)
+    for label in ("mgnm", "comirec_sa"):
+        run = Run(made.folder / "runs" / label / "seed-0")
+        data = SequenceDataset.load(made.folder / "data")
+        protocol = made.results.protocol
+        expected = divergence_shares(
+            interest_divergences(run.load_model(), data, protocol)
+        )
+        shares = made.results.levels[label]["0"]
+        assert shares == expected and sum(shares) == pytest.approx(1)
+    table = (made.folder / "table.md").read_text()
+    assert "| Model | to 0.1 | to 0.2 |" in table
+    assert "of the one that is recommended first:" in table
+    assert (made.folder / "figure.svg").is_file()
+    done = mgnm("study", path)
+    assert "to 0.1" in done.output, done.output
+    path.write_text(text.replace('"mgnm", "comirec_sa"', '"youtube_dnn"'))
+    with pytest.raises(UserError, match="youtube_dnn has not got several int"):
+        run_study(path, out="other")
 
 
 def test_the_size_of_data(place):

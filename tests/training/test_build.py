@@ -468,3 +468,49 @@ def test_a_model_without_its_tables_does_not_train(data):
         bare.fit(training, steps_per_epoch=1, shuffle=False, verbose=0)
     bare.load_tables({"item_categories": data.item_categories})
     bare.fit(training, steps_per_epoch=1, shuffle=False, verbose=0)
+
+
+@pytest.mark.parametrize("exclude", ["history", "user", "none"])
+def test_training_excludes_what_the_recipe_says(returns, exclude):
+    """By hand: one trains on 1, 2, 3, 4, the other one on 5, 6, of six."""
+    config = TrainConfig(
+        model="gru4rec",
+        negatives=100,
+        training_exclude=exclude,
+        max_length=1,
+    )
+    model = build.make_model(returns, config)
+    training, _ = build.make_batches(model, returns, config)
+    features, _ = next(iter(training))
+    rows = {
+        int(row[0]): set(row[1:].tolist())
+        for row in features["candidates"].numpy()
+    }
+    expected = {
+        2: {"history": {3, 4, 5, 6}, "user": {5, 6}, "none": {1, 3, 4, 5, 6}},
+        3: {"history": {1, 4, 5, 6}, "user": {5, 6}, "none": {1, 2, 4, 5, 6}},
+        4: {"history": {1, 2, 5, 6}, "user": {5, 6}, "none": {1, 2, 3, 5, 6}},
+        6: {
+            "history": {1, 2, 3, 4},
+            "user": {1, 2, 3, 4},
+            "none": {1, 2, 3, 4, 5},
+        },
+    }
+    assert rows == {key: sets[exclude] for key, sets in expected.items()}
+
+
+@pytest.mark.parametrize("name", ["sasrec", "gru4rec", "comirec_sa"])
+def test_the_first_values_of_the_timirec_paper(data, name):
+    """Tables and dense layers are small, whatever the model begins with."""
+    config = configure(f"{name}:timirec_paper")
+    model = build.make_model(data, config)
+    dense = [
+        weight
+        for weight in model.trainable_weights
+        if "gru" not in weight.path and "norm" not in weight.path
+    ]
+    values = np.concatenate([np.ravel(weight) for weight in dense])
+    assert np.std(values) == pytest.approx(0.01, rel=0.02)
+    assert all(np.any(weight) for weight in dense)
+    plain = build.make_model(data, configure(name))
+    assert np.std(plain.item_embedding.embeddings) > 0.02

@@ -61,7 +61,7 @@ OF_TIMIREC = {
     "timirec_plus": {
         "second": stage(STAGED),
         "best": stage("comirec_plus:long"),
-        "wide": stage("comirec_plus:wide"),
+        "wide": stage("comirec_plus:wide"),  # And 4 interests by default.
         "plain": stage("comirec_plus:plain"),
         "other": stage("gru4rec:first"),
         "nothing": stage("comirec_plus:nothing"),
@@ -273,6 +273,22 @@ def test_training_at_once_says_so(tmp_path, caplog):
     with caplog.at_level("INFO"):
         fit.train(small_data(), "timirec_plus:joint", tmp_path / "r", verbose=0)
     assert "timirec_plus:joint is trained at once, without" in caplog.text
+
+
+def test_a_stage_has_the_sizes_of_the_layers_that_it_gives(tmp_path):
+    given = {"num_interests": "3", "embedding_dim": 4, "dropout": 0.25}
+    config = configure("timirec_plus:second", options=given)
+    (first,) = stages_of(config)
+    assert first.options == {"num_interests": 3, "embedding_dim": 4}
+    fit.train(small_data(), config, tmp_path / "run", verbose=0)
+    weights = weights_of(tmp_path / "run" / run_folder.STAGE)
+    assert weights["extractor/attention/kernel"].shape == (8, 3)
+    assert weights["item_embedding/embeddings"].shape[1] == 4
+
+
+def test_a_stage_without_an_option_of_its_run_has_its_own():
+    config = configure("timirec_plus:other", options={"num_interests": 3})
+    assert stages_of(config)[0].options == {"embedding_dim": 8}
 
 
 def test_a_stage_reads_histories_of_the_length_of_the_run():

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from mgnm_tf.models.mgnm import MGNM
+from mgnm_tf.utils.winners import winners_behind
 from mgnm_tf.utils.winners import winning_interests
 from tests.reference.numpy_mgnm import level_score
 from tests.reference.numpy_mgnm import softmax
@@ -43,6 +44,17 @@ def test_without_levels_the_nearest_interest_wins():
     found = winning_interests(INTERESTS, np.zeros(6, int), OWN)
     products = np.einsum("bnd,bcd->bcn", INTERESTS, OWN)
     np.testing.assert_array_equal(found, products.argmax(axis=-1))
+
+
+def test_of_a_mixture_the_largest_product_of_any_level_wins():
+    found = {
+        "interests": np.array([[[4.0], [3.0], [3.9], [3.9]]]),
+        "level": np.array([0, 0, 1, 1]),
+    }
+    vectors = np.array([[1.0]])
+    assert winners_behind(found, vectors).tolist() == [[2]]
+    mixed = {**found, "distribution": np.full((1, 4), 0.25)}
+    assert winners_behind(mixed, vectors).tolist() == [[0]]
 
 
 def test_the_winner_explains_the_score_of_the_model():

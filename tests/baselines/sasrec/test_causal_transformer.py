@@ -101,3 +101,15 @@ def test_all_kernels_start_at_one_scale():
 def test_wrong_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         CausalTransformer(**options).build(ITEMS.shape)
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_what_the_normalisation_adds_to_the_variance(normalization):
+    """Only vectors whose numbers hardly differ show it."""
+    layer, weights = randomized(normalization=normalization)
+    weights["key_value/bias"] *= 0.0
+    layer.key_value.bias.assign(weights["key_value/bias"])
+    items = 1e-3 * ITEMS[:1]
+    expected = causal_transformer(items[0], weights, 1, normalization)
+    found = np.asarray(layer(items))[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)

@@ -58,7 +58,7 @@ class InterestPredictor(keras.layers.Layer):
     Example:
 
     >>> import numpy as np
-    >>> from baselines.timirec.interest_predictor import InterestPredictor
+    >>> from mgnm_tf.layers import InterestPredictor
     >>> InterestPredictor(9, 8)(np.array([[3, 4, 5], [6, 0, 0]])).shape
     TensorShape([2, 4])
 
