@@ -106,7 +106,7 @@ def test_wrong_arguments(options, message):
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_what_the_normalisation_adds_to_the_variance(normalization):
     """Only vectors whose numbers hardly differ show it."""
-    layer, weights = randomized(normalization=normalization)
+    layer, weights = randomized(CausalTransformer, normalization=normalization)
     weights["key_value/bias"] *= 0.0
     layer.key_value.bias.assign(weights["key_value/bias"])
     items = 1e-3 * ITEMS[:1]
