@@ -24,7 +24,13 @@ from mgnm_tf.utils.validation import unknown_name
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 SHOWS = (
-    *("table", "figure", "levels", "divergences", "lengths", "time", "data"),
+    "table",
+    "figure",
+    "levels",
+    "divergences",
+    "lengths",
+    "time",
+    "data",
 )
 """What a study is for, see `Study`."""
 
