@@ -62,6 +62,7 @@ OF_THE_RUN: dict[str, tuple[type, str]] = {
     "mixed_precision": (bool, "Compute in float16, which pays on GPUs."),
     "jit_compile": (bool, "Compile the training step with XLA."),
     "watch_test": (bool, "Rank the test part after each epoch; only noted."),
+    "refit": (bool, "Then train on validation, too, as many epochs."),
 }
 """What a recipe does not hold."""
 
@@ -72,6 +73,7 @@ _SHOWN = {
     "mixed_precision": False,
     "jit_compile": False,
     "watch_test": False,
+    "refit": False,
 }
 
 # What `train`, `evaluate` and `compare` measure, alike in all.

@@ -57,6 +57,10 @@ class TrainConfig(Training):
         watch_test: whether the test part is ranked after each epoch, too,
             and written to the history; it decides nothing. A model that
             counts has no epochs, and is not watched.
+        refit: whether, when validation has chosen the number of epochs, the
+            model is trained anew for as many on the training and the
+            validation part together; that model is kept. The run without
+            the validation part stands in the folder `choice`.
 
     Raises:
         pydantic.ValidationError: a value is outside its range, or a name is
@@ -78,6 +82,7 @@ class TrainConfig(Training):
     mixed_precision: bool = False
     jit_compile: bool = False
     watch_test: bool = False
+    refit: bool = False
 
     @model_validator(mode="before")
     @classmethod

@@ -15,14 +15,15 @@ def read_history(path: str | os.PathLike) -> list[dict[str, float]]:
         path: the file; one that is not there is an empty history.
 
     Returns:
-        One dict an epoch, from column to value.
+        One dict an epoch, from column to value; without the columns that
+        Keras writes for a validation that was not made ("NA").
     """
     path = Path(path)
     if not path.exists():
         return []
     with open(path, newline="", encoding="utf-8") as file:
         return [
-            {name: float(value) for name, value in row.items()}
+            {name: float(value) for name, value in row.items() if value != "NA"}
             for row in csv.DictReader(file)
         ]
 

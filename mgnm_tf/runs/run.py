@@ -71,7 +71,9 @@ class Run:
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch whose weights were kept, from 1 on."""
+        """The epoch whose weights were kept, from 1 on; the last of a refit."""
+        if self.config.refit:
+            return len(self.history) or None
         values = [row[self.config.monitor] for row in self.history]
         return best_epoch(values, self.config.mode) + 1 if values else None
 

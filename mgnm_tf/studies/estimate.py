@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import replace
 
 import keras
 
@@ -26,7 +27,7 @@ class Estimate:
     Args:
         start: seconds until the first step is compiled.
         epoch: seconds of an epoch with its validation.
-        epochs: the most epochs.
+        epochs: the most epochs, of a refit those of both trainings.
         validation: seconds of the validation in `epoch`. Defaults to 0.
     """
 
@@ -57,6 +58,9 @@ def estimate_run(data: SequenceDataset, config: TrainConfig) -> Estimate:
     Raises:
         UserError: as `mgnm_tf.training.fit.train` would.
     """
+    if config.refit:
+        once = estimate_run(data, config.model_copy(update={"refit": False}))
+        return replace(once, start=2 * once.start, epochs=2 * once.epochs)
     begin = time.perf_counter()
     model = make_model(data, config)
     if isinstance(model, StatisticalRecommender):

@@ -233,7 +233,7 @@ def make_batches(
     data: SequenceDataset,
     config: TrainConfig,
     first_step: int = 0,
-) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
     """Makes the batches that a run trains on and is validated on.
 
     Args:
@@ -244,7 +244,7 @@ def make_batches(
             Defaults to 0.
 
     Returns:
-        Training and validation batches.
+        Training and validation batches; a refit validates nothing.
     """
     common: dict[str, Any] = {
         "max_length": config.max_length,
@@ -263,6 +263,8 @@ def make_batches(
         seed=config.seed,
         first_step=first_step,
     )
+    if config.refit:
+        return training, None
     candidates = _candidates(config.validation_negatives, data)
     batch_size = config.batch_size
     if config.validation_negatives == "all":

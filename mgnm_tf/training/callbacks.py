@@ -97,6 +97,12 @@ class SealedBackup(keras.callbacks.BackupAndRestore):
             return 0, None
         return int(backups[-1].name.removeprefix("epoch-")), backups[-1]
 
+    @classmethod
+    def weights(cls, folder: str | os.PathLike) -> Path:
+        """Returns the file with the weights of the newest backup."""
+        epochs, _ = cls.newest(folder)
+        return Path(folder) / f"epoch-{epochs:05d}" / "latest.weights.h5"
+
     def on_train_begin(self, logs=None):
         shutil.rmtree(self.backup_dir, ignore_errors=True)
         _, backup = self.newest(self.folder)

@@ -13,6 +13,7 @@ from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.runs import run_folder
 from mgnm_tf.runs.run import Run
+from mgnm_tf.training.refit import check_unseen
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import write_json
 
@@ -46,7 +47,8 @@ def evaluate_run(
 
     Raises:
         UserError: `run` is not a run folder, its data are not there, `data`
-            is another data set, or no sample has a negative.
+            is another data set, no sample has a negative, or a refit is to
+            be evaluated on the validation part, which it was trained on.
     """
     run = Path(run)
     made = Run(run)
@@ -54,6 +56,7 @@ def evaluate_run(
     data = same_data(run, data, made.environment["data"])
     if protocol is None:
         protocol = Protocol(max_length=config.max_length, k=config.k)
+    check_unseen(config, protocol, str(run))
     protocol = followed(protocol, data)
     model = made.load_model()
     folder = run if replace else evaluation_folder(run, protocol)

@@ -1,9 +1,7 @@
 """Training of one model into a run folder."""
 
 import logging
-import math
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -16,8 +14,6 @@ import keras
 
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.pipeline import make_dataset
-from mgnm_tf.data.pipeline import num_batches
-from mgnm_tf.errors import DivergedError
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.statistical import StatisticalRecommender
@@ -26,30 +22,20 @@ from mgnm_tf.runs import run_folder
 from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.runs.config import configure
 from mgnm_tf.runs.environment import describe_environment
-from mgnm_tf.runs.history import best_epoch
-from mgnm_tf.runs.history import cut_history
-from mgnm_tf.runs.history import read_history
-from mgnm_tf.training.build import compile_model
+from mgnm_tf.runs.run import Run
 from mgnm_tf.training.build import count_parameters
-from mgnm_tf.training.build import make_batches
 from mgnm_tf.training.build import make_model
-from mgnm_tf.training.build import steps_of
-from mgnm_tf.training.callbacks import BestWeights
-from mgnm_tf.training.callbacks import ResumedEarlyStopping
-from mgnm_tf.training.callbacks import RoomForWeights
-from mgnm_tf.training.callbacks import SealedBackup
-from mgnm_tf.training.callbacks import SeedPerEpoch
-from mgnm_tf.training.callbacks import Timing
-from mgnm_tf.training.callbacks import ValidationProgress
 from mgnm_tf.training.callbacks import saved_size
 from mgnm_tf.training.callbacks import timing
 from mgnm_tf.training.evaluate_run import write_evaluation
+from mgnm_tf.training.gradient import fit_epochs
+from mgnm_tf.training.gradient import fit_with_validation
 from mgnm_tf.training.memory import peak_memory
 from mgnm_tf.training.memory import reset_peak_memory
+from mgnm_tf.training.refit import check_unseen
+from mgnm_tf.training.refit import with_validation
 from mgnm_tf.training.stages import check_first_stage
 from mgnm_tf.training.stages import stages_of
-from mgnm_tf.training.stages import start_from
-from mgnm_tf.training.stages import start_of
 from mgnm_tf.training.track import check_tracker
 from mgnm_tf.training.track import tracking
 from mgnm_tf.training.watch_test import WatchTest
@@ -102,27 +88,35 @@ def train(
     Raises:
         UserError: `out` exists, cannot be written or is being written by
             another process, an unfinished run there differs, a name is
-            unknown, the package of a tracker is not installed, or the
-            training diverges.
+            unknown, the package of a tracker is not installed, the training
+            diverges, or a refit is to be evaluated on the validation part.
     """
     check_tracker(track)
     config = configure(recipe, options=options, **settings)
     if protocol is None:
         protocol = Protocol(max_length=config.max_length, k=config.k)
+    check_unseen(config, protocol, str(out))
     path = None
     if not isinstance(data, SequenceDataset):
         path = str(Path(data).absolute())
         data = SequenceDataset.load(data)
     run_folder.check_free(out)
+    trained = with_validation(data) if config.refit else data
     stages = stages_of(config)
     reset_peak_memory()
     keras.utils.set_random_seed(config.seed)
     with _precision(config):
-        model = make_model(data, config)
-        _check_stage(model, data, config, stages)
+        model = make_model(trained, config)
+        _check_stage(model, trained, config, stages)
         environment = describe_environment(data, path, count_parameters(model))
         with run_folder.open_run(out, config, environment) as folder:
             logger.info("Device: %s", environment["device"])
+            counts = isinstance(model, StatisticalRecommender)
+            epochs = None
+            if config.refit and not counts:
+                epochs = _choose_epochs(
+                    path or data, config, folder, verbose, track, protocol
+                )
             if stages:
                 _train_stage(
                     path or data,
@@ -133,14 +127,17 @@ def train(
                     protocol.part,
                 )
             with tracking(track, folder, config, environment) as tracker:
-                if isinstance(model, StatisticalRecommender):
-                    _fit_statistical(model, data, config, folder, verbose)
+                if counts:
+                    _fit_statistical(model, trained, config, folder, verbose)
                 else:
                     further = [*callbacks, *tracker.callbacks]
                     watch = [WatchTest(data, protocol)] * config.watch_test
-                    _fit_by_gradient(
-                        model, data, config, folder, verbose, further, watch
-                    )
+                    task = (model, trained, config, folder)
+                    how = (verbose, further, watch)
+                    if epochs is None:
+                        fit_with_validation(*task, *how)
+                    else:
+                        fit_epochs(*task, epochs, *how)
                 reserve(folder, saved_size(model))
                 model.save(folder / run_folder.MODEL)
                 metrics = write_evaluation(
@@ -194,6 +191,32 @@ def _train_stage(
     keras.utils.set_random_seed(stage.seed)
 
 
+def _choose_epochs(
+    data: SequenceDataset | str,
+    config: TrainConfig,
+    folder: Path,
+    verbose: int,
+    track: str | None,
+    protocol: Protocol,
+) -> int:
+    """Returns how many epochs validation chooses, by a run in the folder."""
+    choice = folder / run_folder.CHOICE
+    if not choice.exists():
+        logger.info("A run without the validation part chooses the epoch.")
+        train(
+            data,
+            config.model_copy(update={"refit": False}),
+            choice,
+            protocol=protocol,
+            verbose=verbose,
+            track=track,
+        )
+    keras.utils.set_random_seed(config.seed)
+    epochs = Run(choice).best_epoch
+    logger.info("Now %d epochs on training and validation part.", epochs)
+    return epochs
+
+
 def _note_memory(path: Path) -> None:
     """Adds the peak since the start, or since it was resumed, in MiB."""
     write_json(path, {**read_json(path), "peak_memory": peak_memory()})
@@ -237,123 +260,3 @@ def _fit_statistical(
         "steady_seconds": seconds,
     }
     write_json(folder / run_folder.TIMING, timing([entry]))
-
-
-def _fit_by_gradient(
-    model: SequentialRecommender,
-    data: SequenceDataset,
-    config: TrainConfig,
-    folder: Path,
-    verbose: int,
-    callbacks: Sequence[keras.callbacks.Callback],
-    watch: Sequence[keras.callbacks.Callback],
-) -> None:
-    """Trains by gradients, from the last whole epoch on; sets best weights."""
-    backup = folder / run_folder.BACKUP
-    backup.mkdir(exist_ok=True)
-    epoch, _ = SealedBackup.newest(backup)
-    history = folder / run_folder.HISTORY
-    cut_history(history, epoch)
-    BestWeights.cut(backup, epoch)
-    values = [row[config.monitor] for row in read_history(history)]
-    if start := start_of(config, folder):
-        start_from(model, start)
-    compile_model(model, data, config)
-    if not _is_finished(values, config):
-        if epoch:
-            logger.info("Continuing after epoch %d.", epoch)
-        _fit(model, data, config, folder, values, verbose, callbacks, watch)
-        _check_converged(folder, config)
-        values = [row[config.monitor] for row in read_history(history)]
-    epoch = best_epoch(values, config.mode)
-    model.load_weights(BestWeights.path(backup, epoch))
-    logger.info(
-        "Best epoch: %d of %d, %s %.4f.",
-        epoch + 1,
-        len(values),
-        config.monitor,
-        values[epoch],
-    )
-
-
-def _fit(
-    model: SequentialRecommender,
-    data: SequenceDataset,
-    config: TrainConfig,
-    folder: Path,
-    values: list[float],
-    verbose: int,
-    callbacks: Sequence[keras.callbacks.Callback],
-    watch: Sequence[keras.callbacks.Callback],
-) -> None:
-    """Runs `model.fit` from epoch `len(values)` on."""
-    batches = num_batches(data, "train", batch_size=config.batch_size)
-    _, steps = steps_of(batches, config.steps_per_execution)
-    training, validation = make_batches(
-        model, data, config, first_step=len(values) * steps
-    )
-    model.fit(
-        training,
-        epochs=config.epochs,
-        steps_per_epoch=steps,
-        validation_data=validation,
-        shuffle=False,
-        verbose=verbose,
-        callbacks=[
-            *([ValidationProgress()] if verbose else []),
-            *callbacks,
-            *_own_callbacks(
-                config,
-                folder,
-                values,
-                len(data.positions("train")) / batches,
-                watch,
-            ),
-        ],
-    )
-
-
-def _own_callbacks(
-    config: TrainConfig,
-    folder: Path,
-    values: list[float],
-    positives_per_step: float,
-    watch: Sequence[keras.callbacks.Callback],
-) -> list[keras.callbacks.Callback]:
-    """Returns the callbacks of a run; their order is that of their writes."""
-    backup = folder / run_folder.BACKUP
-    monitored = (values, config.monitor, config.mode)
-    return [
-        SeedPerEpoch(),
-        RoomForWeights(backup),
-        keras.callbacks.TerminateOnNaN(),
-        ResumedEarlyStopping(*monitored, config.patience),
-        Timing(folder / run_folder.TIMING, len(values), positives_per_step),
-        *watch,  # After the clock, and before the history.
-        keras.callbacks.CSVLogger(
-            str(folder / run_folder.HISTORY), append=True
-        ),
-        BestWeights(backup, *monitored),
-        SealedBackup(backup),
-    ]
-
-
-def _is_finished(values: list[float], config: TrainConfig) -> bool:
-    """Whether the run ended already, by its epochs or by its patience."""
-    if not values:
-        return False
-    waited = len(values) - 1 - best_epoch(values, config.mode)
-    return len(values) >= config.epochs or waited >= max(config.patience, 1)
-
-
-def _check_converged(folder: Path, config: TrainConfig) -> None:
-    """Ends a diverged run, and clears it away for another attempt."""
-    rows: list[dict[str, Any]] = read_history(folder / run_folder.HISTORY)
-    if math.isfinite(rows[-1]["loss"]):
-        return
-    shutil.rmtree(folder)
-    raise DivergedError(
-        f"The training of {config.model} diverged in epoch {len(rows)}: the "
-        f"loss is {rows[-1]['loss']}. Try a learning rate below "
-        f"{config.optimizer.learning_rate:g}."
-    )

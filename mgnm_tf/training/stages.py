@@ -21,8 +21,9 @@ def stages_of(config: TrainConfig) -> list[TrainConfig]:
     """Returns the stages that come before a run, the nearest one first.
 
     A stage has the seed, the cut-offs, the history length and the precision
-    of the run, and the options of its model that make the layers which this
-    takes over (`options_of_first_stage`); the rest is that of its own recipe.
+    of the run, is a refit where that is one, and has the options of its
+    model that make the layers which are taken over
+    (`options_of_first_stage`); the rest is that of its own recipe.
 
     Args:
         config: the configuration of the run.
@@ -46,6 +47,7 @@ def stages_of(config: TrainConfig) -> list[TrainConfig]:
             max_length=config.max_length,
             mixed_precision=config.mixed_precision,
             jit_compile=config.jit_compile,
+            refit=config.refit,
         )
         labels.append(config.after)
         if config.after in labels[:-1] or len(labels) > _MOST_STAGES:

@@ -11,6 +11,7 @@ from mgnm_tf.runs import run_folder
 from mgnm_tf.runs.config import configure
 from mgnm_tf.runs.run import Run
 from mgnm_tf.training import fit
+from mgnm_tf.training import gradient
 from mgnm_tf.training.stages import stages_of
 from tests.models.test_mgnm import FEATURES
 from tests.models.test_mgnm import ITEMS
@@ -228,13 +229,13 @@ def test_the_part_has_a_first_stage_with_its_options():
 
 def test_the_second_stage_starts_from_the_first(tmp_path, monkeypatch):
     starts = []
-    original = fit._fit
+    original = gradient._fit
 
     def by_epochs(model, *rest):
         starts.append({w.path: np.asarray(w) for w in model.weights})
         return original(model, *rest)
 
-    monkeypatch.setattr(fit, "_fit", by_epochs)
+    monkeypatch.setattr(gradient, "_fit", by_epochs)
     config = configure(
         "mgnm+target_distillation",
         options={"embedding_dim": 4, "num_interests": 2},

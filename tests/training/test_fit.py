@@ -117,7 +117,7 @@ def kill_in_best_weights(monkeypatch, epoch):
             raise Killed
         keras.callbacks.ModelCheckpoint.on_epoch_end(self, now, logs)
 
-    monkeypatch.setattr(fit.BestWeights, "on_epoch_end", on_epoch_end)
+    monkeypatch.setattr(own_callbacks.BestWeights, "on_epoch_end", on_epoch_end)
 
 
 def kill_in_backup(monkeypatch, epoch):
@@ -130,7 +130,7 @@ def kill_in_backup(monkeypatch, epoch):
             raise Killed
 
     original = keras.callbacks.BackupAndRestore._save_model
-    monkeypatch.setattr(fit.SealedBackup, "_save_model", save_model)
+    monkeypatch.setattr(own_callbacks.SealedBackup, "_save_model", save_model)
 
 
 def fill_the_disk(monkeypatch, epoch):
@@ -140,7 +140,7 @@ def fill_the_disk(monkeypatch, epoch):
         original(self)
 
     original = keras.callbacks.BackupAndRestore._save_model
-    monkeypatch.setattr(fit.SealedBackup, "_save_model", save_model)
+    monkeypatch.setattr(own_callbacks.SealedBackup, "_save_model", save_model)
 
 
 def leave_no_room(monkeypatch, epoch):
@@ -148,7 +148,9 @@ def leave_no_room(monkeypatch, epoch):
         if number == epoch:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(fit.RoomForWeights, "on_epoch_end", on_epoch_end)
+    monkeypatch.setattr(
+        own_callbacks.RoomForWeights, "on_epoch_end", on_epoch_end
+    )
 
 
 def kill_after_backup(monkeypatch, epoch):

@@ -14,6 +14,7 @@ from mgnm_tf.runs import run_folder
 from mgnm_tf.runs.config import configure
 from mgnm_tf.runs.run import Run
 from mgnm_tf.training import fit
+from mgnm_tf.training import gradient
 from mgnm_tf.training.stages import stages_of
 from tests.training.worlds import small_data
 
@@ -94,14 +95,14 @@ def test_a_stage_is_an_ordinary_run_whose_best_weights_are_the_start(
     starts = []
 
     def by_gradient(model, data, config, folder, *rest):
-        path = fit.start_of(config, folder)
+        path = gradient.start_of(config, folder)
         if path:
-            fit.start_from(model, path)
+            gradient.start_from(model, path)
             starts.append({w.path: np.asarray(w) for w in model.weights})
         return original(model, data, config, folder, *rest)
 
-    original = fit._fit_by_gradient
-    monkeypatch.setattr(fit, "_fit_by_gradient", by_gradient)
+    original = fit.fit_with_validation
+    monkeypatch.setattr(fit, "fit_with_validation", by_gradient)
     out = tmp_path / "run"
     fit.train(small_data(), "gru4rec:third", out, verbose=0, seed=3)
     second = out / run_folder.STAGE
@@ -131,7 +132,7 @@ def test_a_run_that_is_killed_after_its_stage_ends_as_a_whole_one(
     whole, out = tmp_path / "whole", tmp_path / "run"
     fit.train(small_data(), "gru4rec:second", whole, verbose=0)
     with monkeypatch.context() as patch:
-        patch.setattr(fit, "start_from", die)
+        patch.setattr(gradient, "start_from", die)
         with pytest.raises(Killed):
             fit.train(small_data(), "gru4rec:second", out, verbose=0)
     stage_before = run_folder.partial_path(out) / run_folder.STAGE
@@ -170,7 +171,7 @@ def test_a_run_starts_from_any_run(tmp_path):
 def starts_of(monkeypatch):
     """Returns a list that gets each start: weights, steps of the optimizer."""
     starts = []
-    original = fit._fit
+    original = gradient._fit
 
     def by_epochs(model, *rest):
         weights = {w.path: np.asarray(w) for w in model.weights}
@@ -178,7 +179,7 @@ def starts_of(monkeypatch):
         assert int(model.optimizer.iterations) == 0
         return original(model, *rest)
 
-    monkeypatch.setattr(fit, "_fit", by_epochs)
+    monkeypatch.setattr(gradient, "_fit", by_epochs)
     return starts
 
 
@@ -214,9 +215,9 @@ def test_the_best_epoch_is_taken_and_not_the_last(tmp_path, monkeypatch):
             logs["val_ndcg@5"] = next(values)
             seen.append({w.path: np.asarray(w) for w in self.model.weights})
 
-    original = fit._own_callbacks
+    original = gradient._callbacks
     monkeypatch.setattr(
-        fit, "_own_callbacks", lambda *args: [Ranked(), *original(*args)]
+        gradient, "_callbacks", lambda *args: [Ranked(), *original(*args)]
     )
     starts = starts_of(monkeypatch)
     out = tmp_path / "run"
