@@ -275,7 +275,8 @@ class SeqReader:
 
     def __init__(self, arguments):
         with open(f"{arguments.path}/{arguments.dataset}/train.csv") as file:
-            self.count = len(file.readlines()) - 1
+            users = [line.split()[0] for line in file][1:]
+        self.count = len(users) - len(set(users))
 """,
     "helpers/BaseRunner.py": """
 import time
@@ -360,7 +361,7 @@ def test_rechorus_counts_and_finds_how_it_is_fastest(
     checkout, tmp_path, samples
 ):
     (tmp_path / "log").mkdir()
-    (tmp_path / "log" / "train.csv").write_text("user_id\n" + "1\n" * 50)
+    (tmp_path / "log" / "train.csv").write_text("user_id\n" + "1\n" * 51)
     settings = settings_of_rechorus(checkout, tmp_path)
     settings |= {"train_samples": samples, "trial_samples": 30}
     with process.open_peer(
