@@ -103,6 +103,7 @@ class Peer:
         threads = sorted({1, torch.get_num_threads()})
         trials = list(itertools.product(threads, settings["workers"]))
         speeds = []
+        self._train(*trials[0], settings["trial_samples"])  # It warms up.
         for trial in trials:
             count, seconds = self._train(*trial, settings["trial_samples"])
             speeds.append(count / seconds)
