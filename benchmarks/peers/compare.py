@@ -1,40 +1,42 @@
-"""Our models and RecBole's by turns, on the same data, as ratios.
+"""Our models and another library's by turns, on the same data, as ratios.
 
     python -m benchmarks.peers.compare LOG --python PEER/bin/python
 
 See `README.md` beside this file for what is the same and what differs.
 """
 
-import json
-import os
-import subprocess
 import tempfile
-from collections.abc import Iterator
 from collections.abc import Sequence
-from contextlib import contextmanager
+from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import keras
 import numpy as np
-import pandas as pd
 import typer
 
+from benchmarks.__main__ import sentences
 from benchmarks.machine import describe_machine
 from benchmarks.measure import figure
 from benchmarks.measure import seconds_of
-from benchmarks.peers.pairs import EVALUATIONS
-from benchmarks.peers.pairs import NAMES
+from benchmarks.measure import significant
+from benchmarks.peers.log import consistent_log
+from benchmarks.peers.pairs import Case
+from benchmarks.peers.pairs import Library
 from benchmarks.peers.pairs import Pair
-from benchmarks.peers.pairs import make_pair
-from benchmarks.peers.pairs import recbole_options
+from benchmarks.peers.pairs import check_name
+from benchmarks.peers.process import Peer
+from benchmarks.peers.process import open_peer
+from benchmarks.peers.recbole import EVALUATIONS
+from benchmarks.peers.recbole import RECBOLE
+from benchmarks.peers.rechorus import RECHORUS
 from benchmarks.settings import paper_label
 from benchmarks.train import typical_stretch
 from benchmarks.train import widths_of
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.log import read_log
 from mgnm_tf.data.pipeline import make_dataset
-from mgnm_tf.data.splits import split_log
+from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.ranking import RankingModel
 from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.runs.config import configure
@@ -43,168 +45,131 @@ from mgnm_tf.training.build import count_parameters
 from mgnm_tf.training.build import make_batches
 from mgnm_tf.training.build import make_model
 from mgnm_tf.utils.files import write_json
-from mgnm_tf.utils.validation import check_choice
 
-TASKS = ("train", *EVALUATIONS)
+LIBRARIES = {"recbole": RECBOLE, "rechorus": RECHORUS}
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
+@app.command()
 def main(
     log: Annotated[str, typer.Argument(help="The log, a CSV.")],
-    python: Annotated[str, typer.Option(help="Python that has RecBole.")],
-    models: Annotated[str, typer.Option(help="Names.")] = ",".join(NAMES),
+    python: Annotated[
+        str, typer.Option(help="Python of the other library's environment.")
+    ],
+    peer: Annotated[
+        str, typer.Option(help=f"Library: {', '.join(LIBRARIES)}.")
+    ] = "recbole",
+    peer_code: Annotated[
+        str, typer.Option(help="Checkout of the code of ReChorus.")
+    ] = "",
+    models: Annotated[
+        str, typer.Option(help="Names; default: those of the library.")
+    ] = "",
     negatives: Annotated[
         str,
         typer.Option(help="Of a positive; all: softmax over the catalogue."),
     ] = "1,5",
-    tasks: Annotated[str, typer.Option(help="What is measured.")] = ",".join(
-        TASKS
-    ),
+    tasks: Annotated[
+        str, typer.Option(help="What is measured; default: all there is.")
+    ] = "",
     lengths: Annotated[str, typer.Option(help="Longest history.")] = "20",
     width: Annotated[int, typer.Option(help="Of the vectors.")] = 16,
     batch: Annotated[int, typer.Option(help="Positives of a batch.")] = 256,
     rounds: Annotated[int, typer.Option(help="Turns of each side.")] = 5,
+    train_samples: Annotated[
+        int | None,
+        typer.Option(help="Samples that each side trains on in a turn."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="JSON file.")] = None,
 ) -> None:
-    """Measure our models and RecBole's by turns."""
-    rows = []
-    chosen = [check_choice(task, "tasks", TASKS) for task in tasks.split(",")]
-    with tempfile.TemporaryDirectory() as folder:
-        data = write_data(log, Path(folder))
-        for length in map(int, lengths.split(",")):
-            for count in map(_negatives, negatives.split(",")):
-                for name in models.split(","):
-                    pair = make_pair(name, width, length)
-                    options = recbole_options(folder, batch, count, length)
-                    config = configure(
-                        paper_label(pair.ours),
-                        options=pair.options,
-                        objective="softmax" if count == "all" else "bce",
-                        negatives=count,
-                        batch_size=batch,
-                        max_length=length,
-                    )
-                    with open_peer(
-                        python, pair, options, folder, chosen
-                    ) as peer:
-                        ours = Ours(data, config, chosen, pair.our_samples)
-                        result = compare(ours, peer, rounds)
-                    row = {
+    """Measure our models and another library's by turns."""
+    with sentences():
+        library = LIBRARIES[check_name("peer", peer, LIBRARIES)]
+        _check_code(library, peer_code)
+        chosen = _listed(tasks) or library.tasks
+        for task in chosen:
+            check_name("task", task, library.tasks)
+        cases = [
+            Case(width, length, batch, count, chosen)
+            for length in map(int, lengths.split(","))
+            for count in map(_negatives, negatives.split(","))
+        ]
+        rows = []
+        with tempfile.TemporaryDirectory() as folder:
+            plan = []
+            for case in cases:
+                for name in _listed(models) or library.models:
+                    pair = _pair(library, name, case, train_samples)
+                    config = our_config(library, pair, case)
+                    settings = library.settings(pair, case, folder, peer_code)
+                    plan.append((case, pair, config, settings))
+            data = consistent_log(log, Path(folder))
+            library.write(data, Path(folder))
+            for case, pair, config, settings in plan:
+                with open_peer(python, library, settings, folder) as other:
+                    ours = Ours(data, config, chosen, pair.our_samples)
+                    result = compare(ours, other, rounds)
+                sizes = asdict(case)
+                del sizes["tasks"]
+                rows.append(
+                    {
                         "ours": pair.ours,
                         "theirs": pair.theirs,
-                        "length": length,
-                        "negatives": count,
-                        "width": width,
-                        "batch": batch,
+                        "options": pair.peer_options,
+                        **sizes,
                         "items": data.num_items,
                         **result,
                     }
-                    rows.append(row)
-                    typer.echo(markdown(rows[-1:]).splitlines()[-1], err=True)
-    if out is not None:
-        write_json(out, {"machine": describe_machine(), "results": rows})
-    typer.echo(markdown(rows))
+                )
+                text = markdown(rows[-1:], library.name)
+                typer.echo(text.splitlines()[-1], err=True)
+                if out is not None:
+                    report = {"machine": describe_machine(), "results": rows}
+                    write_json(out, report)
+        typer.echo(markdown(rows, library.name))
+
+
+def _check_code(library: Library, code: str) -> None:
+    """Refuses a missing checkout, and one that nothing would read."""
+    if library.needs_code and not code:
+        raise UserError(
+            f"{library.name} is no package: give --peer-code, the folder of a "
+            "checkout, see benchmarks/peers/README.md."
+        )
+    if code and not library.needs_code:
+        raise UserError(
+            f"{library.name} is a package of the environment of --python; "
+            "leave out --peer-code."
+        )
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(text.split(",")) if text else ()
 
 
 def _negatives(text: str) -> int | str:
     return text if text == "all" else int(text)
 
 
-def write_data(log: str, folder: Path) -> SequenceDataset:
-    """Writes the log for RecBole and returns the same data for us.
-
-    What the two treat differently is taken out of the log beforehand, until
-    none is left: held-out events of items that nobody has in training, and
-    users with fewer than 4 events.
-    """
-    path = folder / "log" / "log.inter"
-    path.parent.mkdir()
-    table = folder / "log.csv"
-    data = split_log(read_log(log), "leave_one_out")
-    while True:
-        order = np.arange(len(data.items)) - data.offsets[data.sequences]
-        sizes = np.diff(data.offsets)[data.sequences]
-        events = pd.DataFrame(
-            {
-                "user_id": np.asarray(data.user_ids)[data.sequences - 1],
-                "item_id": np.asarray(data.item_ids)[data.items - 1],
-                # Places instead of times: no ties, and exact in float32.
-                "timestamp": order,
-            }
-        )
-        events = events[sizes >= 4]
-        events.to_csv(table, index=False)
-        data = split_log(read_log(table), "leave_one_out")
-        if len(data.items) == len(sizes):
-            break
-    events.columns = ["user_id:token", "item_id:token", "timestamp:float"]
-    events.to_csv(path, sep="\t", index=False)
-    return data
+def _pair(library: Library, name: str, case: Case, samples: int | None) -> Pair:
+    """Returns a pair, with as many samples in a turn as are asked for."""
+    pair = library.make_pair(name, case)
+    if samples is None:
+        return pair
+    return replace(pair, train_samples=samples, our_samples=samples)
 
 
-class Peer:
-    """RecBole in a process of its own.
-
-    Args:
-        process: `recbole_peer.py`, with pipes to its input and output.
-
-    Attributes:
-        description: what it says of itself.
-    """
-
-    def __init__(self, process: subprocess.Popen):
-        self.process = process
-        self.description = self._answer()
-
-    def measure(self, task: str) -> tuple[int, float]:
-        """Returns samples and seconds of a task."""
-        self.process.stdin.write(f"{task}\n")
-        self.process.stdin.flush()
-        answer = self._answer()
-        return answer["samples"], answer["seconds"]
-
-    def _answer(self) -> dict:
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(
-                "RecBole ended; its error is on the standard error. Its "
-                "environment is described in benchmarks/peers/README.md."
-            )
-        return json.loads(line)
-
-
-@contextmanager
-def open_peer(
-    python: str,
-    pair: Pair,
-    options: dict,
-    folder: str,
-    tasks: Sequence[str] = TASKS,
-) -> Iterator[Peer]:
-    """Starts RecBole with the model of a pair."""
-    settings = {
-        "model": pair.theirs,
-        "options": {**options, **pair.peer_options},
-        "train_samples": pair.train_samples,
-        "tests": {
-            name: test for name, test in EVALUATIONS.items() if name in tasks
-        },
-    }
-    path = Path(folder) / "settings.json"
-    path.write_text(json.dumps(settings), encoding="utf-8")
-    script = Path(__file__).with_name("recbole_peer.py")
-    with subprocess.Popen(
-        [python, str(script), str(path), folder],
-        # Threads that spin while they wait cost it up to nine tenths of its
-        # speed as soon as another process wants a core.
-        env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield Peer(process)
-        finally:
-            process.stdin.close()
+def our_config(library: Library, pair: Pair, case: Case) -> TrainConfig:
+    """Returns how our model of a pair trains."""
+    return configure(
+        paper_label(pair.ours),
+        options=pair.options,
+        objective=library.objective(case.negatives),
+        negatives=case.negatives,
+        batch_size=case.batch,
+        max_length=case.length,
+    )
 
 
 class Ours:
@@ -222,7 +187,7 @@ class Ours:
         self,
         data: SequenceDataset,
         config: TrainConfig,
-        tasks: Sequence[str] = TASKS,
+        tasks: Sequence[str] = RECBOLE.tasks,
         samples: int = 0,
     ):
         self.tasks = tasks
@@ -284,8 +249,20 @@ def compare(ours: Ours, peer: Peer, rounds: int) -> dict:
 
     Returns:
         For each task `ours` and `theirs` in samples a second and `ratio`,
-        that of neighbours in time; the samples and parameters of both.
+        that of neighbours in time; for `train` also `epoch_seconds` of every
+        turn of both, by the samples of an epoch; the samples and parameters
+        of both.
+
+    Raises:
+        UserError: the two do not have the same training samples.
     """
+    counts = {"ours": ours.samples, "theirs": peer.description["samples"]}
+    epochs = [count["train"] for count in counts.values()]
+    if epochs[0] != epochs[1]:
+        raise UserError(
+            f"{peer.name} makes {epochs[1]:,} training samples of this log, "
+            f"not {epochs[0]:,} as here, so speeds cannot be compared."
+        )
     speeds = {task: [] for task in ours.tasks}
     for turn in range(1 + rounds):
         for task in ours.tasks:
@@ -296,10 +273,7 @@ def compare(ours: Ours, peer: Peer, rounds: int) -> dict:
             if turn:  # The first turn compiles.
                 speeds[task].append(pair)
     result = {
-        "samples": {
-            "ours": ours.samples,
-            "theirs": peer.description["samples"],
-        },
+        "samples": counts,
         "parameters": {
             "ours": count_parameters(ours.model),
             "theirs": peer.description["parameters"],
@@ -313,15 +287,27 @@ def compare(ours: Ours, peer: Peer, rounds: int) -> dict:
             "theirs": figure(theirs),
             "ratio": figure(mine / theirs, 3),
         }
+        if task == "train":
+            result[task]["epoch_seconds"] = {
+                side: [significant(epochs[0] / one) for one in values]
+                for side, values in (("ours", mine), ("theirs", theirs))
+            }
     return result
 
 
-def markdown(rows: list[dict]) -> str:
-    """Returns the table of samples a second and ratios."""
-    heads = ["ours", "RecBole", "m", "negatives"]
-    tasks = [task for task in TASKS if task in rows[0]]
+def markdown(rows: list[dict], name: str) -> str:
+    """Returns the table of samples a second, ratios and seconds an epoch.
+
+    Args:
+        rows: results of `compare` with what was compared.
+        name: of the other library.
+    """
+    heads = ["ours", name, "m", "negatives"]
+    tasks = [task for task in RECBOLE.tasks if task in rows[0]]
     for task in tasks:
-        heads += [f"{task}, ours/s", "RecBole/s", "ratio (least to most)"]
+        heads += [f"{task}, ours/s", f"{name}/s", "ratio (least to most)"]
+        if task == "train":
+            heads += ["seconds an epoch: least (all), ours", name]
     lines = [heads, ["---"] * len(heads)]
     for row in rows:
         line = [row["ours"], row["theirs"], row["length"], row["negatives"]]
@@ -333,9 +319,12 @@ def markdown(rows: list[dict]) -> str:
                 f"{ratio['median']:g} ({ratio['least']:g} to "
                 f"{ratio['most']:g})",
             ]
+            for seconds in row[task].get("epoch_seconds", {}).values():
+                turns = ", ".join(f"{one:g}" for one in seconds)
+                line.append(f"{min(seconds):g} ({turns})")
         lines.append(line)
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

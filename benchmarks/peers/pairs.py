@@ -1,19 +1,14 @@
-"""Which of our models stands against which of RecBole's, and how set up."""
+"""What a comparison with another library needs to know of it."""
 
+from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-EVALUATIONS = {
-    "sampled": {
-        "mode": "uni1000",
-        "batches": (4096, 32_768),
-        "records": 128,
-    },
-    "catalogue": {"mode": "full", "batches": (256, 4096), "records": 0},
-}
-"""What RecBole evaluates: its modes; the sizes of batch that it may choose
-from, in pairs of record and candidate for "uni1000", in records for "full";
-how many records are evaluated in a turn, 0 for all."""
+from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.errors import UserError
+from mgnm_tf.utils.validation import unknown_name
 
 
 @dataclass(frozen=True)
@@ -21,11 +16,12 @@ class Pair:
     """One comparison.
 
     Args:
-        ours: the name of our model.
+        ours: the name of our model, or `name:recipe`.
         options: its constructor arguments.
-        theirs: the name of RecBole's model.
+        theirs: the name of the other library's model.
         peer_options: its options.
-        train_samples: how many RecBole trains on in a turn of some seconds.
+        train_samples: how many the other trains on in a turn of some
+            seconds; 0 for an epoch.
         our_samples: how many ours trains on in a turn. Defaults to `0`, an
             epoch.
     """
@@ -38,155 +34,61 @@ class Pair:
     our_samples: int = 0
 
 
-def make_pair(name: str, width: int, length: int) -> Pair:
-    """Returns a comparison.
+@dataclass(frozen=True)
+class Case:
+    """The sizes that both sides of a comparison have in common.
 
     Args:
-        name: one of `NAMES` or `SESSION_NAMES`.
         width: of item vectors and hidden states.
         length: the longest history.
+        batch: positives of a training batch.
+        negatives: negatives of each positive; `"all"` is the softmax over
+            the catalogue.
+        tasks: what is measured.
     """
-    if name == "gru4rec":
-        return Pair(
-            "gru4rec",
-            {"embedding_dim": width, "dropout": 0.3},
-            "GRU4Rec",
-            {
-                "embedding_size": width,
-                "hidden_size": width,
-                "num_layers": 1,
-                "dropout_prob": 0.3,
-            },
-            train_samples=25_600,
-        )
-    if name == "caser":
-        # RecBole has filters of every height up to the length, and one table.
-        return Pair(
-            "caser",
-            {
-                "embedding_dim": width,
-                "window": length,
-                "num_vertical": 4,
-                "num_horizontal": 8,
-                "dropout": 0.4,
-                "tied": True,
-            },
-            "Caser",
-            {
-                "embedding_size": width,
-                "nv": 4,
-                "nh": 8,
-                "dropout_prob": 0.4,
-            },
-            train_samples=1280,
-        )
-    if name == "srgnn":
-        return Pair(
-            "srgnn",
-            {"embedding_dim": width, "num_steps": 1},
-            "SRGNN",
-            {"embedding_size": width, "step": 1},
-            train_samples=10_240,
-            our_samples=40_960,
-        )
-    if name == "narm":
-        return Pair(
-            "narm",
-            {
-                "embedding_dim": width,
-                "hidden_dim": width,
-                "dropout": 0.25,
-                "session_dropout": 0.5,
-            },
-            "NARM",
-            {
-                "embedding_size": width,
-                "hidden_size": width,
-                "n_layers": 1,
-                "dropout_probs": [0.25, 0.5],
-            },
-            train_samples=10_240,
-            our_samples=40_960,
-        )
-    return Pair(
-        "sasrec",
-        {
-            "embedding_dim": width,
-            "num_layers": 2,
-            "num_heads": 2,
-            "dropout": 0.5,
-        },
-        "SASRec",
-        {
-            "hidden_size": width,
-            "inner_size": width,
-            "hidden_act": "relu",
-            "n_layers": 2,
-            "n_heads": 2,
-        },
-        train_samples=25_600,
-    )
+
+    width: int
+    length: int
+    batch: int
+    negatives: int | str
+    tasks: tuple[str, ...] = ("train",)
 
 
-NAMES = ("gru4rec", "caser", "sasrec")
-
-SESSION_NAMES = ("srgnn", "narm")
-"""Models of sessions, whose objective is the softmax over the catalogue."""
-
-
-def recbole_options(
-    folder: str,
-    batch: int,
-    negatives: int | str,
-    length: int,
-    seed: int = 2020,
-) -> dict[str, Any]:
-    """Returns the options of RecBole that do not depend on the model.
+@dataclass(frozen=True)
+class Library:
+    """Another library, whose models train by turns with ours.
 
     Args:
-        folder: where `log/log.inter` stands.
-        batch: positives of a training batch.
-        negatives: negatives of each positive. RecBole repeats the history
-            for each of them and counts the repetitions as its batch. `"all"`
-            is the softmax over the catalogue.
-        length: the longest history.
-        seed: of weights and negatives.
+        name: as it calls itself.
+        script: the file beside this one that is its side, run with
+            `SETTINGS.json FOLDER` by the Python of its environment.
+        models: the names of the pairs that are compared if none are named.
+        tasks: what can be measured.
+        make_pair: makes the pair of a name for a case.
+        write: writes the data into a folder as the library reads them.
+        settings: for a pair, a case, the folder of the data and that of the
+            library's code, what its script reads.
+        objective: our objective for a number of negatives.
+        needs_code: whether it is no package, but a checkout.
     """
-    if negatives == "all":
-        objective = {
-            "loss_type": "CE",
-            "train_batch_size": batch,
-            "train_neg_sample_args": None,
-        }
-    else:
-        objective = {
-            "loss_type": "BPR",
-            "train_batch_size": batch * negatives,
-            "train_neg_sample_args": {
-                "distribution": "uniform",
-                "sample_num": negatives,
-                "alpha": 1.0,
-                "dynamic": False,
-                "candidate_num": 0,
-            },
-        }
-    return {
-        **objective,
-        "data_path": folder,
-        "checkpoint_dir": folder,
-        "use_gpu": False,
-        "show_progress": False,
-        "state": "ERROR",
-        "seed": seed,
-        "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
-        "MAX_ITEM_LIST_LENGTH": length,
-        "eval_args": {
-            "split": {"LS": "valid_and_test"},
-            "group_by": "user",
-            "order": "TO",
-            "mode": "uni1000",
-        },
-        "metrics": ["NDCG", "Hit", "MRR"],
-        "topk": [5],
-        "valid_metric": "NDCG@5",
-    }
+
+    name: str
+    script: str
+    models: tuple[str, ...]
+    tasks: tuple[str, ...]
+    make_pair: Callable[[str, Case], Pair]
+    write: Callable[[SequenceDataset, Path], None]
+    settings: Callable[[Pair, Case, str, str], dict[str, Any]]
+    objective: Callable[[int | str], str]
+    needs_code: bool = False
+
+
+def check_name(kind: str, name: str, known: Iterable[str]) -> str:
+    """Returns a name that the user gave.
+
+    Raises:
+        UserError: it is not known.
+    """
+    if name not in known:
+        raise UserError(unknown_name(kind, name, known))
+    return name

@@ -1,12 +1,15 @@
-"""The loop for processors against the layer of Keras."""
+"""The loops for processors against the layers of Keras."""
 
 import keras
 import numpy as np
 import pytest
 
+from mgnm_tf.layers import InterestPredictor
 from mgnm_tf.layers import SequenceEncoder
+from mgnm_tf.layers.interest import interest_predictor
 from mgnm_tf.layers.sequence import sequence_encoder
 from mgnm_tf.utils.recurrence import bidirectional_lstm
+from mgnm_tf.utils.recurrence import last_gru_state
 
 rng = np.random.default_rng(3)
 LENGTHS = np.array([5, 3, 1, 4])
@@ -112,3 +115,73 @@ def test_cudnn_would_take_the_layers_that_we_make(monkeypatch):
                 part.use_bias,
                 getattr(part, "reset_after", None),
             )
+
+
+def make_gru(dtype=None):
+    layer = keras.layers.GRU(5, dtype=dtype)
+    layer.build((None, None, 6))
+    for weight in layer.weights:
+        weight.assign(rng.normal(size=weight.shape))
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("dtype", "atol"), [("float32", 2e-6), ("float16", 2e-2)]
+)
+def test_last_state_equals_keras(dtype, atol):
+    layer = make_gru(dtype)
+    items = ITEMS.astype(dtype)
+    ours = np.asarray(last_gru_state(layer, items, MASK))
+    assert ours.dtype == dtype
+    theirs = np.asarray(layer(items, mask=MASK))
+    np.testing.assert_allclose(ours, theirs, atol=atol)
+
+
+def test_last_state_does_not_see_padding():
+    layer = make_gru()
+    state = np.asarray(last_gru_state(layer, ITEMS, MASK))
+    items = np.where(MASK[..., None], ITEMS, -7.0).astype("float32")
+    other = np.asarray(last_gru_state(layer, items, MASK))
+    np.testing.assert_array_equal(state, other)
+    short = np.asarray(last_gru_state(layer, ITEMS[1:2, :3], MASK[1:2, :3]))
+    np.testing.assert_allclose(state[1:2], short, atol=1e-6)
+    empty = last_gru_state(layer, ITEMS, np.zeros_like(MASK))
+    assert not np.asarray(empty).any()
+
+
+def test_gradients_of_the_last_state_equal_those_of_keras():
+    tf = pytest.importorskip("tensorflow")
+    layer = make_gru()
+    toward = rng.normal(size=(4, 5)).astype("float32")
+    variables = [weight.value for weight in layer.trainable_weights]
+
+    @tf.function(reduce_retracing=True)
+    def gradients(items, mask, looped):
+        with tf.GradientTape() as tape:
+            tape.watch(items)
+            if looped:
+                states = last_gru_state(layer, items, mask)
+            else:
+                states = layer(items, mask=mask)
+            loss = tf.reduce_sum(states * toward)
+        return tape.gradient(loss, [items, *variables])
+
+    arguments = tf.constant(ITEMS), tf.constant(MASK)
+    ours = gradients(*arguments, looped=True)
+    theirs = gradients(*arguments, looped=False)
+    for left, right in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(left, right, atol=2e-5)
+
+
+def test_the_predictor_gives_the_same_on_an_accelerator(monkeypatch):
+    layer = InterestPredictor(9, 8)
+    history = np.array([[3, 4, 5], [6, 0, 0], [0, 0, 0]])
+    looped = np.asarray(layer(history))
+    monkeypatch.setattr(interest_predictor, "has_accelerator", lambda: True)
+
+    def forbidden(*_):
+        raise AssertionError("the loop is for processors")
+
+    monkeypatch.setattr(interest_predictor, "last_gru_state", forbidden)
+    layered = np.asarray(layer(history))
+    np.testing.assert_allclose(looped, layered, atol=2e-6)

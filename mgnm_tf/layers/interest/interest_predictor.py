@@ -5,11 +5,13 @@ from keras import ops
 
 from mgnm_tf.layers.embedding.row_embedding import RowEmbedding
 from mgnm_tf.serialization import register
+from mgnm_tf.utils.devices import has_accelerator
 from mgnm_tf.utils.initializers import get_initializer
 from mgnm_tf.utils.initializers import uniform_of_width
 from mgnm_tf.utils.masking import never_empty
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.masking import zero_invalid
+from mgnm_tf.utils.recurrence import last_gru_state
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
 
@@ -137,16 +139,18 @@ class InterestPredictor(keras.layers.Layer):
     def call(self, history, training=False):
         history = ops.convert_to_tensor(history)
         valid_mask = valid_positions(history)
-        state = self.gru(
-            self.item_embedding(history),
-            mask=never_empty(valid_mask),
-            training=training,
-        )
-        state = zero_invalid(state, ops.any(valid_mask, axis=-1))
+        state = self._last_state(self.item_embedding(history), valid_mask)
         for layer in self.hidden_layers:
             state = self.dropout_layer(layer(state), training=training)
             state = ops.relu(state)
         return ops.cast(self.output_layer(state), "float32")
+
+    def _last_state(self, items, valid_mask):
+        if not has_accelerator():
+            return last_gru_state(self.gru, items, valid_mask)
+        # As in `SequenceEncoder`, what cuDNN's kernel asks for.
+        state = self.gru(items, mask=never_empty(valid_mask))
+        return zero_invalid(state, ops.any(valid_mask, axis=-1))
 
     def compute_output_shape(self, history_shape):
         return (history_shape[0], self.num_interests)
