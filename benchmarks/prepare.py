@@ -1,5 +1,6 @@
 """Time and memory of `mgnm prepare`, in a process of its own."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -15,6 +16,9 @@ from mgnm_tf.data.dataset import HEADER
 from mgnm_tf.data.prepare import prepare
 from mgnm_tf.data.synthetic import write_world
 
+DUCKDB_MEMORY = "1GB"
+"""The limit of DuckDB where it is measured."""
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -25,7 +29,8 @@ def run(settings: Settings) -> dict[str, dict]:
     prepared already, so nothing is measured.
 
     Returns:
-        `world` and `prepare` -> seconds, rows a second, memory.
+        `world`, `prepare` (in memory) and `prepare_duckdb` (if it is
+        installed, with `DUCKDB_MEMORY`) -> seconds, rows a second, memory.
     """
     if settings.log and (Path(settings.log) / HEADER).is_file():
         return {}
@@ -35,10 +40,13 @@ def run(settings: Settings) -> dict[str, dict]:
             log = str(Path(folder, "log.csv"))
             world = (settings.users, settings.items, settings.events)
             report["world"] = _in_a_process("world", log, *map(str, world))
-        out = str(Path(folder, "data"))
-        report["prepare"] = _in_a_process(
-            "prepare", str(Path(log).absolute()), out, settings.split
-        )
+        log, split = str(Path(log).absolute()), settings.split
+        engines = {"prepare": "in_memory"}
+        if importlib.util.find_spec("duckdb") is not None:
+            engines["prepare_duckdb"] = "duckdb"
+        for name, engine in engines.items():
+            out = str(Path(folder, name))
+            report[name] = _in_a_process("prepare", log, out, split, engine)
     return report
 
 
@@ -64,10 +72,13 @@ def main(step: str, log: str, *arguments: str) -> None:
             lambda: write_world(log, users, items, num_events=events, seed=0)
         )
     else:
-        out, split = arguments
+        out, split, engine = arguments
+        memory = DUCKDB_MEMORY if engine == "duckdb" else None
         made = []
         seconds = seconds_of(
-            lambda: made.append(prepare(log, out, split=split))
+            lambda: made.append(
+                prepare(log, out, split=split, engine=engine, memory=memory)
+            )
         )
         rows = len(made[0].items)
     result = {

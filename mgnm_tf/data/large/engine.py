@@ -44,7 +44,6 @@ from mgnm_tf.data.splits import read_method
 from mgnm_tf.data.splits import read_shares
 from mgnm_tf.data.splits import words_of
 from mgnm_tf.errors import UserError
-from mgnm_tf.utils.files import atomic_folder
 from mgnm_tf.version import __version__
 
 
@@ -166,7 +165,7 @@ def prepare_large(
         left = [counts[part] for part in PARTS]
         check_parts(left, where, f"{what}, without new items,")
         progress(f"sorting and writing {counts['events']:,} events to {out}")
-        with atomic_folder(out, overwrite) as folder:
+        with work.target(overwrite) as folder:
             fingerprint = _write(
                 work,
                 folder,

@@ -13,6 +13,7 @@ from typing import Any
 from mgnm_tf.errors import UserError
 from mgnm_tf.utils.disk import disk_error
 from mgnm_tf.utils.files import atomic_write
+from mgnm_tf.utils.files import move_folder
 
 if TYPE_CHECKING:
     import duckdb
@@ -149,6 +150,24 @@ class Workspace:
             relation = self.database.sql(sql)
             yield from relation.to_arrow_reader(_BATCH_ROWS)
         self.run_sql("SET preserve_insertion_order = false")
+
+    @contextmanager
+    def target(self, overwrite: bool) -> Iterator[Path]:
+        """Gives a folder to write into that becomes `out` at the end.
+
+        It is inside the folder of the database, so that one that was left
+        half-written goes with it.
+
+        Args:
+            overwrite: whether a folder at `out` is replaced.
+        """
+        folder = self.folder / "data"
+        self._doing = "writing"
+        with self.told():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            yield folder
+            move_folder(folder, self.out, overwrite)
 
     @contextmanager
     def table_of(self, name: str, table: "pa.Table") -> Iterator[None]:

@@ -66,7 +66,7 @@ def both(source, tmp_path, **options):
         ("log.csv", {"split": "last_share=0.2", "training_share": "1/3"}),
         ("log.csv", {"split": "last_days=7", "sessions_by_gap": "8h"}),
         ("log.csv", {"filters": FILTERS}),
-        ("log.csv", {"min_user": 30, "min_item": 30}),
+        ("log.csv", {"min_user": 28, "min_item": 20}),
         ("log.csv", GIVEN),
         ("two.csv", {**GIVEN, "training_share": "1/3"}),
     ],
