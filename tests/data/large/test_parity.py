@@ -90,7 +90,7 @@ TIMES = {
 def test_times_are_read_alike(kind, tmp_path):
     texts = TIMES[kind] or [str(n) for n in range(12)]
     rows = [
-        f"u{user},i{n},{texts[n % len(texts)]}"
+        f"u{user},i{(n + user) % 12},{texts[n % len(texts)]}"
         for user in range(9)
         for n in range(12)
     ]
