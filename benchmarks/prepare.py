@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from time import process_time
 
 from benchmarks.measure import seconds_of
 from benchmarks.measure import significant
@@ -30,7 +31,8 @@ def run(settings: Settings) -> dict[str, dict]:
 
     Returns:
         `world`, `prepare` (in memory) and `prepare_duckdb` (if it is
-        installed, with `DUCKDB_MEMORY`) -> seconds, rows a second, memory.
+        installed, with `DUCKDB_MEMORY`) -> seconds, CPU seconds of the whole process, rows a
+        second, memory.
     """
     if settings.log and (Path(settings.log) / HEADER).is_file():
         return {}
@@ -83,6 +85,7 @@ def main(step: str, log: str, *arguments: str) -> None:
         rows = len(made[0].items)
     result = {
         "seconds": significant(seconds),
+        "cpu_seconds": significant(process_time()),
         "rows_per_second": significant(rows / seconds),
         "peak_memory_mib": round(peak_resident()),
     }
