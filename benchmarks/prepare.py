@@ -31,8 +31,8 @@ def run(settings: Settings) -> dict[str, dict]:
 
     Returns:
         `world`, `prepare` (in memory) and `prepare_duckdb` (if it is
-        installed, with `DUCKDB_MEMORY`) -> seconds, CPU seconds of the whole process, rows a
-        second, memory.
+        installed, with `DUCKDB_MEMORY`) -> seconds, CPU seconds of the whole
+        process, rows a second, memory.
     """
     if settings.log and (Path(settings.log) / HEADER).is_file():
         return {}

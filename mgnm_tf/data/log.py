@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -179,24 +180,27 @@ def read_log(
     if isinstance(source, pd.DataFrame):
         where = "the table"
         table = table_of_frame(source, [*ids, *numbers])
-        files, rows = [], []
+        files: list[Path] = []
+        rows: list[int] = []
     else:
         where = describe(source)
         files = find_files(source)
         table, rows = read_files(
             files, ids, numbers, separator, column_names, quotes
         )
-    columns = {
-        "user_column": user_column,
-        "item_column": item_column,
-        "time_column": time_column,
-        "rating_column": rating_column,
-        "category_column": category_column,
-        "split_column": split_column,
-        "milliseconds_column": milliseconds_column,
-    }
     with rows_of_files(files, rows):
-        return _log_of_table(table, where, time_unit, **columns)
+        return _log_of_table(
+            table,
+            where,
+            time_unit,
+            user_column=user_column,
+            item_column=item_column,
+            time_column=time_column,
+            rating_column=rating_column,
+            category_column=category_column,
+            split_column=split_column,
+            milliseconds_column=milliseconds_column,
+        )
 
 
 def _log_of_table(
