@@ -123,7 +123,13 @@ setup(
         "wandb": ["wandb>=0.19"],
         # TensorFlow 2.21 no longer brings it; Keras's callback needs it.
         "tensorboard": ["tensorboard>=2.18"],
+        # DuckDB of this version needs Python 3.11.
+        "large": [
+            "duckdb>=2; python_version >= '3.11'",
+            "universal-pathlib>=0.2",
+        ],
         "dev": [
+            "duckdb>=2; python_version >= '3.11'",
             "faiss-cpu>=1.8",
             "hypothesis>=6.100",
             "ir-measures>=0.4",
@@ -136,6 +142,7 @@ setup(
             "scikit-learn>=1.4",
             "setuptools>=70",
             "tensorboard>=2.18",
+            "universal-pathlib>=0.2",
             "wheel",
         ],
     },

@@ -1,11 +1,13 @@
 """Time and memory of `mgnm prepare`, in a process of its own."""
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from time import process_time
 
 from benchmarks.measure import seconds_of
 from benchmarks.measure import significant
@@ -14,6 +16,9 @@ from benchmarks.settings import Settings
 from mgnm_tf.data.dataset import HEADER
 from mgnm_tf.data.prepare import prepare
 from mgnm_tf.data.synthetic import write_world
+
+DUCKDB_MEMORY = "1GB"
+"""The limit of DuckDB where it is measured."""
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,7 +30,9 @@ def run(settings: Settings) -> dict[str, dict]:
     prepared already, so nothing is measured.
 
     Returns:
-        `world` and `prepare` -> seconds, rows a second, memory.
+        `world`, `prepare` (in memory) and `prepare_duckdb` (if it is
+        installed, with `DUCKDB_MEMORY`) -> seconds, CPU seconds of the whole
+        process, rows a second, memory.
     """
     if settings.log and (Path(settings.log) / HEADER).is_file():
         return {}
@@ -35,10 +42,13 @@ def run(settings: Settings) -> dict[str, dict]:
             log = str(Path(folder, "log.csv"))
             world = (settings.users, settings.items, settings.events)
             report["world"] = _in_a_process("world", log, *map(str, world))
-        out = str(Path(folder, "data"))
-        report["prepare"] = _in_a_process(
-            "prepare", str(Path(log).absolute()), out, settings.split
-        )
+        log, split = str(Path(log).absolute()), settings.split
+        engines = {"prepare": "in_memory"}
+        if importlib.util.find_spec("duckdb") is not None:
+            engines["prepare_duckdb"] = "duckdb"
+        for name, engine in engines.items():
+            out = str(Path(folder, name))
+            report[name] = _in_a_process("prepare", log, out, split, engine)
     return report
 
 
@@ -64,14 +74,18 @@ def main(step: str, log: str, *arguments: str) -> None:
             lambda: write_world(log, users, items, num_events=events, seed=0)
         )
     else:
-        out, split = arguments
+        out, split, engine = arguments
+        memory = DUCKDB_MEMORY if engine == "duckdb" else None
         made = []
         seconds = seconds_of(
-            lambda: made.append(prepare(log, out, split=split))
+            lambda: made.append(
+                prepare(log, out, split=split, engine=engine, memory=memory)
+            )
         )
         rows = len(made[0].items)
     result = {
         "seconds": significant(seconds),
+        "cpu_seconds": significant(process_time()),
         "rows_per_second": significant(rows / seconds),
         "peak_memory_mib": round(peak_resident()),
     }

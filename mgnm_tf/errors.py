@@ -28,6 +28,20 @@ class MissingColumnError(DataError):
         self.found = found
 
 
+class RowError(DataError):
+    """A row of a log cannot be used.
+
+    Args:
+        where: the file, or what else the rows are of.
+        row: the row in it, from 0; the message counts from 1.
+        said: what stands after the number of the row.
+    """
+
+    def __init__(self, where: str, row: int, said: str):
+        super().__init__(f"{where}, row {row + 1}{said}")
+        self.where, self.row, self.said = where, row, said
+
+
 class OutputExistsError(UserError, FileExistsError):
     """The place to write to is taken."""
 

@@ -162,6 +162,8 @@ def test_prepare_hands_its_options_on(folder, monkeypatch):
         "split": "last_days=7",
         "training_share": "1/4",
         "name": "mine",
+        "engine": "duckdb",
+        "memory": "4GB",
     }
     flags = []
     for name, value in choices.items():
@@ -195,6 +197,11 @@ def test_prepare_hands_its_options_on(folder, monkeypatch):
         (["LOG", "--filter", "top_item=3"], "Did you mean 'top_items'"),
         (["planted", "--filter", "no_repeats"], "--filter is decided by the"),
         (["LOG", "--min-user", "0"], "min_user"),
+        (["LOG", "--engine", "duckbd"], "Did you mean 'duckdb'"),
+        (["LOG", "--memory", "4GB"], "a limit of the engine 'duckdb'"),
+        (["LOG", "--engine", "duckdb", "--memory", "4 potatoes"], "4 potatoes"),
+        (["planted", "--engine", "duckdb"], "--engine is decided by the"),
+        (["no such/*.csv"], "no such/*.csv fits no file"),
         (["LOG", "--rating-above", "3"], "rating"),
     ],
 )

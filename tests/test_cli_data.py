@@ -79,6 +79,24 @@ def test_a_column_of_sessions_is_that_of_the_user(plays, tmp_path):
     assert sorted(users) == sorted(f"u{n}" for n in range(20))
 
 
+def test_several_files(plays, tmp_path):
+    head, *lines = plays.read_text().splitlines()
+    parts = []
+    for part in range(2):
+        parts.append(tmp_path / f"part-{part}.csv")
+        rows = lines[60 * part : 60 * part + 60]
+        parts[-1].write_text("\n".join([head, *rows]))
+    pattern = tmp_path / "part-*.csv"
+    for n, sources in enumerate(([plays], parts, [pattern])):
+        result = prepare(*sources, "--out", tmp_path / f"out{n}")
+        assert result.exit_code == 0, result.output
+    fingerprints = [
+        json.loads((path / "dataset.json").read_text())["fingerprint"]
+        for path in tmp_path.glob("out?")
+    ]
+    assert len(fingerprints) == 3 and len(set(fingerprints)) == 1
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

@@ -63,6 +63,7 @@ NO_TENSORFLOW = {"layers", "models", "losses", "metrics", "baselines", "report"}
 KERAS_ALONE = {"layers", "losses", "metrics"}
 TENSORFLOW_IN_DATA = {
     "mgnm_tf/data/batch_builder.py",
+    "mgnm_tf/data/mapped_tensor.py",
     "mgnm_tf/data/pipeline.py",
     "mgnm_tf/data/negatives.py",
 }

@@ -19,9 +19,10 @@ from mgnm_tf.utils.validation import unknown_name
 def prepare(
     context: typer.Context,
     source: Annotated[
-        str,
+        list[str],
         typer.Argument(
-            help="CSV, TSV or Parquet file, or a name from `mgnm datasets`."
+            help="CSV, TSV or Parquet files, a folder or a pattern of them, "
+            "an address as s3://bucket/folder; or a name from `mgnm datasets`."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Data folder to make.")],
@@ -124,19 +125,34 @@ def prepare(
         bool,
         typer.Option("--overwrite", help="Replace a data folder at --out."),
     ] = False,
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="in_memory, duckdb for logs that memory does not hold, or "
+            "auto, by their size; the result is the same."
+        ),
+    ] = "auto",
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            help="With --engine duckdb: memory of DuckDB, for example 4GB.",
+            show_default="half of the machine's",
+        ),
+    ] = None,
 ) -> None:
     """Read, filter and split a log, or fetch a known data set."""
     from mgnm_tf.data import account
     from mgnm_tf.data import prepare as preparation
     from mgnm_tf.data import recipe
+    from mgnm_tf.data.source_files import names_files
 
     how = {"overwrite": overwrite, "progress": notes.print}
-    if Path(source).exists():
+    if len(source) > 1 or names_files(source[0]):
         if file is not None:
             raise UserError("--file goes with a recipe, not with a file.")
         with values_of_the_user():
             data = preparation.prepare(
-                source,
+                source[0] if len(source) == 1 else source,
                 out,
                 user_column=user_column,
                 item_column=item_column,
@@ -157,15 +173,17 @@ def prepare(
                 ratios=read_numbers(ratios, float, "--ratios"),
                 training_share=training_share,
                 name=name,
+                engine=engine,
+                memory=memory,
                 **how,
             )
     else:
-        names = recipe.recipe_names()
-        if source not in names:
-            sentence = unknown_name("data set", source, names)
-            raise UserError(f"There is no file {source}. {sentence}")
-        _refuse_options_of_recipe(context, source)
-        data = recipe.prepare_recipe(source, out, file=file, **how)
+        wanted, names = source[0], recipe.recipe_names()
+        if wanted not in names:
+            sentence = unknown_name("data set", wanted, names)
+            raise UserError(f"There is no file {wanted}. {sentence}")
+        _refuse_options_of_recipe(context, wanted)
+        data = recipe.prepare_recipe(wanted, out, file=file, **how)
     counts = [
         f"{len(data.positions(part)):,} {part}"
         for part in ("train", "validation", "test")

@@ -1,12 +1,12 @@
 """What became of the rows of a log, and how far its order can be trusted."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.log import InteractionLog
 from mgnm_tf.data.times import days_of
 from mgnm_tf.errors import DataError
 
@@ -23,14 +23,11 @@ _REASONS = {
 }
 
 
-def account_of(
-    rows: int, log: InteractionLog, data: SequenceDataset
-) -> dict[str, Any]:
+def account_of(rows: int, data: SequenceDataset) -> dict[str, Any]:
     """Accounts for every row of a log.
 
     Args:
         rows: the number of rows that were read.
-        log: the log that was split.
         data: the data set that was made of it.
 
     Returns:
@@ -43,21 +40,48 @@ def account_of(
     Raises:
         DataError: the rows read are not those kept and dropped together.
     """
+    ends = None
+    if data.has_times:
+        ends = int(data.times.min()), int(data.times.max())
+    return account_for(
+        rows, len(data.items), data.metadata, ends, data.time_unit
+    )
+
+
+def account_for(
+    rows: int,
+    kept: int,
+    metadata: dict[str, Any],
+    ends: tuple[int, int] | None,
+    time_unit: str,
+) -> dict[str, Any]:
+    """Accounts for every row as `account_of` does.
+
+    Args:
+        rows: the number of rows that were read.
+        kept: the number of events of the data set.
+        metadata: its metadata.
+        ends: the first and the last time, or `None` if there are only
+            positions.
+        time_unit: the unit of the times.
+
+    Raises:
+        DataError: see `account_of`.
+    """
     dropped: dict[str, int] = {}
-    for step in data.metadata["filters"]:
+    for step in metadata["filters"]:
         name = step["filter"]
         dropped[name] = dropped.get(name, 0) + step["dropped_events"]
-    dropped["cold_items"] = sum(data.metadata["cold_item_events"].values())
-    kept = len(data.items)
+    dropped["cold_items"] = sum(metadata["cold_item_events"].values())
     if rows != kept + sum(dropped.values()):
         raise DataError(
-            f"{log.source}: {rows:,} rows were read, but {kept:,} kept and "
-            f"{sum(dropped.values()):,} dropped. This is a fault of mgnm_tf; "
-            "please report it."
+            f"{metadata['source']}: {rows:,} rows were read, but {kept:,} kept "
+            f"and {sum(dropped.values()):,} dropped. This is a fault of "
+            "mgnm_tf; please report it."
         )
     account = {"read": rows, "kept": kept, "dropped": dropped}
-    if data.has_times:
-        first, last = days_of(data.times, data.time_unit)
+    if ends is not None:
+        first, last = days_of(np.array(ends), time_unit)
         account |= {"first_day": first, "last_day": last}
     return account
 
@@ -73,15 +97,28 @@ def count_ties(data: SequenceDataset) -> dict[str, dict[str, int]]:
         `tied`: they have the time of the event before them, so their order
         is that of the source.
     """
-    ties = {}
-    for part in PARTS[1:]:
-        targets = data.positions(part)
-        tied = data.times[targets] == data.times[targets - 1]
-        ties[part] = {
-            "records": len(targets),
-            "tied": int(np.count_nonzero(tied)),
-        }
-    return ties
+    records, tied = [], []
+    for part in PARTS:
+        targets = data.positions(part) if part != "train" else np.empty(0, int)
+        equal = data.times[targets] == data.times[targets - 1]
+        records.append(len(targets))
+        tied.append(int(np.count_nonzero(equal)))
+    return count_of_ties(records, tied)
+
+
+def count_of_ties(
+    records: Sequence[int], tied: Sequence[int]
+) -> dict[str, dict[str, int]]:
+    """Puts counts into the form of `count_ties`.
+
+    Args:
+        records: of each of `PARTS`, the events with an earlier event.
+        tied: of these, those with the time of the event before.
+    """
+    counts = zip(PARTS[1:], records[1:], tied[1:], strict=True)
+    return {
+        part: {"records": count, "tied": equal} for part, count, equal in counts
+    }
 
 
 def sentences(metadata: dict[str, Any]) -> list[str]:

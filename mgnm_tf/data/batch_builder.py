@@ -6,6 +6,7 @@ import tensorflow as tf
 from mgnm_tf.data.batch_plan import BatchPlan
 from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.mapped_tensor import tensor_of
 from mgnm_tf.data.negatives import NegativeSampler
 from mgnm_tf.data.negatives import hash_words
 from mgnm_tf.data.times import whole_seconds
@@ -89,12 +90,12 @@ class BatchBuilder:
             self.starts = tf.constant(plan.starts)
             self.sizes = tf.constant(plan.sizes)
             self.widths = tf.constant(plan.widths)
-            self.items = tf.constant(np.asarray(data.items))
-            self.sequences = tf.constant(np.asarray(data.sequences))
-            self.offsets = tf.constant(np.asarray(data.offsets))
+            self.items = tensor_of(data.items)
+            self.sequences = tensor_of(data.sequences)
+            self.offsets = tensor_of(data.offsets)
             if {"history_time", "candidate_time"} & set(features):
-                times = np.asarray(data.times)
-                self.times = tf.constant(whole_seconds(times, data.time_unit))
+                times = whole_seconds(data.times, data.time_unit)
+                self.times = tensor_of(times)
             if {"history_category", "candidate_category"} & set(features):
                 self.categories = tf.constant(np.asarray(data.item_categories))
             if exclude == "user":

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import MissingColumnError
+from mgnm_tf.errors import RowError
 
 
 def check_columns(
@@ -113,10 +114,11 @@ def encode_ids(
     )
     if broken.any():
         code = int(np.argmax(broken))
-        raise DataError(
-            f"{where}, row {_row_of(codes, code)}, column {name!r}: the id "
-            f"{ids[code].as_py()!r} holds a line break, expected an id on "
-            "one line."
+        raise RowError(
+            where,
+            int(np.argmax(codes == code)),
+            f", column {name!r}: the id {ids[code].as_py()!r} holds a line "
+            "break, expected an id on one line.",
         )
     names = ids.to_pylist()
     empty = [
@@ -184,9 +186,10 @@ def _without_empty(codes, names, empty, name, where, optional):
     if not missing.any():
         return codes, names
     if not optional:
-        raise DataError(
-            f"{where}, row {int(np.argmax(missing)) + 1}, column {name!r}: "
-            "the id is empty, expected text."
+        raise RowError(
+            where,
+            int(np.argmax(missing)),
+            f", column {name!r}: the id is empty, expected text.",
         )
     kept = np.setdiff1d(np.arange(len(names)), empty)
     renumber = np.full(len(names) + 1, -1, np.int32)
@@ -194,15 +197,12 @@ def _without_empty(codes, names, empty, name, where, optional):
     return renumber[codes], [names[code] for code in kept]
 
 
-def _row_of(codes: np.ndarray, code: int) -> int:
-    return int(np.argmax(codes == code)) + 1
-
-
 def bad_value(
     where: str, row: int, name: str, value: object, expected: str
-) -> DataError:
+) -> RowError:
     """Returns the error for a value; `row` counts from 0."""
-    return DataError(
-        f"{where}, row {row + 1}, column {name!r}: found {value!s}, expected "
-        f"{expected}."
+    return RowError(
+        where,
+        row,
+        f", column {name!r}: found {value!s}, expected {expected}.",
     )

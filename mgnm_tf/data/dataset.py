@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
@@ -26,12 +28,15 @@ PARTS = ("train", "validation", "test")
 FORMAT = "mgnm_tf data"
 FORMAT_VERSION = 1
 HEADER = "dataset.json"
-_ARRAYS = ("items", "times", "parts", "sequences", "offsets")
-_VOCABULARIES = {
+ARRAYS = ("items", "times", "parts", "sequences", "offsets")
+"""The arrays of every data set, as they are hashed and stored."""
+
+VOCABULARIES = {
     "user_ids": "users.txt",
     "item_ids": "items.txt",
     "category_ids": "categories.txt",
 }
+"""Lists of ids -> their files, as they are hashed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,15 +107,12 @@ class SequenceDataset:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of arrays and vocabularies, 64 hexadecimal digits."""
-        digest = hashlib.sha256(str(self.num_users).encode())
-        for name, array in self._arrays().items():
-            digest.update(f"{name} {array.dtype} {array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-        if self.time_unit != "s":
-            digest.update(f"time_unit {self.time_unit}".encode())
-        for name in _VOCABULARIES:
-            digest.update(_as_lines(getattr(self, name)))
-        return digest.hexdigest()
+        return fingerprint_of(
+            self.num_users,
+            self._arrays(),
+            self.time_unit,
+            (_as_lines(getattr(self, name)) for name in VOCABULARIES),
+        )
 
     @property
     def num_training_events(self) -> int:
@@ -172,19 +174,15 @@ class SequenceDataset:
         with atomic_folder(path, overwrite) as folder:
             for name, array in self._arrays().items():
                 np.save(folder / f"{name}.npy", array, allow_pickle=False)
-            for name, file in _VOCABULARIES.items():
+            for name, file in VOCABULARIES.items():
                 (folder / file).write_bytes(_as_lines(getattr(self, name)))
-            files = sorted(entry.name for entry in folder.iterdir())
-            header = {
-                "format": FORMAT,
-                "format_version": FORMAT_VERSION,
-                "num_users": self.num_users,
-                "time_unit": self.time_unit,
-                "fingerprint": self.fingerprint,
-                "metadata": self.metadata,
-                "sha256": {name: sha256(folder / name) for name in files},
-            }
-            write_json(folder / HEADER, header)
+            write_header(
+                folder,
+                self.num_users,
+                self.time_unit,
+                self.fingerprint,
+                self.metadata,
+            )
 
     @classmethod
     def load(
@@ -213,7 +211,7 @@ class SequenceDataset:
                     f"{path / name} is damaged: its SHA-256 is not the one "
                     f"in {HEADER}; prepare the data again."
                 )
-        names = [*_ARRAYS]
+        names = [*ARRAYS]
         if "item_categories.npy" in header["sha256"]:
             names.append("item_categories")
         arrays: dict[str, Any] = {
@@ -224,7 +222,7 @@ class SequenceDataset:
         }
         lists: dict[str, Any] = {
             name: _read_lines(path / file)
-            for name, file in _VOCABULARIES.items()
+            for name, file in VOCABULARIES.items()
         }
         data = cls(
             **arrays,
@@ -238,10 +236,67 @@ class SequenceDataset:
         return data
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        arrays = {name: getattr(self, name) for name in ARRAYS}
         if self.item_categories is not None:
             arrays["item_categories"] = self.item_categories
         return arrays
+
+
+def fingerprint_of(
+    num_users: int,
+    arrays: Mapping[str, np.ndarray],
+    time_unit: str,
+    vocabularies: Iterable[bytes],
+) -> str:
+    """Returns the fingerprint of a data set, 64 hexadecimal digits.
+
+    Args:
+        num_users: the number of known users.
+        arrays: name -> array, in the order of `ARRAYS`, then
+            `item_categories` if there are categories. Memory-mapped ones are
+            not copied.
+        time_unit: the unit of the times.
+        vocabularies: the bytes of the files of `VOCABULARIES`, in this order
+            and in pieces of any size.
+    """
+    digest = hashlib.sha256(str(num_users).encode())
+    for name, array in arrays.items():
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    if time_unit != "s":
+        digest.update(f"time_unit {time_unit}".encode())
+    for piece in vocabularies:
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def write_header(
+    folder: Path,
+    num_users: int,
+    time_unit: str,
+    fingerprint: str,
+    metadata: dict[str, Any],
+) -> None:
+    """Writes `dataset.json` into a folder that has all other files.
+
+    Args:
+        folder: the folder.
+        num_users: the number of known users.
+        time_unit: the unit of the times.
+        fingerprint: see `fingerprint_of`.
+        metadata: what is to be known about the data.
+    """
+    files = sorted(entry.name for entry in folder.iterdir())
+    header = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "num_users": num_users,
+        "time_unit": time_unit,
+        "fingerprint": fingerprint,
+        "metadata": metadata,
+        "sha256": {name: sha256(folder / name) for name in files},
+    }
+    write_json(folder / HEADER, header)
 
 
 def check_writable(path: Path, overwrite: bool) -> None:

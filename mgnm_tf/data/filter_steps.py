@@ -32,7 +32,7 @@ def check_filters(filters: Sequence[str]) -> None:
         UserError: see `apply_filters`.
     """
     for text in filters:
-        _read(text)
+        read_filter(text)
 
 
 def apply_filters(
@@ -58,12 +58,12 @@ def apply_filters(
         DataError: no event is left.
     """
     for text in filters:
-        name, numbers = _read(text)
+        name, numbers = read_filter(text)
         log = FILTERS[name][1](log, *numbers)
     return log
 
 
-def _read(text: str) -> tuple[str, list[int]]:
+def read_filter(text: str) -> tuple[str, list[int]]:
     """Returns the name of a filter and its numbers."""
     name, equals, rest = str(text).partition("=")
     if name not in FILTERS:

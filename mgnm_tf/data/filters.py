@@ -18,12 +18,17 @@ def filter_rating(log: InteractionLog, above: float) -> InteractionLog:
         DataError: the log has no ratings, or no event is left.
     """
     if log.ratings is None:
-        raise DataError(
-            f"{log.source}: a rating above {above} is asked for, but no "
-            "rating column was read; name the column of the ratings."
-        )
+        raise no_ratings(log.source, above)
     step = {"filter": "rating", "above": above}
     return log.keep(log.ratings > above, step)
+
+
+def no_ratings(source: str, above: float) -> DataError:
+    """Returns the error for a threshold without ratings."""
+    return DataError(
+        f"{source}: a rating above {above} is asked for, but no "
+        "rating column was read; name the column of the ratings."
+    )
 
 
 def drop_duplicates(log: InteractionLog) -> InteractionLog:

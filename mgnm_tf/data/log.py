@@ -1,6 +1,5 @@
 """An interaction log in memory: integer codes, checked on entry."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
@@ -11,11 +10,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from mgnm_tf.data.columns import bad_value
 from mgnm_tf.data.columns import check_columns
 from mgnm_tf.data.columns import encode_ids
 from mgnm_tf.data.columns import finite_numbers
 from mgnm_tf.data.dataset import PARTS
-from mgnm_tf.data.table import read_table
+from mgnm_tf.data.source_files import Source
+from mgnm_tf.data.source_files import describe
+from mgnm_tf.data.source_files import find_files
+from mgnm_tf.data.source_files import rows_of_files
+from mgnm_tf.data.table import read_files
 from mgnm_tf.data.times import add_milliseconds
 from mgnm_tf.data.times import encode_times
 from mgnm_tf.errors import DataError
@@ -79,11 +83,7 @@ class InteractionLog:
         """
         kept = int(np.count_nonzero(chosen))
         if kept == 0:
-            what = ", ".join(f"{key} {value}" for key, value in step.items())
-            raise DataError(
-                f"{self.source}: none of its {len(self)} events is left after "
-                f"filtering ({what}); filter less."
-            )
+            raise nothing_left(self.source, len(self), step)
         columns = ("users", "items", "times", "ratings", "categories", "parts")
         arrays = {name: getattr(self, name) for name in columns}
         if kept < len(self):
@@ -108,8 +108,17 @@ class InteractionLog:
         return replace(self, users=users, user_ids=user_ids, steps=steps)
 
 
+def nothing_left(source: str, count: int, step: dict[str, Any]) -> DataError:
+    """Returns the error for a filter that leaves none of `count` events."""
+    what = ", ".join(f"{key} {value}" for key, value in step.items())
+    return DataError(
+        f"{source}: none of its {count} events is left after "
+        f"filtering ({what}); filter less."
+    )
+
+
 def read_log(
-    source: str | os.PathLike | pd.DataFrame,
+    source: Source | pd.DataFrame,
     *,
     user_column: str = "user_id",
     item_column: str = "item_id",
@@ -131,8 +140,9 @@ def read_log(
     below the header.
 
     Args:
-        source: a CSV file in UTF-8 or a Parquet file, plain or `.gz`; or
-            a `DataFrame`.
+        source: a CSV file in UTF-8 or a Parquet file, plain or `.gz`; or a
+            folder or a pattern of such files, or several, see `find_files`;
+            or a `DataFrame`.
         user_column: name of the column of user ids. Defaults to `"user_id"`.
         item_column: name of the column of item ids. Defaults to `"item_id"`.
         time_column: name of the column of times. Defaults to `"timestamp"`.
@@ -170,13 +180,45 @@ def read_log(
     if isinstance(source, pd.DataFrame):
         where = "the table"
         table = table_of_frame(source, [*ids, *numbers])
+        files: list[Path] = []
+        rows: list[int] = []
     else:
-        where = str(Path(source))
-        table = read_table(
-            Path(source), ids, numbers, separator, column_names, quotes
+        where = describe(source)
+        files = find_files(source)
+        table, rows = read_files(
+            files, ids, numbers, separator, column_names, quotes
         )
+    with rows_of_files(files, rows):
+        return _log_of_table(
+            table,
+            where,
+            time_unit,
+            user_column=user_column,
+            item_column=item_column,
+            time_column=time_column,
+            rating_column=rating_column,
+            category_column=category_column,
+            split_column=split_column,
+            milliseconds_column=milliseconds_column,
+        )
+
+
+def _log_of_table(
+    table: pa.Table,
+    where: str,
+    time_unit: str,
+    *,
+    user_column: str,
+    item_column: str,
+    time_column: str,
+    rating_column: str | None,
+    category_column: str | None,
+    split_column: str | None,
+    milliseconds_column: str | None,
+) -> InteractionLog:
+    """Checks every row of a table, see `read_log`."""
     if table.num_rows == 0:
-        raise DataError(f"{where} has columns but no rows; expected events.")
+        raise no_rows(where)
     users, user_ids = encode_ids(table[user_column], user_column, where)
     items, item_ids = encode_ids(table[item_column], item_column, where)
     times, unit = encode_times(
@@ -197,7 +239,7 @@ def read_log(
             table[category_column], category_column, where, optional=True
         )
     if split_column:
-        parts = _encode_parts(table[split_column], split_column, where)
+        parts = encode_parts(table[split_column], split_column, where)
     return InteractionLog(
         users=users,
         items=items,
@@ -214,6 +256,11 @@ def read_log(
         and _is_order_only(users, times),
         time_unit=unit,
     )
+
+
+def no_rows(source: str) -> DataError:
+    """Returns the error for a log without events."""
+    return DataError(f"{source} has columns but no rows; expected events.")
 
 
 def _is_order_only(users: np.ndarray, times: np.ndarray) -> bool:
@@ -254,7 +301,7 @@ def table_of_frame(frame: pd.DataFrame, wanted: Sequence[str]) -> pa.Table:
     return pa.table(columns)
 
 
-def _encode_parts(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
+def encode_parts(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
     """Turns the names of parts into their index, int8 (N,)."""
     codes, names = encode_ids(column, name, where)
     index = np.full(len(names), -1, np.int8)
@@ -264,8 +311,6 @@ def _encode_parts(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
     parts = index[codes]
     if (parts < 0).any():
         row = int(np.argmax(parts < 0))
-        raise DataError(
-            f"{where}, row {row + 1}, column {name!r}: found "
-            f"{names[codes[row]]!r}, expected one of {', '.join(PARTS)}."
-        )
+        expected = f"one of {', '.join(PARTS)}"
+        raise bad_value(where, row, name, repr(names[codes[row]]), expected)
     return parts

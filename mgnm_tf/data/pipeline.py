@@ -199,9 +199,11 @@ def stream_options() -> tf.data.Options:
     Without automatic tuning: its thread sleeps for 10 ms, 20 ms, 40 ms, ...
     up to a minute, and an iterator that ends between two of its rounds waits
     for the next one (TensorFlow 2.21), which nearly doubled short epochs.
+    Without rewriting of the graph, too, which copies every array that it reads.
     """
     options = tf.data.Options()
     options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
     return options
 
 

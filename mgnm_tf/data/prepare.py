@@ -5,6 +5,7 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from typing import cast
 
 import pandas as pd
 
@@ -17,16 +18,22 @@ from mgnm_tf.data.filter_steps import check_filters
 from mgnm_tf.data.filters import drop_duplicates
 from mgnm_tf.data.filters import filter_core
 from mgnm_tf.data.filters import filter_rating
+from mgnm_tf.data.large.choice import choose_engine
+from mgnm_tf.data.large.engine import prepare_large
+from mgnm_tf.data.large.memory import half_of_memory
+from mgnm_tf.data.large.memory import read_memory
+from mgnm_tf.data.large.staging import Columns
 from mgnm_tf.data.log import InteractionLog
 from mgnm_tf.data.log import read_log
 from mgnm_tf.data.session_splits import read_training_share
 from mgnm_tf.data.sessions import cut_sessions
 from mgnm_tf.data.sessions import seconds_of_gap
+from mgnm_tf.data.source_files import Source
 from mgnm_tf.data.splits import split_log
 
 
 def prepare(
-    source: str | os.PathLike | pd.DataFrame,
+    source: Source | pd.DataFrame,
     out: str | os.PathLike,
     *,
     user_column: str = "user_id",
@@ -53,6 +60,8 @@ def prepare(
     metadata: dict[str, Any] | None = None,
     overwrite: bool = False,
     progress: Callable[[str], None] = lambda step: None,
+    engine: str = "auto",
+    memory: str | None = None,
 ) -> SequenceDataset:
     """Reads, filters, splits and saves a log.
 
@@ -92,6 +101,14 @@ def prepare(
         overwrite: whether a data folder at `out` is replaced. Defaults to
             `False`.
         progress: called with a few words at the start of each step.
+        engine: "in_memory"; "duckdb", which needs little memory for logs of
+            any size, gives the same folder and is in the extra `large`; or
+            "auto": DuckDB for files of `LARGE_ROWS` rows or more, about, if
+            it is installed. Defaults to `"auto"`.
+        memory: with "duckdb", how much memory DuckDB takes before it goes on
+            in files beside `out`, for example "4GB". The process itself
+            takes some hundred megabytes more. Defaults to `None`: half of
+            that of the machine.
 
     Returns:
         The data set, opened from `out`.
@@ -106,6 +123,45 @@ def prepare(
     read_training_share(training_share, split)
     if sessions_by_gap is not None:
         seconds_of_gap(sessions_by_gap)
+    unsupported = [
+        name
+        for name, value in (
+            ("column_names", column_names),
+            ("milliseconds_column", milliseconds_column),
+        )
+        if value is not None
+    ]
+    if choose_engine(engine, memory, source, progress, unsupported):
+        files = cast(Source, source)
+        return prepare_large(
+            files,
+            out,
+            Columns(
+                user=user_column,
+                item=item_column,
+                time=time_column,
+                rating=rating_column,
+                category=category_column,
+                split=split_column,
+                time_unit=time_unit,
+                separator=separator,
+                quotes=quotes,
+                rating_above=rating_above,
+            ),
+            memory=read_memory(memory) if memory else half_of_memory(),
+            min_user=min_user,
+            min_item=min_item,
+            keep_duplicates=keep_duplicates,
+            sessions_by_gap=sessions_by_gap,
+            filters=filters,
+            split=split,
+            ratios=ratios,
+            training_share=training_share,
+            name=name,
+            metadata=metadata,
+            overwrite=overwrite,
+            progress=progress,
+        )
     progress("reading")
     log = read_log(
         source,
@@ -184,7 +240,7 @@ def save_split(
     data = split_log(log, split, ratios, name, training_share)
     data.metadata.update(
         metadata or {},
-        account=account_of(rows, log, data),
+        account=account_of(rows, data),
         ties=count_ties(data),
     )
     progress(f"writing {out}")

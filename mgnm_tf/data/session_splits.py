@@ -1,6 +1,7 @@
 """Splits of whole sessions by the time at which they end."""
 
 from collections.abc import Callable
+from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil
 
@@ -14,8 +15,8 @@ from mgnm_tf.data.times import whole_seconds
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
 
-_DAY = 86_400
-_VALIDATION_SHARE = 0.1
+DAY = 86_400
+VALIDATION_SHARE = 0.1
 
 LEFT_OUT = -1
 """The part of events in no part."""
@@ -35,15 +36,10 @@ def last_days(
     """
     ends = _ends(events)
     units = units_per_second(events.time_unit)
-    limit = int(ends.max()) - int(days) * _DAY * units
+    limit = int(ends.max()) - int(days) * DAY * units
     if (ends >= limit).all():
-        span = (int(ends.max()) - int(events.times.min())) / (_DAY * units)
-        raise DataError(
-            f"{events.source}: the log spans {span:.3g} days and all its "
-            f"sessions end within the last {int(days)}, so the split "
-            f"'last_days={int(days)}' leaves the train part empty; use fewer "
-            "days."
-        )
+        span = (int(ends.max()) - int(events.times.min())) / (DAY * units)
+        raise too_many_days(events.source, span, int(days))
     return _parts(events, ends, limit, training_share, {"days": int(days)})
 
 
@@ -57,15 +53,41 @@ def last_share(
     larger than the share.
     """
     ends = _ends(events)
-    count = int(len(ends) * share + 1e-9)
-    if count == 0:
-        raise DataError(
-            f"{events.source}: the split 'last_share={share:g}' of "
-            f"{len(ends)} sessions leaves the test part empty; use a larger "
-            "share or more sessions."
-        )
+    count = sessions_of_share(len(ends), share, events.source)
     limit = int(np.sort(ends)[len(ends) - count])
     return _parts(events, ends, limit, training_share, {"share": share})
+
+
+def too_many_days(source: str, span: float, days: int) -> DataError:
+    """Returns the error for a log all of whose sessions would be test.
+
+    Args:
+        source: where they come from.
+        span: the days between the first and the last event.
+        days: the number of days of the split.
+    """
+    return DataError(
+        f"{source}: the log spans {span:.3g} days and all its "
+        f"sessions end within the last {days}, so the split "
+        f"'last_days={days}' leaves the train part empty; use fewer "
+        "days."
+    )
+
+
+def sessions_of_share(count: int, share: float, source: str) -> int:
+    """Returns how many of `count` sessions a share of them is.
+
+    Raises:
+        DataError: none.
+    """
+    held = int(count * share + 1e-9)
+    if held == 0:
+        raise DataError(
+            f"{source}: the split 'last_share={share:g}' of "
+            f"{count} sessions leaves the test part empty; use a larger "
+            "share or more sessions."
+        )
+    return held
 
 
 EndSplit = Callable[[Sorted, float, Fraction | None], tuple[np.ndarray, dict]]
@@ -166,8 +188,23 @@ def check_sessions(data: SequenceDataset, source: str, what: str) -> None:
     Raises:
         DataError: all sessions of a part have one event.
     """
-    for part in PARTS:
-        if len(data.positions(part)) == 0:
+    records = [len(data.positions(part)) for part in PARTS]
+    check_records(records, source, what)
+
+
+def check_records(records: Sequence[int], source: str, what: str) -> None:
+    """Checks that something can be predicted in every part.
+
+    Args:
+        records: of each of `PARTS`, the events with an earlier event.
+        source: see `check_sessions`; so is `what`.
+        what: the split, for the message.
+
+    Raises:
+        DataError: see `check_sessions`.
+    """
+    for part, count in zip(PARTS, records, strict=True):
+        if count == 0:
             raise DataError(
                 f"{source}: {what} leaves only sessions of one event in the "
                 f"{part} part, in which no next item can be predicted; "
@@ -207,7 +244,7 @@ def _parts(
         note = {**note, "training_share": str(training_share)}
     before = np.sort(ends[(ends < limit) & ~left_out])
     # Half up, as all splits round.
-    taken = int(len(before) * _VALIDATION_SHARE + 0.5 + 1e-9)
+    taken = int(len(before) * VALIDATION_SHARE + 0.5 + 1e-9)
     first = int(before[len(before) - taken]) if taken else limit
     parts = (ends >= first).astype(np.int8) + (ends >= limit)
     starts = whole_seconds(np.array([first, limit]), events.time_unit).tolist()

@@ -9,6 +9,7 @@ from mgnm_tf.data.times import TIME_UNITS
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
 
+BY_GAP = "cutting sessions by a gap in time"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -52,7 +53,7 @@ def cut_sessions(log: InteractionLog, gap: str) -> InteractionLog:
         DataError: the log has only an order and no times.
     """
     longest = seconds_of_gap(gap) * units_per_second(log.time_unit)
-    need_times(log, "cutting sessions by a gap in time")
+    need_times(log.order_only, log.source, BY_GAP)
     order = np.lexsort((log.times, log.users))
     users, times = log.users[order], log.times[order]
     other = np.diff(users, prepend=-1) != 0
@@ -84,18 +85,19 @@ def units_per_second(time_unit: str) -> int:
     return 1000 ** TIME_UNITS.index(time_unit)
 
 
-def need_times(log: InteractionLog, what: str) -> None:
+def need_times(order_only: bool, source: str, what: str) -> None:
     """Checks that a log has times.
 
     Args:
-        log: the log.
+        order_only: whether the log has only an order.
+        source: where it comes from, for the message.
         what: what needs them, for the message.
 
     Raises:
         DataError: it has only an order.
     """
-    if log.order_only:
+    if order_only:
         raise DataError(
-            f"{log.source}: {what} needs times, but the log has only positions "
+            f"{source}: {what} needs times, but the log has only positions "
             "in a sequence (0 or 1 and upwards); name a column of times."
         )

@@ -69,14 +69,11 @@ def split_log(
         DataError: a part would be empty, or the log lacks times or a column
             that the method needs.
     """
-    kind, equals, amount = method.partition("=")
-    if kind not in SPLITS or (equals and kind not in END_TIMES):
-        raise UserError(unknown_name("split", method, SPLITS))
-    shares = _shares(ratios)
+    kind, number = read_method(method)
+    shares = read_shares(ratios)
     stays = read_training_share(training_share, method)
     if kind in END_TIMES:
-        number = read_amount(kind, amount)
-        need_times(log, f"the split {method!r}")
+        need_times(log.order_only, log.source, f"the split {method!r}")
     order = np.lexsort((log.times, log.users))
     events = Sorted.of(log, order)
     if kind in END_TIMES:
@@ -85,15 +82,14 @@ def split_log(
         parts, note = sessions(events, shares, stays)
     else:
         parts, note = METHODS[kind](events, shares)
-    what = f"the split {method!r}"
+    what = words_of(method, stays)
     if stays is not None:
-        what += f" with training_share={stays}"
         step = {"filter": "training_share", "share": str(stays)}
         chosen = np.zeros(len(log), bool)
         chosen[order[parts != LEFT_OUT]] = True
         log, parts = log.keep(chosen, step), parts[parts != LEFT_OUT]
         events = Sorted.of(log, np.lexsort((log.times, log.users)))
-    _check_parts(parts, log.source, what)
+    check_parts(_counts(parts), log.source, what)
     metadata = {
         "name": name,
         "source": log.source,
@@ -102,10 +98,29 @@ def split_log(
         "split": {"method": kind, **note},
     }
     data = index_events(log, events, parts, metadata)
-    _check_parts(data.parts, log.source, f"{what}, without new items,")
+    what_is_left = f"{what}, without new items,"
+    check_parts(_counts(data.parts), log.source, what_is_left)
     if kind == "sessions" or kind in END_TIMES:
         check_sessions(data, log.source, what)
     return data
+
+
+def read_method(method: str) -> tuple[str, float]:
+    """Returns the name of a split and its number, 0 if it takes none.
+
+    Raises:
+        UserError: the split is unknown, or its number is missing or wrong.
+    """
+    kind, equals, amount = method.partition("=")
+    if kind not in SPLITS or (equals and kind not in END_TIMES):
+        raise UserError(unknown_name("split", method, SPLITS))
+    return kind, read_amount(kind, amount) if kind in END_TIMES else 0.0
+
+
+def words_of(method: str, stays: Fraction | None) -> str:
+    """Returns what a split is called in messages."""
+    share = "" if stays is None else f" with training_share={stays}"
+    return f"the split {method!r}{share}"
 
 
 def leave_one_out(events: Sorted, shares: Ratios) -> tuple[np.ndarray, dict]:
@@ -134,12 +149,7 @@ def temporal(events: Sorted, shares: Ratios) -> tuple[np.ndarray, dict]:
     seconds; the cut itself has the precision of the log.
     """
     times = np.sort(events.times)
-    cuts = _cuts(len(times), shares)
-    if cuts[-1] >= len(times):
-        raise DataError(
-            f"{events.source}: {len(times)} events are too few for the split "
-            "'temporal'; expected at least one event in every part."
-        )
+    cuts = places_of_cuts(len(times), shares, events.source)
     limits = times[cuts]
     parts = np.searchsorted(limits, events.times, side="right")
     first = whole_seconds(limits, events.time_unit)
@@ -159,8 +169,8 @@ def per_user_ratio(events: Sorted, shares: Ratios) -> tuple[np.ndarray, dict]:
     lies, the more. A user with one event is for training only.
     """
     sizes = events.sizes[events.users]
-    first = np.maximum(_rounded(sizes * shares[0]), 1)
-    second = _rounded(sizes * (shares[0] + shares[1]))
+    first = np.maximum(rounded(sizes * shares[0]), 1)
+    second = rounded(sizes * (shares[0] + shares[1]))
     parts = (events.ranks >= first).astype(np.int8)
     parts += (events.ranks >= first) & (events.ranks >= second)
     return parts, {"ratios": list(shares)}
@@ -178,19 +188,13 @@ def sessions(
     log, are taken for validation.
     """
     if events.parts is None:
-        raise DataError(
-            f"{events.source}: the split 'sessions' needs a column that says "
-            "train, validation or test; name it as the split column."
-        )
+        raise no_given_split(events.source)
     first = np.flatnonzero(events.ranks == 0)
     parts = events.parts.copy()
     mixed = parts != parts[first][events.users]
     if mixed.any():
         user = events.user_ids[events.users[np.argmax(mixed)]]
-        raise DataError(
-            f"{events.source}: session {user!r} has events in more than one "
-            "part; expected whole sessions in one part."
-        )
+        raise mixed_session(events.source, user)
     training = np.flatnonzero(parts[first] == 0)
     place = np.minimum.reduceat(events.rows, first)[training]
     order = training[np.lexsort((place, events.times[first[training]]))]
@@ -203,10 +207,26 @@ def sessions(
         note["training_share"] = str(training_share)
     taken = 0
     if not (parts == 1).any():
-        taken = int(_rounded(np.float64(len(order) * 0.1)))
+        taken = int(rounded(np.float64(len(order) * 0.1)))
         moved[order[len(order) - taken :]] = PARTS.index("validation")
     note["validation_sessions_taken_from_training"] = taken
     return parts + moved[events.users], note
+
+
+def no_given_split(source: str) -> DataError:
+    """Returns the error for a log without the given split of `sessions`."""
+    return DataError(
+        f"{source}: the split 'sessions' needs a column that says "
+        "train, validation or test; name it as the split column."
+    )
+
+
+def mixed_session(source: str, session: str) -> DataError:
+    """Returns the error for a session in more than one part."""
+    return DataError(
+        f"{source}: session {session!r} has events in more than one "
+        "part; expected whole sessions in one part."
+    )
 
 
 METHODS: dict[str, Callable[[Sorted, Ratios], tuple[np.ndarray, dict]]] = {
@@ -223,7 +243,12 @@ SPLITS = (*METHODS, *END_TIMES)
 number."""
 
 
-def _shares(ratios: Ratios) -> list[float]:
+def read_shares(ratios: Ratios) -> list[float]:
+    """Returns the shares of the three parts, whose sum is 1.
+
+    Raises:
+        UserError: they are not three positive numbers.
+    """
     shares = np.asarray(ratios, np.float64)
     if shares.shape != (3,) or not (np.isfinite(shares) & (shares > 0)).all():
         raise UserError(
@@ -233,22 +258,46 @@ def _shares(ratios: Ratios) -> list[float]:
     return (shares / shares.sum()).tolist()
 
 
-def _cuts(count: int, shares: Ratios) -> np.ndarray:
-    ends = np.array([shares[0], shares[0] + shares[1]]) * count
-    return _rounded(ends)
+def places_of_cuts(count: int, shares: Ratios, source: str) -> np.ndarray:
+    """Returns which of `count` sorted times begin validation and test.
+
+    Raises:
+        DataError: no event would be left for the test.
+    """
+    cuts = rounded(np.array([shares[0], shares[0] + shares[1]]) * count)
+    if cuts[-1] >= count:
+        raise DataError(
+            f"{source}: {count} events are too few for the split "
+            "'temporal'; expected at least one event in every part."
+        )
+    return cuts
 
 
-def _rounded(values: np.ndarray) -> np.ndarray:
-    # Half up; the small term takes 0.7 + 0.1 = 0.7999... for what is meant.
+def rounded(values: np.ndarray) -> np.ndarray:
+    """Returns the nearest whole numbers, int64, half rounded up."""
+    # The small term takes 0.7 + 0.1 = 0.7999... for what is meant.
     return np.floor(values + 0.5 + 1e-9).astype(np.int64)
 
 
-def _check_parts(parts: np.ndarray, source: str, what: str) -> None:
-    counts = np.bincount(parts, minlength=len(PARTS))
+def check_parts(counts: Sequence[int], source: str, what: str) -> None:
+    """Checks that no part is empty.
+
+    Args:
+        counts: the number of events of each of `PARTS`.
+        source: where they come from, for the message.
+        what: the split, for the message.
+
+    Raises:
+        DataError: a part is empty.
+    """
     for name, count in zip(PARTS, counts, strict=True):
         if count == 0:
             raise DataError(
                 f"{source}: {what} leaves the {name} part empty "
-                f"({len(parts)} events in all); expected events in "
+                f"({sum(counts)} events in all); expected events in "
                 "every part, so use more data, other ratios or another split."
             )
+
+
+def _counts(parts: np.ndarray) -> list[int]:
+    return np.bincount(parts, minlength=len(PARTS)).tolist()

@@ -1,6 +1,5 @@
 """Files of rows and columns, as Arrow tables of the wanted columns."""
 
-import gzip
 import zlib
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -14,12 +13,14 @@ import pyarrow.parquet
 
 from mgnm_tf.data.columns import check_columns
 from mgnm_tf.data.columns import is_text
+from mgnm_tf.data.source_files import open_bytes
 from mgnm_tf.data.text_table import TextTable
 from mgnm_tf.data.text_table import one_line
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
 
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
+_BLOCK_ROWS = 1 << 18
 _PARQUET_SUFFIXES = (".parquet", ".pq", ".parq")
 
 
@@ -87,7 +88,7 @@ def read_head(
         return replace(text, most_lines=rows + 1).read([], columns)[:rows]
     with _whole_parquet(path):
         compressed = _begins_with(path, _GZIP)
-        with (gzip.open if compressed else pa.OSFile)(str(path)) as opened:
+        with open_bytes(path, compressed) as opened:
             file = pa.parquet.ParquetFile(opened)
             check_columns(str(path), columns, file.schema_arrow.names)
             batches = [*islice(file.iter_batches(rows, columns=columns), 1)]
@@ -116,8 +117,113 @@ def column_names_of(
         return text.header()
     with _whole_parquet(path):
         compressed = _begins_with(path, _GZIP)
-        with (gzip.open if compressed else pa.OSFile)(str(path)) as opened:
+        with open_bytes(path, compressed) as opened:
             return list(pa.parquet.read_schema(opened).names)
+
+
+def read_files(
+    files: Sequence[Path],
+    ids: Sequence[str],
+    numbers: Sequence[str],
+    separator: str | None = None,
+    column_names: Sequence[str] | None = None,
+    quotes: bool = True,
+) -> tuple[pa.Table, list[int]]:
+    """Reads some columns of several files, one below the other.
+
+    Args:
+        files: the files, all Parquet with equal columns or all text.
+        ids: see `read_table`; so are the others.
+        numbers: see `read_table`.
+        separator: see `read_table`.
+        column_names: see `read_table`.
+        quotes: see `read_table`. Defaults to `True`.
+
+    Returns:
+        The table, and how many rows each file has.
+
+    Raises:
+        DataError: see `read_table`; or the columns of two files differ.
+        UserError: see `read_table`.
+    """
+    tables = []
+    for path in files:
+        table = read_table(
+            path, ids, numbers, separator, column_names, quotes
+        ).select([*ids, *numbers])
+        tables.append(table)
+        check_alike(files[0], tables[0].schema, path, table.schema)
+    return pa.concat_tables(tables), [table.num_rows for table in tables]
+
+
+def read_blocks(
+    path: Path,
+    ids: Sequence[str],
+    numbers: Sequence[str],
+    separator: str | None = None,
+    quotes: bool = True,
+    again: bool = False,
+) -> Iterator[pa.Table]:
+    """Reads a file as `read_table` does, but a block of rows at a time.
+
+    Args:
+        path: see `read_table`; so are the others.
+        ids: see `read_table`.
+        numbers: see `read_table`.
+        separator: see `read_table`.
+        quotes: see `read_table`. Defaults to `True`.
+        again: whether this is the second try, see `ReadAgain`. Defaults to
+            `False`.
+
+    Raises:
+        ReadAgain: the blocks of the first try are to be thrown away.
+        DataError: see `read_table`.
+        UserError: see `read_table`.
+    """
+    text = _text_table(path, separator, None, quotes)
+    if text is not None:
+        yield from text.blocks(ids, numbers, again)
+        return
+    wanted = [*ids, *numbers]
+    with _whole_parquet(path):
+        with open_bytes(path, _begins_with(path, _GZIP)) as opened:
+            schema = pa.parquet.read_schema(opened)
+            check_columns(str(path), wanted, schema.names)
+            texts = [name for name in ids if is_text(schema.field(name).type)]
+            opened.seek(0)
+            file = pa.parquet.ParquetFile(opened, read_dictionary=texts)
+            for batch in file.iter_batches(_BLOCK_ROWS, columns=wanted):
+                yield pa.Table.from_batches([batch]).select(wanted)
+
+
+def check_alike(
+    first: Path, schema: pa.Schema, path: Path, found: pa.Schema
+) -> None:
+    """Checks that the wanted columns of two files are of the same types.
+
+    Args:
+        first: the first file.
+        schema: its columns.
+        path: the other file.
+        found: its columns.
+
+    Raises:
+        DataError: a column differs.
+    """
+    for field in schema:
+        kinds = [plain_type(one.field(field.name)) for one in (schema, found)]
+        if kinds[0] != kinds[1]:
+            raise DataError(
+                f"{path}, column {field.name!r}: holds {kinds[1]}, but in "
+                f"{first} it holds {kinds[0]}; expected files with the same "
+                "columns."
+            )
+
+
+def plain_type(field: pa.Field) -> pa.DataType:
+    """Returns the type of a column without the encoding of a dictionary."""
+    kind = field.type
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _text_table(
@@ -151,7 +257,7 @@ def _text_table(
 
 def _begins_with(path: Path, magic: bytes, compressed: bool = False) -> bool:
     try:
-        with (gzip.open if compressed else open)(path, "rb") as file:
+        with open_bytes(path, compressed) as file:
             return file.read(len(magic)) == magic
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
@@ -165,7 +271,7 @@ def _read_parquet(
 ) -> pa.Table:
     wanted = [*ids, *numbers]
     with _whole_parquet(path):
-        with (gzip.open if compressed else pa.OSFile)(str(path)) as opened:
+        with open_bytes(path, compressed) as opened:
             schema = pa.parquet.read_schema(opened)
             check_columns(str(path), wanted, schema.names)
             texts = [name for name in ids if is_text(schema.field(name).type)]

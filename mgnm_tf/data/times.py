@@ -1,6 +1,7 @@
 """Times of a log: from numbers, text and dates to whole numbers of a unit."""
 
 import logging
+from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
@@ -21,15 +22,19 @@ TIME_UNITS = ("s", "ms", "us", "ns")
 """Units of time, coarsest first; each is 1,000 of the next."""
 
 _EXPECTED = "seconds since 1970 or a date in ISO 8601"
-_NAMES = {
+UNIT_NAMES = {
     "s": "seconds",
     "ms": "milliseconds",
     "us": "microseconds",
     "ns": "nanoseconds",
 }
+"""What the units are called in messages."""
+
 # The year 5138 in seconds is 1973 in milliseconds, and so on.
 _MAGNITUDES = {"ns": 10**17, "us": 10**14, "ms": 10**11}
-_CALENDAR = {4: "%Y", 8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+CALENDAR = {4: "%Y", 8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+"""Number of digits -> how a date is written as a whole number of them."""
+
 _BILLION = 10**9
 
 
@@ -60,14 +65,11 @@ def encode_times(
     """
     check_choice(unit, "time_unit", ("auto", *TIME_UNITS))
     column = plain(column)
-    numbers = None
-    if not pa.types.is_temporal(column.type):
-        numbers = _numbers(column, name, where)
-    if numbers is None:
-        whole, unit = _dates(column, name, where)
-        billionths = None
+    raw = raw_times(column, name, where)
+    whole, billionths = raw.whole, raw.billionths
+    if raw.kind == "date":
+        unit = raw.unit
     else:
-        whole, billionths = numbers
         if unit == "auto":
             whole, unit = _recognize(whole, billionths, name, where)
         if unit == "ns" and pa.types.is_floating(column.type):
@@ -81,6 +83,50 @@ def encode_times(
     while unit != "s" and not (whole % 1000).any():
         whole, unit = whole // 1000, TIME_UNITS[TIME_UNITS.index(unit) - 1]
     return whole, unit
+
+
+@dataclass(frozen=True)
+class RawTimes:
+    """Times as they are written, before their unit is known.
+
+    Args:
+        whole: int64 (N,), the numbers rounded down.
+        billionths: int64 (N,), what was rounded off, or `None` if nothing.
+        kind: how they were read: "whole", "decimal", "float" or "date".
+        unit: that of dates; empty for numbers.
+    """
+
+    whole: np.ndarray
+    billionths: np.ndarray | None
+    kind: str
+    unit: str = ""
+
+
+def raw_times(
+    column: pa.ChunkedArray, name: str, where: str, kind: str = ""
+) -> RawTimes:
+    """Reads a column of times as it is written.
+
+    Args:
+        column: see `encode_times`; no dictionary.
+        name: the name of the column, for messages.
+        where: the source, for messages.
+        kind: "float" or "date" if all is to be read as such. Defaults to
+            `""`: as what it is.
+
+    Raises:
+        DataError: see `encode_times`.
+    """
+    if not pa.types.is_temporal(column.type) and kind != "date":
+        numbers = None
+        if not kind:
+            numbers = _numbers(column, name, where)
+        elif kind == "float":
+            numbers = RawTimes(*_of_floats(column, name, where), "float")
+        if numbers is not None:
+            return numbers
+    whole, unit = _dates(column, name, where)
+    return RawTimes(whole, None, "date", unit)
 
 
 def add_milliseconds(
@@ -135,21 +181,17 @@ def days_of(times: np.ndarray, unit: str) -> list[str]:
     return days.astype("datetime64[D]").astype(str).tolist()
 
 
-def _numbers(
-    column: pa.ChunkedArray, name: str, where: str
-) -> tuple[np.ndarray, np.ndarray | None] | None:
-    """Reads numbers; `None` if the first entry is a date.
-
-    Returns:
-        The whole parts int64 (N,), and the fractions in billionths int64
-        (N,), or `None` if there are none.
-    """
+def _numbers(column: pa.ChunkedArray, name: str, where: str) -> RawTimes | None:
+    """Reads numbers; `None` if the first entry is a date."""
     if pa.types.is_floating(column.type):
-        return _of_floats(column, name, where)
+        return RawTimes(*_of_floats(column, name, where), "float")
     if not column.null_count:
-        for read in (_of_whole_numbers, _of_decimals):
+        for read, kind in (
+            (_of_whole_numbers, "whole"),
+            (_of_decimals, "decimal"),
+        ):
             try:
-                return read(column)
+                return RawTimes(*read(column), kind)
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
                 pass
     if is_text(column.type):
@@ -157,7 +199,7 @@ def _numbers(
         if pd.to_numeric(first, errors="coerce").isna().all():
             if _stamps(column.slice(0, 1)).notna().all():
                 return None
-    return _of_floats(column, name, where)
+    return RawTimes(*_of_floats(column, name, where), "float")
 
 
 def _of_whole_numbers(column):
@@ -236,38 +278,55 @@ def _stamps(column: pa.ChunkedArray) -> pd.Series:
 
 def _recognize(whole, billionths, name, where) -> tuple[np.ndarray, str]:
     """Finds out what numbers without a unit are; says so if no seconds."""
-    times, unit, kind = whole, "s", ""
-    if billionths is None and (stamps := _calendar(whole)) is not None:
-        times, kind = stamps, "dates written as numbers"
-    else:
-        top = whole.max()
-        found = [unit for unit, least in _MAGNITUDES.items() if top >= least]
-        if found:
-            unit = found[0]
-            kind = f"{_NAMES[unit]} since 1970"
-    if kind:
-        logger.warning(
-            "%s, column %r: the times are taken as %s, %s; name the time "
-            "unit if that is wrong.",
-            where,
-            name,
-            kind,
-            " to ".join(days_of(times, unit)),
-        )
-    return times, unit
+    if billionths is None and (stamps := calendar_seconds(whole)) is not None:
+        warn_of_kind(stamps, "s", True, name, where)
+        return stamps, "s"
+    unit = unit_of_size(whole.max())
+    if unit != "s":
+        warn_of_kind(whole, unit, False, name, where)
+    return whole, unit
 
 
-def _calendar(whole: np.ndarray) -> np.ndarray | None:
+def unit_of_size(top: int) -> str:
+    """Returns the unit that numbers are of whose largest is `top`."""
+    found = [unit for unit, least in _MAGNITUDES.items() if top >= least]
+    return found[0] if found else "s"
+
+
+def warn_of_kind(
+    times: np.ndarray, unit: str, calendar: bool, name: str, where: str
+) -> None:
+    """Says in the log what numbers are taken as that are no seconds.
+
+    Args:
+        times: int64 (n,), times with the first and the last one among them.
+        unit: their unit.
+        calendar: whether they were dates written as numbers.
+        name: the name of the column.
+        where: the source.
+    """
+    kind = f"{UNIT_NAMES[unit]} since 1970"
+    logger.warning(
+        "%s, column %r: the times are taken as %s, %s; name the time "
+        "unit if that is wrong.",
+        where,
+        name,
+        "dates written as numbers" if calendar else kind,
+        " to ".join(days_of(times, unit)),
+    )
+
+
+def calendar_seconds(whole: np.ndarray) -> np.ndarray | None:
     """Reads numbers as 20240131 or 2024: seconds (N,), or `None`."""
     digits = len(str(whole.max()))
-    if digits not in _CALENDAR:
+    if digits not in CALENDAR:
         return None
     century = 10 ** (digits - 4)
     if whole.min() < 1900 * century or whole.max() >= 2101 * century:
         return None
     distinct, places = np.unique(whole, return_inverse=True)
     stamps = pd.to_datetime(
-        distinct.astype(str), format=_CALENDAR[digits], errors="coerce"
+        distinct.astype(str), format=CALENDAR[digits], errors="coerce"
     )
     if stamps.isna().any():
         return None
@@ -283,6 +342,6 @@ def _refined(whole, billionths, unit, name, where) -> tuple[np.ndarray, str]:
             break
     if whole.max() >= np.iinfo(np.int64).max // factor:
         row = int(np.argmax(whole))
-        expected = f"a time that int64 holds in {_NAMES[unit]}"
+        expected = f"a time that int64 holds in {UNIT_NAMES[unit]}"
         raise bad_value(where, row, name, whole[row], expected)
     return whole * factor + billionths // (_BILLION // factor), unit

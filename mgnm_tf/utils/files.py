@@ -58,14 +58,7 @@ def atomic_folder(
     try:
         partial.mkdir(parents=True)
         yield partial
-        _check_free(path, overwrite)
-        if path.exists():
-            old = _sibling(path, "old")
-            path.rename(old)
-            partial.rename(path)
-            shutil.rmtree(old)
-        else:
-            partial.rename(path)
+        move_folder(partial, path, overwrite)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
         if isinstance(error, _NotWritten) and partial in error.path.parents:
@@ -73,6 +66,28 @@ def atomic_folder(
         if isinstance(error, OSError) and not isinstance(error, UserError):
             raise _NotWritten(path, error) from error
         raise
+
+
+def move_folder(partial: Path, path: Path, overwrite: bool = False) -> None:
+    """Gives a complete folder its name.
+
+    Args:
+        partial: the folder, on the same disk as `path`.
+        path: its name.
+        overwrite: whether a folder that is there already is replaced.
+            Defaults to `False`.
+
+    Raises:
+        OutputExistsError: `path` exists and `overwrite` is false.
+    """
+    _check_free(path, overwrite)
+    if path.exists():
+        old = _sibling(path, "old")
+        path.rename(old)
+        partial.rename(path)
+        shutil.rmtree(old)
+    else:
+        partial.rename(path)
 
 
 @contextmanager

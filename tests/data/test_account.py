@@ -80,7 +80,7 @@ def test_filters_of_one_name_are_added_up(frame, tmp_path):
 def test_a_sum_that_does_not_hold_is_an_error(frame):
     log = read_log(frame)
     with pytest.raises(DataError, match="15 rows were read, but 13 kept and 1"):
-        account_of(15, log, split_log(log))
+        account_of(15, split_log(log))
 
 
 def ties_of(times, unit=None):

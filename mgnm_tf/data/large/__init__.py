@@ -1,0 +1,1 @@
+"""Preparing a log that does not fit into memory, by DuckDB."""

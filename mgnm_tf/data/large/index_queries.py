@@ -1,0 +1,118 @@
+"""Numbers of sequences, items and categories in SQL, as `index` gives them."""
+
+from typing import Any
+
+from mgnm_tf.data.dataset import PARTS
+from mgnm_tf.data.large.workspace import Workspace
+
+_ITEMS = """
+CREATE OR REPLACE TABLE item_rows AS
+SELECT item_code, (row_number() OVER (ORDER BY item_code))::INTEGER AS item
+  FROM (SELECT DISTINCT item_code FROM parted WHERE part = 0)
+"""
+_KNOWN = """
+CREATE OR REPLACE TABLE known AS
+SELECT user_code, item, time, row, part FROM parted JOIN item_rows
+ USING (item_code)
+"""
+# Known users first; both in the order of their ids.
+_SEQUENCES = """
+CREATE OR REPLACE TABLE sequences AS
+SELECT user_code, trained,
+       (row_number() OVER (ORDER BY trained DESC, user_code))::INTEGER
+       AS sequence
+  FROM (SELECT user_code, bool_or(part = 0) AS trained FROM known
+         GROUP BY user_code)
+"""
+_CATEGORIES = """
+CREATE OR REPLACE TABLE item_categories AS
+SELECT item, coalesce(arg_min(category, row) FILTER (category > 0), 0) AS code
+  FROM parted JOIN item_rows USING (item_code) WHERE part = 0 GROUP BY item
+"""
+_CATEGORY_ROWS = """
+CREATE OR REPLACE TABLE category_rows AS
+SELECT code, (row_number() OVER (ORDER BY code))::INTEGER AS category
+  FROM (SELECT DISTINCT code FROM item_categories WHERE code > 0)
+"""
+
+EVENTS = """
+SELECT item, time, part, sequence FROM known JOIN sequences USING (user_code)
+ ORDER BY sequence, time, row
+"""
+"""The events as they are stored."""
+
+ITEM_IDS = """
+SELECT id FROM item_rows JOIN item_codes ON code = item_code ORDER BY item
+"""
+"""The ids of the items, from row 1."""
+
+USER_IDS = """
+SELECT id FROM sequences JOIN {users} ON code = sequences.user_code
+ ORDER BY sequence
+"""
+"""The ids of the sequences, from 1; `users` is the table of the ids."""
+
+CATEGORY_IDS = """
+SELECT id FROM category_rows JOIN category_codes USING (code)
+ ORDER BY category
+"""
+"""The ids of the categories, from 1."""
+
+ITEM_CATEGORIES = """
+SELECT coalesce(category, 0)::INTEGER AS category
+  FROM item_categories LEFT JOIN category_rows USING (code) ORDER BY item
+"""
+"""The category of each item, from row 1."""
+
+
+def index(work: Workspace, categories: bool) -> dict[str, Any]:
+    """Numbers the items and sequences of the table `parted`.
+
+    Args:
+        work: the database.
+        categories: whether the log has categories.
+
+    Returns:
+        `filtered`, `counts` and `cold_item_events` as in the metadata of a
+        data set, and `parts`, the events of each part with those of items
+        that have no training event.
+    """
+    work.run_sql(_ITEMS)
+    work.run_sql(_KNOWN)
+    work.run_sql(_SEQUENCES)
+    num_categories = 0
+    if categories:
+        work.run_sql(_CATEGORIES)
+        work.run_sql(_CATEGORY_ROWS)
+        num_categories = work.one("SELECT count(*) FROM category_rows")
+    parts, known = (
+        _events_of_parts(work, name) for name in ("parted", "known")
+    )
+    users, items = work.rows(
+        "SELECT count(DISTINCT user_code), count(DISTINCT item_code) "
+        "FROM parted"
+    )[0]
+    sequences, trained = work.rows(
+        "SELECT count(*), count(*) FILTER (trained) FROM sequences"
+    )[0]
+    cold = [all_ - left for all_, left in zip(parts, known, strict=True)]
+    return {
+        "parts": parts,
+        "filtered": {"events": sum(parts), "users": users, "items": items},
+        "counts": {
+            "events": sum(known),
+            "known_users": trained,
+            "unknown_users": sequences - trained,
+            "items": work.one("SELECT count(*) FROM item_rows"),
+            "categories": num_categories,
+            **dict(zip(PARTS, known, strict=True)),
+        },
+        "cold_item_events": dict(zip(PARTS[1:], cold[1:], strict=True)),
+    }
+
+
+def _events_of_parts(work: Workspace, table: str) -> list[int]:
+    counts = dict(
+        work.rows(f"SELECT part, count(*) FROM {table} GROUP BY part")
+    )
+    return [counts.get(part, 0) for part in range(len(PARTS))]
