@@ -70,7 +70,7 @@ class Recommender:
         self._item_vectors = ItemVectors(
             served, metadata, self.known_ids, retrieval
         )
-        self._diverse = DiverseLists(
+        self.diverse = DiverseLists(
             self.known_ids, vocabularies.item_categories, self._item_vectors
         )
         self._signatures = signatures or served.signatures
@@ -173,11 +173,47 @@ class Recommender:
         """
         requests = self._requests(histories, users, times)
         listed = read_candidates(candidates, len(requests))
-        scores = np.empty(listed.shape, np.float32)
+        return self.score_requests(requests, listed)
+
+    def score_requests(
+        self, requests: Requests, candidates: np.ndarray
+    ) -> np.ndarray:
+        """Scores candidates of each user, as `score`, of requests.
+
+        Args:
+            requests: B users.
+            candidates: str (B, C).
+
+        Returns:
+            float32 (B, C), see `score`.
+        """
+        scores = np.empty(candidates.shape, np.float32)
         for start, stop, inputs in requests.blocks(self._rows_at_a_time):
-            inputs["candidates"] = listed[start:stop]
+            inputs["candidates"] = candidates[start:stop]
             scores[start:stop] = self._call("score", inputs)["scores"]
         return scores
+
+    def rank(
+        self, requests: Requests, k: int, exclude_seen: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Finds the best items of each user, as arrays.
+
+        Args:
+            requests: B users.
+            k: number of items, from 1 to `num_items`.
+            exclude_seen: whether items of the history are left out.
+
+        Returns:
+            Ids str (B, k) and scores float32 (B, k), best first; "" with the
+            score -inf where fewer are left.
+        """
+        ids = np.full((len(requests), k), "", object)
+        scores = np.full((len(requests), k), -np.inf, np.float32)
+        for start, stop, inputs in requests.blocks(self._rows_at_a_time):
+            ids[start:stop], scores[start:stop] = self._best(
+                inputs, k, exclude_seen
+            )
+        return ids, scores
 
     def interests(
         self,
@@ -261,6 +297,12 @@ class Recommender:
         """
         return self._item_vectors.of(items)
 
+    def recommended_items(self) -> np.ndarray:
+        """Returns the ids of the items that can be recommended, str (C,)."""
+        if self._retrieval is None:
+            return self.item_ids
+        return self._retrieval.items()
+
     def blocks(
         self,
         requests: Requests,
@@ -294,7 +336,7 @@ class Recommender:
         for start, stop, inputs in requests.blocks(self._rows_at_a_time):
             ids, scores = self._best(inputs, wanted, exclude_seen)
             if diversity:
-                ids, scores = self._diverse.choose(ids, scores, k, diversity)
+                ids, scores = self.diverse.choose(ids, scores, k, diversity)
             row, column = np.nonzero(scores > -np.inf)
             table = {
                 "user_id": requests.labels[start:stop][row],
