@@ -67,12 +67,11 @@ class Answers:
             except UserError as error:
                 found[place] = error
                 continue
-            wanted = self._wanted(query)
             if self._scores_alone(query):
                 found[place] = self._of_allowed(query)
             else:
-                size = 1 << (wanted - 1).bit_length()
-                key = query.exclude_seen, min(size, self._most)
+                # Of one size, so that no list depends on who else asks.
+                key = query.exclude_seen, self._wanted(query)
                 groups.setdefault(key, []).append(place)
         for (exclude_seen, wanted), places in groups.items():
             together = [queries[place] for place in places]
@@ -100,7 +99,9 @@ class Answers:
 
     def _wanted(self, query):
         """Returns how many candidates are asked for at first."""
-        wanted = query.k * (POOL if query.diversity else 1) + len(query.deny)
+        wanted = query.k * (POOL if query.diversity else 1)
+        if query.deny:
+            wanted += 1 << len(query.deny).bit_length()  # Of few sizes.
         if query.categories is not None or query.allow is not None:
             wanted *= _WIDER
         return min(wanted, self._most)
