@@ -9,6 +9,7 @@ from pydantic import ConfigDict
 from pydantic import Field
 from pydantic import StrictBool
 from pydantic import StrictInt
+from pydantic import StringConstraints
 
 from mgnm_tf.serving.http.settings import MAX_ID
 
@@ -20,9 +21,12 @@ def _text(value: Any) -> Any:
     return value
 
 
-Id = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | int)]
+Id = Annotated[
+    str,
+    StringConstraints(max_length=MAX_ID),
+    BeforeValidator(_text, json_schema_input_type=str | int),
+]
 """An id: text, or a whole number, which is read as text."""
-ShortId = Annotated[Id, Field(max_length=MAX_ID)]
 Seconds = Annotated[StrictInt, Field(ge=-(1 << 62), le=1 << 62)]
 
 
@@ -41,10 +45,10 @@ class _Body(BaseModel):
 class RecommendBody(_Body):
     """A request for recommendations to one user."""
 
-    user: ShortId = Field(
+    user: Id = Field(
         "", description="Id of the user; an unknown one is the mean user."
     )
-    history: list[ShortId] = Field(
+    history: list[Id] = Field(
         description="Items of the user, oldest first; may be empty."
     )
     times: list[Seconds] | None = Field(
@@ -61,12 +65,10 @@ class RecommendBody(_Body):
     exclude_seen: StrictBool = Field(
         True, description="Whether items of the history are left out."
     )
-    allow: list[ShortId] | None = Field(
+    allow: list[Id] | None = Field(
         None, description="The items that may be recommended."
     )
-    deny: list[ShortId] = Field(
-        [], description="Items that may not be recommended."
-    )
+    deny: list[Id] = Field([], description="Items that may not be recommended.")
     categories: list[Annotated[StrictInt, Field(ge=1)]] | None = Field(
         None,
         description="The categories that may be recommended, as numbers of "
@@ -89,7 +91,7 @@ class RecommendBody(_Body):
 class SimilarBody(_Body):
     """A request for items like an item."""
 
-    item: ShortId = Field(description="Id of an item that the model knows.")
+    item: Id = Field(description="Id of an item that the model knows.")
     k: StrictInt = Field(20, description="Number of items.", ge=1)
 
 
