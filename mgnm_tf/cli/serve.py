@@ -2,7 +2,6 @@
 
 import importlib
 import ipaddress
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -82,6 +81,8 @@ def serve(
     that is replaced is loaded anew without losing a request.
     """
     _import_libraries()
+    load_tensorflow()
+    from mgnm_tf.serving.http import server
     from mgnm_tf.serving.http.settings import Settings
 
     settings = Settings(
@@ -90,11 +91,8 @@ def serve(
         max_waiting=max_waiting,
         timeout=timeout,
         check_every=check_every,
+        token=server.read_token(token_file),
     )
-    load_tensorflow()
-    from mgnm_tf.serving.http import server
-
-    settings = replace(settings, token=server.read_token(token_file))
     if settings.token is None and not _is_local(host):
         notes.print(
             f"Warning: whoever reaches {host} can ask; see --token-file."
