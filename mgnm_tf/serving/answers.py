@@ -59,7 +59,7 @@ class Answers:
         Returns:
             For each query its answer, or why there is none.
         """
-        found: list[Answer | UserError | None] = [None] * len(queries)
+        found: dict[int, Answer | UserError] = {}
         groups: dict[tuple, list[int]] = {}
         for place, query in enumerate(queries):
             try:
@@ -81,7 +81,7 @@ class Answers:
                 found[place] = self._filtered(
                     queries[place], ids[row], scores[row]
                 )
-        return found
+        return [found[place] for place in range(len(queries))]
 
     @property
     def _most(self):
@@ -155,7 +155,7 @@ class Answers:
             keep &= ~_among(ids, query.deny)
         if query.allow is not None:
             keep &= _among(ids, query.allow)
-        if query.categories is not None:
+        if query.categories is not None and self._categories is not None:
             rows = self._rows.get_indexer(ids)
             # Row -1, an added item, has no category.
             categories = np.append(self._categories, 0)[rows]

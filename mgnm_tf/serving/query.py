@@ -95,10 +95,7 @@ def requests_of(queries: Sequence[Query], reads_times: bool) -> Requests:
     if not reads_times:
         return Requests(users, users, items, offsets)
     times = [time for query in queries for time in query.times or ()]
-    moments = [
-        query.times[-1] if query.time is None else query.time
-        for query in queries
-    ]
+    moments = [_moment(query) for query in queries]
     return Requests(
         users,
         users,
@@ -107,6 +104,13 @@ def requests_of(queries: Sequence[Query], reads_times: bool) -> Requests:
         item_times=np.asarray(times, np.int64),
         times=np.asarray(moments, np.int64),
     )
+
+
+def _moment(query: Query) -> int:
+    """Returns when a query is asked; `check_times` says that there is one."""
+    if query.time is not None or not query.times:
+        return query.time or 0
+    return query.times[-1]
 
 
 def _texts(values):

@@ -111,7 +111,7 @@ def find_reasons(
     found = reasons_behind(recommender, user, history, table["item_id"])
     if found is None:
         return (), [()] * len(table)
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             str(one.level),
             str(one.interest),

@@ -109,8 +109,12 @@ class RecommendedItem(BaseModel):
     title: str
     picture: str
     score: float
-    level: int | None = Field(None, description="Of the interest behind it.")
-    interest: int | None = Field(None, description="Its number in the level.")
+    level: int | None = Field(
+        default=None, description="Of the interest behind it."
+    )
+    interest: int | None = Field(
+        default=None, description="Its number in the level."
+    )
     sources: list[Source] | None = None
 
 

@@ -181,26 +181,17 @@ def _listed(items: ItemList, answer: Answer) -> list[RecommendedItem]:
     for place, (one, score) in enumerate(
         zip(answer.ids, answer.scores, strict=True)
     ):
-        shown, more = items.show(one), {}
+        shown = items.show(one)
+        item = RecommendedItem(
+            item=one, title=shown.title, picture=shown.picture, score=score
+        )
         if answer.reasons is not None:
             reason = answer.reasons.items[place]
-            more = {
-                "level": reason.level,
-                "interest": reason.interest,
-                "sources": [
-                    Source(item=name, share=share)
-                    for name, share in reason.sources
-                ],
-            }
-        listed.append(
-            RecommendedItem(
-                item=one,
-                title=shown.title,
-                picture=shown.picture,
-                score=score,
-                **more,
-            )
-        )
+            item.level, item.interest = reason.level, reason.interest
+            item.sources = [
+                Source(item=name, share=share) for name, share in reason.sources
+            ]
+        listed.append(item)
     return listed
 
 

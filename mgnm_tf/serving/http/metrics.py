@@ -14,38 +14,43 @@ class Metrics:
 
     def __init__(self):
         self.registry = CollectorRegistry()
-        of = {"registry": self.registry}
         self.requests = Counter(
             "mgnm_requests",
             "Requests by path and status code.",
             ["path", "status"],
-            **of,
+            registry=self.registry,
         )
         self.seconds = Histogram(
             "mgnm_request_seconds",
             "Seconds from request to answer.",
             ["path"],
             buckets=_SECONDS,
-            **of,
+            registry=self.registry,
         )
         self.batches = Histogram(
             "mgnm_batch_requests",
             "Requests that were answered together.",
             ["model"],
             buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
-            **of,
+            registry=self.registry,
         )
         self.waiting = Gauge(
-            "mgnm_waiting_requests", "Requests in the queue.", ["model"], **of
+            "mgnm_waiting_requests",
+            "Requests in the queue.",
+            ["model"],
+            registry=self.registry,
         )
         self.version = Gauge(
-            "mgnm_model_version", "The version that answers.", ["model"], **of
+            "mgnm_model_version",
+            "The version that answers.",
+            ["model"],
+            registry=self.registry,
         )
         self.reloads = Counter(
             "mgnm_reloads",
             "New versions that were found, by what came of them.",
             ["model", "result"],
-            **of,
+            registry=self.registry,
         )
 
     def text(self) -> bytes:

@@ -155,9 +155,9 @@ class ServedModel:
         # The first answers make graphs ready, and show that there are some.
         reads_times = recommender.metadata["reads_times"]
         item = str(recommender.item_ids[0])
-        times = {"times": [0]} if reads_times else {}
-        explained = Query([item], k=1, explain=True, **times)
-        scored = Query([item], k=1, allow=frozenset({item}), **times)
+        times = [0] if reads_times else None
+        explained = Query([item], k=1, times=times, explain=True)
+        scored = Query([item], k=1, times=times, allow=frozenset({item}))
         for found in version.answers.of([explained, scored]):
             if isinstance(found, Exception):
                 raise found
