@@ -1,5 +1,8 @@
 """Paths that answer in words of recommendation."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from fastapi import APIRouter
 from fastapi import Query as Parameter
@@ -199,7 +202,7 @@ def _description(model: ServedModel) -> ModelAnswer:
     version = model.current
     recommender = version.recommender
     metadata = recommender.metadata
-    labels = (metadata.get("interests") or {}).get("labels")
+    count = count_interests(metadata)
     return ModelAnswer(
         name=model.name,
         version=version.number,
@@ -208,7 +211,20 @@ def _description(model: ServedModel) -> ModelAnswer:
         max_length=metadata["max_length"],
         reads_times=metadata["reads_times"],
         has_categories=recommender.vocabularies.item_categories is not None,
-        num_interests=len(labels or ()),
-        explains=bool(labels) and not metadata["reads_times"],
+        num_interests=count,
+        explains=bool(count) and not metadata["reads_times"],
         has_vectors=getattr(recommender.served, "item_table", None) is not None,
     )
+
+
+def count_interests(metadata: Mapping[str, Any]) -> int:
+    """Returns how many interests of a model are told; 0 for fewer than two.
+
+    Args:
+        metadata: the content of `export.json`.
+    """
+    signatures = metadata["signatures"]
+    # Of a model that mixes interests, those that it mixes.
+    mixed = signatures.get("interest_distribution")
+    outputs = (mixed or signatures.get("interests") or {}).get("outputs", {})
+    return outputs["level"]["shape"][0] if "level" in outputs else 0

@@ -8,6 +8,7 @@ pytest.importorskip("fastapi_offline", reason="needs the extra [serve]")
 pytest.importorskip("prometheus_client", reason="needs the extra [serve]")
 pytest.importorskip("httpx2", reason="needs the extra [dev]")
 
+from mgnm_tf.serving.http.friendly_paths import count_interests
 from mgnm_tf.serving.http.item_list import Item
 from tests.export.worlds import ITEMS
 from tests.export.worlds import export_sums
@@ -143,8 +144,22 @@ def test_what_models_there_are(client):
     first, second, third = answer["models"]
     assert first["explains"] and first["has_vectors"] and first["version"] == 1
     assert first["has_categories"] and not first["reads_times"]
+    assert first["num_interests"] == 2 and second["num_interests"] == 0
     assert not second["explains"] and not second["has_vectors"]
     assert third["reads_times"]
+
+
+def test_interests_of_a_mixture_are_those_that_it_mixes():
+    def outputs(*names):
+        return {"outputs": {name: {"shape": [4]} for name in names}}
+
+    plain = {"interests": outputs("interests")}
+    assert count_interests({"signatures": {}}) == 0
+    assert count_interests({"signatures": plain}) == 0
+    mixed = {**plain, "interest_distribution": outputs("level")}
+    assert count_interests({"signatures": mixed}) == 4
+    several = {"interests": outputs("interests", "level")}
+    assert count_interests({"signatures": several}) == 4
 
 
 def test_health_and_counters(client):
