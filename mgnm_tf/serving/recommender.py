@@ -178,15 +178,7 @@ class Recommender:
     def score_requests(
         self, requests: Requests, candidates: np.ndarray
     ) -> np.ndarray:
-        """Scores candidates of each user, as `score`, of requests.
-
-        Args:
-            requests: B users.
-            candidates: str (B, C).
-
-        Returns:
-            float32 (B, C), see `score`.
-        """
+        """Scores candidates, str (B, C), of B users, as `score` does."""
         scores = np.empty(candidates.shape, np.float32)
         for start, stop, inputs in requests.blocks(self._rows_at_a_time):
             inputs["candidates"] = candidates[start:stop]
@@ -196,23 +188,16 @@ class Recommender:
     def rank(
         self, requests: Requests, k: int, exclude_seen: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Finds the best items of each user, as arrays.
+        """Returns the best k <= `num_items` items of each user, as arrays.
 
-        Args:
-            requests: B users.
-            k: number of items, from 1 to `num_items`.
-            exclude_seen: whether items of the history are left out.
-
-        Returns:
-            Ids str (B, k) and scores float32 (B, k), best first; "" with the
-            score -inf where fewer are left.
+        Ids str (B, k) and scores float32 (B, k), best first; "" with the
+        score -inf where fewer are left.
         """
         ids = np.full((len(requests), k), "", object)
         scores = np.full((len(requests), k), -np.inf, np.float32)
         for start, stop, inputs in requests.blocks(self._rows_at_a_time):
-            ids[start:stop], scores[start:stop] = self._best(
-                inputs, k, exclude_seen
-            )
+            part = slice(start, stop)
+            ids[part], scores[part] = self._best(inputs, k, exclude_seen)
         return ids, scores
 
     def interests(
@@ -276,11 +261,9 @@ class Recommender:
     def _of_interests(self, signature, histories, users, times):
         """Calls a signature block by block; joins what it says of users."""
         requests = self._requests(histories, users, times)
-        blocks = (
-            self._call(signature, inputs)
-            for *_, inputs in requests.blocks(self._rows_at_a_time)
-        )
-        return join_blocks(blocks, max([1, *np.diff(requests.offsets)]))
+        blocks = requests.blocks(self._rows_at_a_time)
+        found = (self._call(signature, inputs) for *_, inputs in blocks)
+        return join_blocks(found, max([1, *np.diff(requests.offsets)]))
 
     def item_vectors(self, items: Sequence[str] | None = None) -> np.ndarray:
         """Returns the vectors that interests are multiplied with.
@@ -299,9 +282,8 @@ class Recommender:
 
     def recommended_items(self) -> np.ndarray:
         """Returns the ids of the items that can be recommended, str (C,)."""
-        if self._retrieval is None:
-            return self.item_ids
-        return self._retrieval.items()
+        retrieval = self._retrieval
+        return self.item_ids if retrieval is None else retrieval.items()
 
     def blocks(
         self,
@@ -364,9 +346,7 @@ class Recommender:
         self._items_by_index().add_items(ids, vectors)
 
     def remove_items(self, ids: Sequence[str]) -> None:
-        """Recommends items no more; in histories they still count.
-
-        On disk as with `add_items`.
+        """Recommends items no more, here and on disk; in histories they count.
 
         Args:
             ids: their raw ids.
