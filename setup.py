@@ -88,6 +88,7 @@ setup(
         "mgnm_tf.models": ["*.toml"],
         "baselines": ["*.toml", "*/*.toml"],
         "mgnm_tf.report": ["templates/*"],
+        "mgnm_tf.serving.http": ["page/*"],
     },
     cmdclass={"build_py": BuildWithData},
     install_requires=[
@@ -110,6 +111,13 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "retrieval": ["faiss-cpu>=1.8"],
+        # The last one brings the script of the OpenAPI page.
+        "serve": [
+            "fastapi>=0.115",
+            "uvicorn>=0.30",
+            "prometheus-client>=0.20",
+            "fastapi-offline>=1.7",
+        ],
         "docs": [
             # MkDocs 2 takes no plugins, so no reference from docstrings.
             "mkdocs>=1.6,<2",
@@ -131,11 +139,15 @@ setup(
         "dev": [
             "duckdb>=2; python_version >= '3.11'",
             "faiss-cpu>=1.8",
+            "fastapi>=0.115",
+            "fastapi-offline>=1.7",
+            "httpx2>=2",
             "hypothesis>=6.100",
             "ir-measures>=0.4",
             "jax",
             "mypy>=1.15",
             "optuna>=4",
+            "prometheus-client>=0.20",
             "pytest>=8",
             "pytest-xdist>=3",
             "ruff>=0.9",
@@ -143,6 +155,7 @@ setup(
             "setuptools>=70",
             "tensorboard>=2.18",
             "universal-pathlib>=0.2",
+            "uvicorn>=0.30",
             "wheel",
         ],
     },

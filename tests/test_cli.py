@@ -35,6 +35,11 @@ COMMANDS = {
     "export": ["--out", "--data", "--sample", "--index"],
     "recommend": ["--history", "--out", "--top", "--user", "--items"],
     "explain": ["--history", "--out", "--users", "--titles"],
+    "serve": [
+        *("--host", "--port", "--items", "--token-file", "--max-waiting"),
+        *("--max-batch", "--max-body", "--timeout", "--check-every"),
+        "--history",
+    ],
     "compare": [
         *("--data", "--models", "--recipes", "--seeds", "--set", "--track")
     ],

@@ -131,7 +131,10 @@ def test_wheel_holds_the_packages_and_the_recipes_alone(wheel):
     assert {path.relative_to(ROOT).as_posix() for path in sources} == {
         name for name in names if name.endswith(".py")
     }
-    templates = ROOT.glob("mgnm_tf/report/templates/*")
+    templates = [
+        *ROOT.glob("mgnm_tf/report/templates/*"),
+        *ROOT.glob("mgnm_tf/serving/http/page/*"),
+    ]
     expected = {path.relative_to(ROOT).as_posix() for path in templates}
     assert expected
     assert expected | {"mgnm_tf/models/models.toml"} <= set(names)

@@ -6,6 +6,7 @@ from mgnm_tf.cli import comparison as comparison
 from mgnm_tf.cli import data as data
 from mgnm_tf.cli import explain as explain
 from mgnm_tf.cli import models as models
+from mgnm_tf.cli import serve as serve
 from mgnm_tf.cli import serving as serving
 from mgnm_tf.cli import start as start
 from mgnm_tf.cli import study as study

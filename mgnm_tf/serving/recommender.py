@@ -70,7 +70,7 @@ class Recommender:
         self._item_vectors = ItemVectors(
             served, metadata, self.known_ids, retrieval
         )
-        self._diverse = DiverseLists(
+        self.diverse = DiverseLists(
             self.known_ids, vocabularies.item_categories, self._item_vectors
         )
         self._signatures = signatures or served.signatures
@@ -173,11 +173,32 @@ class Recommender:
         """
         requests = self._requests(histories, users, times)
         listed = read_candidates(candidates, len(requests))
-        scores = np.empty(listed.shape, np.float32)
+        return self.score_requests(requests, listed)
+
+    def score_requests(
+        self, requests: Requests, candidates: np.ndarray
+    ) -> np.ndarray:
+        """Scores candidates, str (B, C), of B users, as `score` does."""
+        scores = np.empty(candidates.shape, np.float32)
         for start, stop, inputs in requests.blocks(self._rows_at_a_time):
-            inputs["candidates"] = listed[start:stop]
+            inputs["candidates"] = candidates[start:stop]
             scores[start:stop] = self._call("score", inputs)["scores"]
         return scores
+
+    def rank(
+        self, requests: Requests, k: int, exclude_seen: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the best k <= `num_items` items of each user, as arrays.
+
+        Ids str (B, k) and scores float32 (B, k), best first; "" with the
+        score -inf where fewer are left.
+        """
+        ids = np.full((len(requests), k), "", object)
+        scores = np.full((len(requests), k), -np.inf, np.float32)
+        for start, stop, inputs in requests.blocks(self._rows_at_a_time):
+            part = slice(start, stop)
+            ids[part], scores[part] = self._best(inputs, k, exclude_seen)
+        return ids, scores
 
     def interests(
         self,
@@ -240,11 +261,9 @@ class Recommender:
     def _of_interests(self, signature, histories, users, times):
         """Calls a signature block by block; joins what it says of users."""
         requests = self._requests(histories, users, times)
-        blocks = (
-            self._call(signature, inputs)
-            for *_, inputs in requests.blocks(self._rows_at_a_time)
-        )
-        return join_blocks(blocks, max([1, *np.diff(requests.offsets)]))
+        blocks = requests.blocks(self._rows_at_a_time)
+        found = (self._call(signature, inputs) for *_, inputs in blocks)
+        return join_blocks(found, max([1, *np.diff(requests.offsets)]))
 
     def item_vectors(self, items: Sequence[str] | None = None) -> np.ndarray:
         """Returns the vectors that interests are multiplied with.
@@ -260,6 +279,11 @@ class Recommender:
                 item.
         """
         return self._item_vectors.of(items)
+
+    def recommended_items(self) -> np.ndarray:
+        """Returns the ids of the items that can be recommended, str (C,)."""
+        retrieval = self._retrieval
+        return self.item_ids if retrieval is None else retrieval.items()
 
     def blocks(
         self,
@@ -294,7 +318,7 @@ class Recommender:
         for start, stop, inputs in requests.blocks(self._rows_at_a_time):
             ids, scores = self._best(inputs, wanted, exclude_seen)
             if diversity:
-                ids, scores = self._diverse.choose(ids, scores, k, diversity)
+                ids, scores = self.diverse.choose(ids, scores, k, diversity)
             row, column = np.nonzero(scores > -np.inf)
             table = {
                 "user_id": requests.labels[start:stop][row],
@@ -322,9 +346,7 @@ class Recommender:
         self._items_by_index().add_items(ids, vectors)
 
     def remove_items(self, ids: Sequence[str]) -> None:
-        """Recommends items no more; in histories they still count.
-
-        On disk as with `add_items`.
+        """Recommends items no more, here and on disk; in histories they count.
 
         Args:
             ids: their raw ids.

@@ -215,6 +215,10 @@ class Retrieval:
             [self._row_of.get(one, -1) in self.index for one in ids], bool
         )
 
+    def items(self) -> np.ndarray:
+        """Returns the ids of all items that can be found, str (C,)."""
+        return self._item_ids[np.sort(self.index.ids)]
+
     def _vectors(self, rows):
         """Returns the vectors of rows, zeros for -1."""
         vectors = np.zeros((*rows.shape, self.index.dim), np.float32)

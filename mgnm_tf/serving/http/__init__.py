@@ -1,0 +1,1 @@
+"""An HTTP server over exports; needs the extra [serve]."""
