@@ -5,6 +5,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mgnm_tf.errors import UserError
 from mgnm_tf.models import registry
@@ -15,7 +16,10 @@ from mgnm_tf.runs.config import configure
 from mgnm_tf.runs.run import Run
 from mgnm_tf.training import fit
 from mgnm_tf.training.stages import stages_of
-from tests.training.worlds import small_data
+from tests.training import worlds
+
+# What TensorFlow says of streams, which stay graphs.
+pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config")
 
 QUICK = {
     "epochs": 1,
@@ -69,6 +73,19 @@ OF_TIMIREC = {
     },
     "timirec": {"second": stage("comirec_plus:plain")},
 }
+
+
+def small_data(seed=0):
+    """Returns data of few batches."""
+    return worlds.small_data(25, seed)
+
+
+@pytest.fixture(autouse=True)
+def eagerly():
+    """Runs without graphs: two or three for each of many short trainings."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(autouse=True)
