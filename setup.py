@@ -131,7 +131,7 @@ setup(
             "mypy>=1.15",
             "optuna>=4",
             "pytest>=8",
-            "pytest-xdist>=3",
+            "pytest-xdist>=3.8",
             "ruff>=0.9",
             "scikit-learn>=1.4",
             "setuptools>=70",
