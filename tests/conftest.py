@@ -47,6 +47,20 @@ def _seeds():
         keras.utils.set_random_seed(0)
 
 
+@pytest.fixture
+def eagerly():
+    """Lets Keras train and rank without graphs.
+
+    For short trainings whose graphs other tests prove: a graph takes longer
+    to make than a few steps.
+    """
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch):
     """Refuses connections to other machines: the suite runs offline."""

@@ -5,7 +5,6 @@ import shutil
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from mgnm_tf.errors import UserError
 from mgnm_tf.models import registry
@@ -18,8 +17,7 @@ from mgnm_tf.training import fit
 from mgnm_tf.training.stages import stages_of
 from tests.training import worlds
 
-# What TensorFlow says of streams, which stay graphs.
-pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config")
+pytestmark = pytest.mark.usefixtures("eagerly")
 
 QUICK = {
     "epochs": 1,
@@ -78,14 +76,6 @@ OF_TIMIREC = {
 def small_data(seed=0):
     """Returns data of few batches."""
     return worlds.small_data(25, seed)
-
-
-@pytest.fixture(autouse=True)
-def eagerly():
-    """Runs without graphs: two or three for each of many short trainings."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(autouse=True)
