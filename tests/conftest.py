@@ -1,5 +1,6 @@
 """Options, markers and guards of the whole suite."""
 
+import gc
 import os
 import socket
 import sys
@@ -28,6 +29,16 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if "large" in item.keywords:
             item.add_marker(skip)
+
+
+def pytest_collection_finish():
+    """Takes what is imported out of garbage collection.
+
+    Every run of a study ends with a collection, which otherwise looks at all
+    objects of TensorFlow each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ from mgnm_tf.evaluation.interest_divergence import divergence_shares
 from mgnm_tf.evaluation.interest_divergence import interest_divergences
 from mgnm_tf.runs.run import Run
 from mgnm_tf.studies import runner
+from mgnm_tf.studies.estimate import Estimate
 from mgnm_tf.studies.run_study import run_study
 from mgnm_tf.studies.study_results import StudyResults
 
@@ -107,6 +108,13 @@ def kept_place(counted, tmp_path, monkeypatch):
     place = shutil.copytree(counted[0], tmp_path / "place")
     monkeypatch.chdir(place)
     return place
+
+
+@pytest.fixture
+def unmeasured(monkeypatch):
+    """No steps are measured to tell how long the runs may take."""
+    none = Estimate(start=0.0, epoch=0.0, epochs=0)
+    monkeypatch.setattr(runner, "estimate_run", lambda data, config: none)
 
 
 def no_training(monkeypatch):
@@ -274,7 +282,7 @@ def test_a_figure_over_an_axis(place):
     assert (runs / "mgnm_num_interests-1" / "seed-0").is_dir()
 
 
-@pytest.mark.usefixtures("eagerly")
+@pytest.mark.usefixtures("eagerly", "unmeasured")
 def test_the_first_stage_of_a_model_follows_the_axis(place):
     text = AXIS.replace('"mgnm"', '"timirec"').replace("[1, 2]", "[2, 3]")
     (place / "studies" / "stages.toml").write_text(text)
@@ -286,7 +294,7 @@ def test_the_first_stage_of_a_model_follows_the_axis(place):
             assert Run(folder).config.options["num_interests"] == count
 
 
-@pytest.mark.usefixtures("eagerly")
+@pytest.mark.usefixtures("eagerly", "unmeasured")
 def test_levels_and_time(place):
     text = AXIS.replace('"figure"', '"levels"').partition("[axis]")[0]
     (place / "studies" / "levels.toml").write_text(text)
@@ -311,7 +319,7 @@ def test_levels_and_time(place):
     assert "| ms/step | steps/epoch |" in (made.folder / "table.md").read_text()
 
 
-@pytest.mark.usefixtures("eagerly")
+@pytest.mark.usefixtures("eagerly", "unmeasured")
 def test_divergences(place):
     text = AXIS.replace('"figure"', '"divergences"').partition("[axis]")[0]
     text = text.replace('["mgnm"]', '["mgnm", "comirec_sa"]')
@@ -347,7 +355,7 @@ def test_the_size_of_data(place):
     assert mgnm("study", "studies/size.toml").exit_code == 0
 
 
-@pytest.mark.usefixtures("eagerly")
+@pytest.mark.usefixtures("eagerly", "unmeasured")
 def test_what_published_code_would_report_has_columns_of_its_own(place):
     (place / "studies" / "watched.toml").write_text(WATCHED)
     made = run_study("studies/watched.toml")
