@@ -216,7 +216,11 @@ case $command in
     say "Running the tests"
     # Two processes: most of a test's time is the compilation of a graph, which
     # keeps one core busy. One file is one process's, for the sake of fixtures.
-    run "$VENV/bin/python" -m pytest -n 2 --dist loadfile "$@"
+    # In the order of their names, which ends with many short files: by the
+    # number of their tests, as is the default, long files of few tests are
+    # last, and one process waits for the other.
+    run "$VENV/bin/python" -m pytest -n 2 --dist loadfile \
+      --no-loadscope-reorder "$@"
     ;;
   docs)
     install docs

@@ -149,7 +149,7 @@ setup(
             "optuna>=4",
             "prometheus-client>=0.20",
             "pytest>=8",
-            "pytest-xdist>=3",
+            "pytest-xdist>=3.8",
             "ruff>=0.9",
             "scikit-learn>=1.4",
             "setuptools>=70",

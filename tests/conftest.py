@@ -1,5 +1,6 @@
 """Options, markers and guards of the whole suite."""
 
+import gc
 import os
 import socket
 import sys
@@ -31,6 +32,16 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(skip)
 
 
+def pytest_collection_finish():
+    """Takes what is imported out of garbage collection.
+
+    Every run of a study ends with a collection, which otherwise looks at all
+    objects of TensorFlow each time.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _seeds():
     """Starts every test from the same random state and dtype policy."""
@@ -46,6 +57,20 @@ def _seeds():
     # and a model that several tests share would be compiled for each of them.
     with mock.patch.object(tf.random, "set_seed"):
         keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def eagerly():
+    """Lets Keras train and rank without graphs.
+
+    For short trainings whose graphs other tests prove: a graph takes longer
+    to make than a few steps.
+    """
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(autouse=True)

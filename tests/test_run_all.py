@@ -227,7 +227,10 @@ def test_test_passes_its_arguments_to_pytest(project):
     assert run_all(project, "test", "-k", "a or b").returncode == 0
     install, tests = calls(project)
     assert "dev" in install.split()[-1]
-    assert tests == "python -m pytest -n 2 --dist loadfile -k a or b"
+    assert tests == (
+        "python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "
+        "-k a or b"
+    )
 
 
 @pytest.mark.parametrize(

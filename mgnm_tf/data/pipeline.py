@@ -170,6 +170,20 @@ def make_dataset(
         features=_check_features(data, features),
         seed=seed,
     )
+    batches = _stream(builder, part, seed, first_step)
+    batches.data_fingerprint = data.fingerprint
+    return batches
+
+
+@tf.autograph.experimental.do_not_convert
+def _stream(
+    builder: BatchBuilder, part: str, seed: int, first_step: int | None
+) -> tf.data.Dataset:
+    """Returns the batches of the steps of a part.
+
+    Nothing in them is Python control flow over tensors, so AutoGraph would
+    rewrite their source in vain: a second in each process.
+    """
     count = builder.num_batches
     if part != "train":
         steps = tf.data.Dataset.range(count).map(lambda b: (EVALUATION, b))
@@ -188,9 +202,7 @@ def make_dataset(
     batches = steps.map(
         builder.batch, num_parallel_calls=PARALLEL_CALLS, deterministic=True
     )
-    batches = batches.prefetch(PREFETCHED).with_options(stream_options())
-    batches.data_fingerprint = data.fingerprint
-    return batches
+    return batches.prefetch(PREFETCHED).with_options(stream_options())
 
 
 def stream_options() -> tf.data.Options:

@@ -20,8 +20,9 @@ class RankingModel(keras.Model):
     positive are counted, so that memory grows with `chunk_size` and not with
     M; the ids in `excluded` do not count, whatever their scores.
 
-    Scores that agree within rounding may or may not count as a tie; equal
-    item vectors do tie.
+    Scores that agree within rounding may or may not count as a tie. Equal
+    item vectors do tie, where the processor's library gives the columns of
+    one product of matrices the same bits; it nearly always does.
 
     Letters in shapes: B rows, C candidates, W excluded ids, M items.
 

@@ -289,9 +289,13 @@ def _entry_points() -> dict[str, metadata.EntryPoint]:
         metadata.EntryPoint(name=name, value=value, group=GROUP)
         for name, value in tomllib.loads(text).items()
     ]
-    others = [
-        point
-        for point in metadata.entry_points(group=GROUP)
-        if point.dist is None or point.dist.name != _OURS
-    ]
+    found = metadata.entry_points(group=GROUP)
+    # A distribution reads its name from a file, each time that it is asked.
+    packages = {id(point.dist): point.dist for point in found}
+    ours = {
+        key
+        for key, package in packages.items()
+        if package is not None and package.name == _OURS
+    }
+    others = [point for point in found if id(point.dist) not in ours]
     return {point.name: point for point in [*own, *others]}

@@ -435,14 +435,14 @@ def test_a_model_of_each_base_class_is_exported():
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_mixed_precision_is_finite(name, policy):
-    model = learned(name, dtype=policy)
+def test_mixed_precision_is_finite(name, model, policy):
+    reduced = learned(name, dtype=policy)
     emptied = dict(FEW)
     emptied["history"] = FEW["history"].copy()
     emptied["history"][0] = 0
     emptied["user"] = np.zeros_like(FEW["user"])
-    reference = np.asarray(learned(name)(emptied))
-    scores = np.asarray(model(emptied)).astype("float32")
+    reference = np.asarray(model(emptied))
+    scores = np.asarray(reduced(emptied)).astype("float32")
     assert np.all(np.isfinite(scores))
     np.testing.assert_allclose(scores, reference, rtol=0.1, atol=0.1)
 

@@ -43,8 +43,9 @@ def expected_ranks(scores, features, tie=0.5):
 
 
 @pytest.mark.parametrize("num_items", [7, 31, 32, 33, 100])
-@pytest.mark.parametrize("chunk_size", [1, 32, 1000])
-@pytest.mark.parametrize("tie", [0.5, 1.0])
+@pytest.mark.parametrize(
+    ("chunk_size", "tie"), [(1, 0.5), (32, 0.5), (1000, 0.5), (32, 1.0)]
+)
 def test_catalogue_ranks_for_any_chunk(num_items, chunk_size, tie):
     features = make_batch(num_items)
     # Few levels, so that there are many ties.
@@ -122,19 +123,24 @@ def test_the_catalogue_is_never_scored_at_once():
     assert set(seen) == {(64,)}
 
 
-def near_ranks(scores, features):
-    """Ranks by sorting, where what agrees within rounding is a tie."""
-    ranks = []
+def rank_bounds(scores, features):
+    """Bounds of the ranks by sorting: (lowest, highest), each (B,).
+
+    What agrees with the positive within rounding may stand on either side of
+    it or tie with it. The columns of one product of matrices need not have
+    the same bits even for equal vectors: it depends on how the processor's
+    library cut the product. `test_collapsed_model_is_in_the_middle` and those
+    with a `Fixed` model count ties exactly.
+    """
+    lowest, highest = [], []
     for row, excluded, positive in zip(
         scores, features["excluded"], features["candidates"][:, 0]
     ):
-        others = np.sort(np.delete(row, excluded))
+        others = np.delete(row, excluded) - row[positive]
         slack = 2e-6 * np.abs(row).max()
-        low, high = np.searchsorted(
-            others, [row[positive] - slack, row[positive] + slack]
-        )
-        ranks.append(len(others) - high + 0.5 * (high - low))
-    return ranks
+        lowest.append((others > slack).sum())
+        highest.append((others >= -slack).sum())
+    return np.array(lowest), np.array(highest)
 
 
 MODELS = [
@@ -149,30 +155,45 @@ MODELS = [
 ]
 
 
-@pytest.mark.parametrize("compile_scores", [True, False])
-@pytest.mark.parametrize(("name", "options"), MODELS)
-def test_catalogue_ranks_equal_scoring_and_sorting(
-    name, options, compile_scores
-):
+def model_with_twins(name, options):
+    """Returns a model, and a batch with its scores of all items.
+
+    Each item has a twin with the same vector.
+    """
     keras.utils.set_random_seed(5)
     model = model_class(name)(9, 61, **options)
     for weight in model.trainable_weights:
         weight.assign(keras.random.normal(weight.shape, 0.0, 0.5))
     table = model.item_embedding.embeddings
     values = np.array(table)
-    # Each item has a twin, so there are ties with the positive.
     values[31:61] = values[1:31]
     table.assign(values)
     features = make_batch(61, rows=9)
     everything = np.tile(np.arange(62, dtype="int32"), (9, 1))
     scores = np.asarray(model({**features, "candidates": everything}))
-    ranks = near_ranks(scores, features)
+    return model, features, scores
+
+
+@pytest.mark.parametrize(("name", "options"), MODELS)
+def test_catalogue_ranks_equal_scoring_and_sorting(name, options):
+    model, features, scores = model_with_twins(name, options)
+    lowest, highest = rank_bounds(scores, features)
+    # One twin at most is near a positive, and nothing else.
+    assert highest.max() < 61 and (highest - lowest).max() <= 1
     if options.get("tied", True):
-        assert sum(rank % 1 for rank in ranks), "no tie"
-    for chunk_size in (16, 62):
+        assert (highest > lowest).sum() > 3, "no tie"
+    # By XLA; as a graph, for two kinds of scores; else step by step, for the
+    # graph is the same that XLA compiles and takes longer to make.
+    ways = [(16, True, False), (16, False, True), (62, False, True)]
+    if (name, options) in (MODELS[0], ("gru4rec", {})):
+        ways += [(62, True, False), (16, False, False)]
+    for chunk_size, compile_scores, eagerly in ways:
         ranking = RankingModel(model, True, chunk_size, compile_scores)
-        found = ranking.predict(features, batch_size=4, verbose=0)
-        assert found["rank"].tolist() == ranks
+        ranking.compile(run_eagerly=eagerly)
+        rank = ranking.predict(features, batch_size=4, verbose=0)["rank"]
+        assert np.all((lowest <= rank) & (rank <= highest)), (
+            f"{chunk_size=}, {compile_scores=}, {eagerly=}: {rank}"
+        )
 
 
 @pytest.mark.parametrize("compile_scores", [True, False])

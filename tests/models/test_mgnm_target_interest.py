@@ -227,6 +227,7 @@ def test_the_part_has_a_first_stage_with_its_options():
     assert stages_of(plain)[0].options == configure("mgnm:paper").options
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_the_second_stage_starts_from_the_first(tmp_path, monkeypatch):
     starts = []
     original = gradient._fit
@@ -243,7 +244,7 @@ def test_the_second_stage_starts_from_the_first(tmp_path, monkeypatch):
         max_length=8,
     )
     out = tmp_path / "run"
-    fit.train(small_data(), config, out, verbose=0)
+    fit.train(small_data(25), config, out, verbose=0)
     first = Run(out / run_folder.STAGE).load_model()
     weights = {w.path: np.asarray(w) for w in first.weights}
     assert any(path.startswith("predictor/") for path in starts[1])

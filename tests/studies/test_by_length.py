@@ -100,6 +100,7 @@ def write_sessions(path):
     pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_the_figure_of_the_paper_on_small_data(tmp_path):
     write_sessions(tmp_path / "Diginetica.csv")
     options = {"only": ["atten_mixer", "srgnn"], "epochs": 1}

@@ -13,6 +13,7 @@ from mgnm_tf.evaluation.interest_divergence import divergence_shares
 from mgnm_tf.evaluation.interest_divergence import interest_divergences
 from mgnm_tf.runs.run import Run
 from mgnm_tf.studies import runner
+from mgnm_tf.studies.estimate import Estimate
 from mgnm_tf.studies.run_study import run_study
 from mgnm_tf.studies.study_results import StudyResults
 
@@ -77,14 +78,43 @@ def write_log(path, seed=0):
     world.to_csv(path, index=False)
 
 
+def write_place(folder):
+    (folder / "studies").mkdir()
+    (folder / "studies" / "counting.toml").write_text(TEXT)
+    write_log(folder / "log.csv")
+
+
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder with a study and its log, and nowhere else to look."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "studies").mkdir()
-    (tmp_path / "studies" / "counting.toml").write_text(TEXT)
-    write_log(tmp_path / "log.csv")
+    write_place(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory):
+    """A place where the study was made and kept, and its result."""
+    folder = tmp_path_factory.mktemp("counted")
+    write_place(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return folder, run_study("studies/counting.toml", keep=True)
+
+
+@pytest.fixture
+def kept_place(counted, tmp_path, monkeypatch):
+    """A copy of that place, to work in."""
+    place = shutil.copytree(counted[0], tmp_path / "place")
+    monkeypatch.chdir(place)
+    return place
+
+
+@pytest.fixture
+def unmeasured(monkeypatch):
+    """No steps are measured to tell how long the runs may take."""
+    none = Estimate(start=0.0, epoch=0.0, epochs=0)
+    monkeypatch.setattr(runner, "estimate_run", lambda data, config: none)
 
 
 def no_training(monkeypatch):
@@ -98,8 +128,10 @@ def mgnm(*arguments):
     return CliRunner().invoke(app, [str(one) for one in arguments])
 
 
-def test_a_study_is_made_kept_and_shown_without_its_data(place, monkeypatch):
-    made = run_study("studies/counting.toml", keep=True)
+def test_a_study_is_made_kept_and_shown_without_its_data(
+    counted, kept_place, monkeypatch
+):
+    place, (_, made) = kept_place, counted
     assert not made.failed
     assert made.folder.as_posix() == "runs/studies/counting"
     kept = place / "studies" / "results" / "counting"
@@ -173,11 +205,11 @@ def test_data_that_changed_are_refused(place):
     assert "was made on other data" in " ".join(done.output.split())
     (place / "log.csv").write_text(before)
     shutil.rmtree(place / "runs/studies/counting/data")
-    assert mgnm("study", "studies/counting.toml").exit_code == 0
+    done = mgnm("study", "studies/counting.toml", "--seeds", 0)
+    assert done.exit_code == 0, done.output
 
 
-def test_kept_results_do_not_count_again(place, monkeypatch):
-    run_study("studies/counting.toml", keep=True)
+def test_kept_results_do_not_count_again(kept_place, monkeypatch):
     made, original = [], runner.train
 
     def train(data, config, *arguments, **settings):
@@ -235,6 +267,7 @@ def test_a_run_that_fails_does_not_end_the_others(place, monkeypatch):
         run_study("studies/counting.toml", seeds=[1], only=["item_knn"])
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_figure_over_an_axis(place):
     (place / "studies" / "axis.toml").write_text(AXIS)
     made = run_study("studies/axis.toml")
@@ -249,6 +282,7 @@ def test_a_figure_over_an_axis(place):
     assert (runs / "mgnm_num_interests-1" / "seed-0").is_dir()
 
 
+@pytest.mark.usefixtures("eagerly", "unmeasured")
 def test_the_first_stage_of_a_model_follows_the_axis(place):
     text = AXIS.replace('"mgnm"', '"timirec"').replace("[1, 2]", "[2, 3]")
     (place / "studies" / "stages.toml").write_text(text)
@@ -260,6 +294,7 @@ def test_the_first_stage_of_a_model_follows_the_axis(place):
             assert Run(folder).config.options["num_interests"] == count
 
 
+@pytest.mark.usefixtures("eagerly", "unmeasured")
 def test_levels_and_time(place):
     text = AXIS.replace('"figure"', '"levels"').partition("[axis]")[0]
     (place / "studies" / "levels.toml").write_text(text)
@@ -284,6 +319,7 @@ def test_levels_and_time(place):
     assert "| ms/step | steps/epoch |" in (made.folder / "table.md").read_text()
 
 
+@pytest.mark.usefixtures("eagerly", "unmeasured")
 def test_divergences(place):
     text = AXIS.replace('"figure"', '"divergences"').partition("[axis]")[0]
     text = text.replace('["mgnm"]', '["mgnm", "comirec_sa"]')
@@ -319,6 +355,7 @@ def test_the_size_of_data(place):
     assert mgnm("study", "studies/size.toml").exit_code == 0
 
 
+@pytest.mark.usefixtures("eagerly", "unmeasured")
 def test_what_published_code_would_report_has_columns_of_its_own(place):
     (place / "studies" / "watched.toml").write_text(WATCHED)
     made = run_study("studies/watched.toml")

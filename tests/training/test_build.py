@@ -387,6 +387,7 @@ def test_all_items_that_fill_the_memory_are_refused(
         ("surge", "none"),
     ],
 )
+@pytest.mark.usefixtures("eagerly")
 def test_validation_can_rank_the_whole_catalogue(
     data, name, exclude, monkeypatch
 ):

@@ -16,7 +16,9 @@ from mgnm_tf.runs.run import Run
 from mgnm_tf.training import fit
 from mgnm_tf.training import gradient
 from mgnm_tf.training.stages import stages_of
-from tests.training.worlds import small_data
+from tests.training import worlds
+
+pytestmark = pytest.mark.usefixtures("eagerly")
 
 QUICK = {
     "epochs": 1,
@@ -70,6 +72,11 @@ OF_TIMIREC = {
     },
     "timirec": {"second": stage("comirec_plus:plain")},
 }
+
+
+def small_data(seed=0):
+    """Returns data of few batches."""
+    return worlds.small_data(25, seed)
 
 
 @pytest.fixture(autouse=True)
