@@ -228,8 +228,7 @@ def test_test_passes_its_arguments_to_pytest(project):
     install, tests = calls(project)
     assert "dev" in install.split()[-1]
     assert tests == (
-        "python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "
-        "-k a or b"
+        "python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -k a or b"
     )
 
 
