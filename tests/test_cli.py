@@ -231,7 +231,8 @@ def test_names_are_printed_as_they_were_given(name, folder, tmp_path):
     run = tmp_path / f"run {name}"
     stdout, _ = mgnm("train", "popularity", "--data", out, "--out", run)
     assert f"/run {name}." in stdout
-    line = refused("prepare", tmp_path / f"no {name}", "--out", log)
+    free = tmp_path / "free"
+    line = refused("prepare", tmp_path / f"no {name}", "--out", free)
     assert f"/no {name}" in line
 
 

@@ -113,8 +113,8 @@ def read_token(path: Path | None) -> str | None:
     """Returns the token of a server.
 
     Args:
-        path: the file that holds it. Defaults to `None`: that of the
-            environment variable `MGNM_TOKEN`, if there is one.
+        path: the file that holds it; `None` is for that of the environment
+            variable `MGNM_TOKEN`, if there is one.
 
     Raises:
         UserError: the file cannot be read, or the token is empty or no
