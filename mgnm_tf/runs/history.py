@@ -15,8 +15,7 @@ def read_history(path: str | os.PathLike) -> list[dict[str, float]]:
         path: the file; one that is not there is an empty history.
 
     Returns:
-        One dict an epoch, from column to value; without the columns that
-        Keras writes for a validation that was not made ("NA").
+        One dict an epoch, from column to value.
     """
     path = Path(path)
     if not path.exists():

@@ -74,6 +74,15 @@ class ValidationProgress(keras.callbacks.ProgbarLogger):
         }
 
 
+class HistoryFile(keras.callbacks.CSVLogger):
+    """`CSVLogger` without columns for a validation that is not made."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.keys is None:
+            self.keys = sorted(logs or {})
+        super().on_epoch_end(epoch, logs)
+
+
 class SealedBackup(keras.callbacks.BackupAndRestore):
     """`BackupAndRestore` whose backup is whole at any moment.
 

@@ -21,6 +21,7 @@ from mgnm_tf.training.build import compile_model
 from mgnm_tf.training.build import make_batches
 from mgnm_tf.training.build import steps_of
 from mgnm_tf.training.callbacks import BestWeights
+from mgnm_tf.training.callbacks import HistoryFile
 from mgnm_tf.training.callbacks import ResumedEarlyStopping
 from mgnm_tf.training.callbacks import RoomForWeights
 from mgnm_tf.training.callbacks import SealedBackup
@@ -187,9 +188,7 @@ def _callbacks(
         *stopping,
         Timing(folder / run_folder.TIMING, done, positives),
         *watch,
-        keras.callbacks.CSVLogger(
-            str(folder / run_folder.HISTORY), append=True
-        ),
+        HistoryFile(str(folder / run_folder.HISTORY), append=True),
         *best,
         SealedBackup(backup),
     ]
