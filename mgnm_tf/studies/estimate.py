@@ -60,6 +60,8 @@ def estimate_run(data: SequenceDataset, config: TrainConfig) -> Estimate:
     """
     if config.refit:
         once = estimate_run(data, config.model_copy(update={"refit": False}))
+        if not once.epoch:  # It counts, once.
+            return once
         return replace(once, start=2 * once.start, epochs=2 * once.epochs)
     begin = time.perf_counter()
     model = make_model(data, config)

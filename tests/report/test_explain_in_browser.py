@@ -3,7 +3,6 @@
 import html
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -17,14 +16,6 @@ WIDTHS = (390, 1280)
 SCRIPT = Path(__file__).with_name("measure_page.js")
 HOSTILE = "</title><script>window.hacked=1</script>"
 LONG = "long" * 50
-
-
-@pytest.fixture(scope="module")
-def browser():
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if path := shutil.which(name):
-            return path
-    pytest.skip("no Chromium on this machine; apt-get install chromium")
 
 
 @pytest.fixture(scope="module")

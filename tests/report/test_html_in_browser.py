@@ -3,7 +3,6 @@
 import html
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -42,14 +41,6 @@ TITLES = [
     "Data",
     "Machine and versions",
 ]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if path := shutil.which(name):
-            return path
-    pytest.skip("no Chromium on this machine; apt-get install chromium")
 
 
 def write_run(folder, random):

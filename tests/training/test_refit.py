@@ -193,3 +193,5 @@ def test_the_validation_part_is_refused(data, refit, tmp_path):
 
 def test_an_estimate_has_both_trainings(data):
     assert estimate_run(data, CONFIG).epochs == 2 * CONFIG.epochs
+    counting = TrainConfig(model="popularity", refit=True)
+    assert estimate_run(data, counting).epochs == 1

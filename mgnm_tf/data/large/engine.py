@@ -1,5 +1,6 @@
 """From files to a data folder without holding the log in memory."""
 
+import time
 from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
@@ -199,13 +200,17 @@ def prepare_large(
 
 
 def _state(path: Path) -> list:
-    """Returns the name of a file, its size and when it was changed."""
+    """Returns what tells a file from a later one of its name.
+
+    Where nothing tells when it was changed, as of many addresses, it is
+    another one each time, so that its phases are done anew.
+    """
     try:
         found = path.stat()
     except (OSError, NotImplementedError):
-        return [str(path)]
-    changed = getattr(found, "st_mtime_ns", None)
-    return [str(path), getattr(found, "st_size", None), changed]
+        return [str(path), time.time_ns()]
+    changed = getattr(found, "st_mtime_ns", 0) or time.time_ns()
+    return [str(path), found.st_size, changed]
 
 
 def _write(

@@ -11,6 +11,7 @@ import pytest
 
 from mgnm_tf.data.large import block_writer
 from mgnm_tf.data.large import choice
+from mgnm_tf.data.large import engine
 from mgnm_tf.data.large.memory import read_memory
 from mgnm_tf.data.large.workspace import Workspace
 from mgnm_tf.data.prepare import prepare
@@ -255,3 +256,15 @@ def test_one_process_at_a_time(duckdb, source, tmp_path):
     finally:
         other.kill()
         other.communicate()
+
+
+def test_a_file_that_tells_no_time_of_change_is_another_each_time(source):
+    pytest.importorskip("upath", reason="needs the extra `large`")
+    import fsspec
+    from upath import UPath
+
+    with fsspec.open("memory://state/log.csv", "wb") as file:
+        file.write(source.read_bytes())
+    address = UPath("memory://state/log.csv")
+    assert engine._state(address) != engine._state(address)
+    assert engine._state(source) == engine._state(source)

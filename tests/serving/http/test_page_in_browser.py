@@ -3,7 +3,6 @@
 import html
 import json
 import re
-import shutil
 import subprocess
 import threading
 import time
@@ -38,14 +37,6 @@ TITLES = {
     "é": Item("Hostile <b>é</b>"),
 }
 LOG = "user_id,item_id,timestamp\nann,tea,1\nann,milk,2\nann,é,3\nbob,tea,1\n"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if path := shutil.which(name):
-            return path
-    pytest.skip("no Chromium on this machine; apt-get install chromium")
 
 
 @pytest.fixture(scope="module")
