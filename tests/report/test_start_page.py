@@ -6,7 +6,6 @@ import pytest
 
 from mgnm_tf.report.start_page import write_start_page
 from tests.report.test_explain_in_browser import WIDTHS
-from tests.report.test_explain_in_browser import browser as browser
 from tests.report.test_explain_in_browser import measure
 
 ROW = {
