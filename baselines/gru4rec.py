@@ -9,9 +9,11 @@ from mgnm_tf.layers.scoring.interest_scale import InterestScale
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.inner_products import inner_products
+from mgnm_tf.utils.masking import last_valid
 from mgnm_tf.utils.masking import never_empty
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.masking import zero_invalid
+from mgnm_tf.utils.rows import take_flat
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
 
@@ -78,7 +80,8 @@ class GRU4Rec(SequentialRecommender):
     Differences: the paper carries the state over mini-batches of parallel
     sessions, has a separate output matrix and trains on the other items of
     the batch (BPR, TOP1); here, as in later comparisons, every sample starts
-    afresh, the tables are tied, and the objective is the common one.
+    afresh, the tables are tied, and the objective is the common one. With
+    `every_position` in the training every state learns, as in the paper.
     """
 
     def __init__(
@@ -130,7 +133,11 @@ class GRU4Rec(SequentialRecommender):
             self.dropout, name="input_dropout", **policy
         )
         self.gru = keras.layers.GRU(
-            units, reset_after=self.reset_after, name="gru", **policy
+            units,
+            reset_after=self.reset_after,
+            return_sequences=True,
+            name="gru",
+            **policy,
         )
         self.gru.build((None, None, dim))
         self.projection = None
@@ -159,19 +166,37 @@ class GRU4Rec(SequentialRecommender):
 
         The last entry of the latter is 1 and meets the bias of an item.
         """
+        if "positions" in features:
+            vectors = self.position_vectors(features, training)
+            return take_flat(vectors, features["positions"])
+        states, valid_mask = self._states(features, training)
+        newest = last_valid(states, valid_mask)
+        return self._finish(newest, ops.any(valid_mask, axis=-1))
+
+    def position_vectors(self, features, training=False):
+        """Returns (B, m, d) vectors, or (B, m, d + 1) if not `tied`."""
+        return self._finish(*self._states(features, training))
+
+    def _states(self, features, training):
+        """Returns the states (B, m, h) and which are valid (B, m)."""
         history = ops.convert_to_tensor(features["history"])
         valid_mask = valid_positions(history)
         inputs = self.item_embedding(history)
         inputs = self.input_dropout(inputs, training=training)
-        state = self.gru(
+        states = self.gru(
             inputs, mask=never_empty(valid_mask), training=training
         )
+        return states, valid_mask
+
+    def _finish(self, states, valid_mask):
+        """Turns states (..., h) into the vectors that items meet."""
         if self.projection is not None:
-            state = self.projection(state)
-        vector = zero_invalid(state, ops.any(valid_mask, axis=-1))
+            states = self.projection(states)
+        vectors = zero_invalid(states, valid_mask)
         if self.tied:
-            return self.scale(vector)
-        return ops.concatenate([vector, ops.ones_like(vector[:, :1])], axis=-1)
+            return self.scale(vectors)
+        ones = ops.ones_like(vectors[..., :1])
+        return ops.concatenate([vectors, ones], axis=-1)
 
     def score(self, encoded, candidates, training=False):
         candidates = ops.convert_to_tensor(candidates)

@@ -15,7 +15,6 @@ from benchmarks.measure import significant
 from benchmarks.measure import steps_for
 from benchmarks.settings import Settings
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.pipeline import num_batches
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.statistical import StatisticalRecommender
@@ -24,6 +23,7 @@ from mgnm_tf.training.build import compile_model
 from mgnm_tf.training.build import count_parameters
 from mgnm_tf.training.build import make_batches
 from mgnm_tf.training.build import make_model
+from mgnm_tf.training.build import training_batches
 
 MOST_WIDTHS = 2_000
 """Batches that are looked at to know the mix of widths."""
@@ -99,7 +99,7 @@ def measure_training(
         executions = steps_for(fit, settings.seconds)
         steps = executions * execution
         report["retraces"] = -len(traces)
-        epoch = num_batches(data, "train", batch_size=config.batch_size)
+        epoch = training_batches(data, config)
         start = typical_stretch(widths_of(batches, epoch), steps)
         batches, _ = make_batches(model, data, config, start)
         fixed = batches.take(steps).cache()

@@ -22,6 +22,10 @@ BATCH_KEYS = {
     "candidate_time": "(batch, candidates) int64, seconds",
     "history_category": "(batch, length) int32, 0 = none",
     "candidate_category": "(batch, candidates) int32, 0 = none",
+    "positions": (
+        "(targets,) int32, where in the flattened history each target is "
+        "predicted from; added by the pipeline with `every_position`"
+    ),
     "log_sampling_probability": (
         "(batch, candidates + shared) float32, added by the pipeline where a "
         "correction for the sampling probability is asked for"

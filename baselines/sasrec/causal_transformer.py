@@ -49,6 +49,7 @@ class CausalTransformer(keras.layers.Layer):
         items: float, (batch, length, d).
         valid_mask: bool, (batch, length), True first (right padding).
         training: whether dropout acts.
+        return_sequences: in the place of the constructor's; `None` is that.
 
     Returns:
         float, (batch, length, d), or (batch, d) without `return_sequences`.
@@ -145,14 +146,20 @@ class CausalTransformer(keras.layers.Layer):
         )
         self.built = True
 
-    def call(self, items, valid_mask=None, training=False):
-        return self._transform(items, valid_mask, training)
+    def call(
+        self, items, valid_mask=None, training=False, return_sequences=None
+    ):
+        if return_sequences is None:
+            return_sequences = self.return_sequences
+        return self._transform(items, valid_mask, training, return_sequences)
 
-    def _transform(self, items, valid_mask, training, **between):
+    def _transform(
+        self, items, valid_mask, training, return_sequences, **between
+    ):
         """Does all of `call`; `between` is handed to `_attend`."""
         if valid_mask is None:
             valid_mask = ops.ones(ops.shape(items)[:2], "bool")
-        if self.return_sequences:
+        if return_sequences:
             places = ops.arange(ops.shape(items)[1])
             seen = ops.greater_equal(places[:, None], places)  # (m, m)
             rows = items
@@ -162,7 +169,7 @@ class CausalTransformer(keras.layers.Layer):
         keys, queries = items, rows
         if self.normalization == "before":
             keys = queries = self.attention_norm(items)
-            if not self.return_sequences:
+            if not return_sequences:
                 queries = self.attention_norm(rows)
         elif self.normalization == "query":
             queries = rows = self.attention_norm(rows)
@@ -170,7 +177,7 @@ class CausalTransformer(keras.layers.Layer):
             self._attend(queries, keys, seen, **between), training=training
         )
         output = self._feed_forward(attended, training)
-        if self.return_sequences:
+        if return_sequences:
             return zero_invalid(output, valid_mask)
         return zero_invalid(output[:, 0], ops.any(valid_mask, axis=-1))
 

@@ -89,6 +89,7 @@ class IntervalTransformer(CausalTransformer):
             items,
             valid_mask,
             training,
+            self.return_sequences,
             places=(place_keys, place_values),
             intervals=ops.cast(intervals, "int32"),
             tables=(interval_keys, interval_values),

@@ -90,7 +90,9 @@ class SASRec(SingleVectorRecommender):
 
     Differences: paper and code train every position of a sequence at once,
     each with its next item and one negative; here, as in ReChorus, a sample
-    is a history with its target, and the objective is the common one. The
+    is a history with its target, and the objective is the common one; with
+    `every_position` in the training, it is all positions, with negatives that
+    they share. Their places are counted from the newest of all, too. The
     dropout of `"code"` also acts on the weights of the attention and inside
     the net there, and not on the output of the attention. ReChorus draws its
     weights from N(0, 0.01^2), as `initial_stddev` of the training does; its
@@ -183,6 +185,13 @@ class SASRec(SingleVectorRecommender):
         return [()] * self.num_layers
 
     def user_vector(self, features, training=False):
+        return self._read(features, training, every_position=False)
+
+    def position_vectors(self, features, training=False):
+        return self.scale(self._read(features, training, every_position=True))
+
+    def _read(self, features, training, every_position):
+        """Returns the states (B, m, d), or those of the newest items (B, d)."""
         history = ops.convert_to_tensor(features["history"])
         check_history_length(history, self.max_length)
         valid_mask = valid_positions(history)
@@ -194,15 +203,16 @@ class SASRec(SingleVectorRecommender):
             items = items + self.position_embedding(places)
         items = self.input_dropout(items, training=training)
         others = self._for_blocks(features, valid_mask, places)
+        options = {"valid_mask": valid_mask, "training": training}
+        if every_position:
+            options["return_sequences"] = True
         for block, further in zip(self.blocks, others, strict=True):
-            items = block(
-                items, *further, valid_mask=valid_mask, training=training
-            )
+            items = block(items, *further, **options)
         if self.output_norm is None:
             return items
-        return zero_invalid(
-            self.output_norm(items), ops.any(valid_mask, axis=-1)
-        )
+        if not every_position:
+            valid_mask = ops.any(valid_mask, axis=-1)
+        return zero_invalid(self.output_norm(items), valid_mask)
 
     def get_config(self):
         return {

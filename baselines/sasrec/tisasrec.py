@@ -175,6 +175,12 @@ class TiSASRec(SASRec):
     # === The gaps of the users ===
 
     @property
+    def capabilities(self):
+        # The smallest gap of a visible history is known at its end alone.
+        without = {"positions"} if self.use_time else set()
+        return super().capabilities - without
+
+    @property
     def required_features(self):
         return ("history_time",) if self.use_time else ()
 

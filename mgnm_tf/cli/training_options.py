@@ -12,6 +12,10 @@ OPTIONS: dict[str, tuple[type, str]] = {
     "negatives": (str, "Negatives of each positive, or all."),
     "shared_negatives": (int, "Negatives that all positives of a batch share."),
     "sampling": (str, "How negatives are drawn: uniform or popularity."),
+    "every_position": (
+        bool,
+        "Learn from every position of a history at once (causal models).",
+    ),
     "logq_correction": (
         str,
         "Correct the loss for how likely a draw was: true or false.",

@@ -51,6 +51,7 @@ class BatchBuilder:
         weights: sampling weights (M + 1,), or `None` for uniform ones.
         logq_correction: whether to add `log_sampling_probability`.
         exclude: what negatives avoid.
+        every_position: whether each event of a history has its own target.
         features: further keys.
         seed: seed of order and negatives.
     """
@@ -68,6 +69,7 @@ class BatchBuilder:
         weights: np.ndarray | None,
         logq_correction: bool,
         exclude: str,
+        every_position: bool,
         features: tuple[str, ...],
         seed: int,
     ):
@@ -81,6 +83,7 @@ class BatchBuilder:
         self.num_items = data.num_items
         self.logq_correction = logq_correction
         self.exclude = exclude
+        self.every_position = every_position
         self.features = features
         self.seed = seed
         self.shuffle = part == "train"
@@ -134,7 +137,14 @@ class BatchBuilder:
             "user": tf.where(sequences <= self.num_users, sequences, 0),
             "history": history,
         }
-        excluded = self._excluded(sequences, history, positive)
+        if self.every_position:
+            places = tf.where(tf.reshape(visible, [-1]))[:, 0]
+            positions = tf.gather(tf.reshape(source, [-1]), places) + 1
+            positive = tf.gather(self.items, positions)
+            features["positions"] = tf.cast(places, tf.int32)
+            excluded = positive[:, None]
+        else:
+            excluded = self._excluded(sequences, history, positive)
         candidates = self._candidates(epoch, positions, positive, excluded)
         features["candidates"] = candidates
         labels = tf.one_hot(tf.zeros_like(positive), 1 + self.negatives)

@@ -75,6 +75,7 @@ def plan_batches(
     part: str,
     max_length: int,
     bucket_widths: Sequence[int] | None = None,
+    every_position: bool = False,
 ) -> BatchPlan:
     """Groups the targets of a part by history length.
 
@@ -83,12 +84,17 @@ def plan_batches(
         part: "train", "validation" or "test".
         max_length: the longest visible history.
         bucket_widths: see `resolve_widths`. Defaults to `None`.
+        every_position: whether only the targets of `last_targets` stand in
+            the plan. Defaults to `False`.
 
     Raises:
         DataError: the part has no target with a history.
     """
     widths = np.array(resolve_widths(max_length, bucket_widths), np.int32)
-    positions = data.positions(part)
+    if every_position:
+        positions = last_targets(data, part, max_length)
+    else:
+        positions = data.positions(part)
     if not len(positions):
         raise DataError(
             f"The data have no {part} event with an earlier event of the "
@@ -106,3 +112,27 @@ def plan_batches(
         sizes=sizes[used],
         widths=widths[used],
     )
+
+
+def last_targets(
+    data: SequenceDataset, part: str, max_length: int
+) -> np.ndarray:
+    """Cuts the targets of each sequence into runs; returns their last ones.
+
+    A run is `max_length` targets that follow one another, the first of a
+    sequence what is left. It has the history of its last target: each event
+    of this history is followed by a target of the run, so every target of
+    the part stands in one run.
+
+    Args:
+        data: the split data.
+        part: "train", "validation" or "test".
+        max_length: the longest run, and the longest visible history.
+
+    Returns:
+        int64 (n,), positions in `data.items`, ascending.
+    """
+    positions = data.positions(part)
+    sequences = data.sequences[positions]
+    newest = np.searchsorted(sequences, sequences, side="right") - 1
+    return positions[(positions[newest] - positions) % max_length == 0]

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from mgnm_tf.data.batch_builder import EVALUATION
 from mgnm_tf.data.batch_builder import BatchBuilder
+from mgnm_tf.data.batch_plan import last_targets
 from mgnm_tf.data.batch_plan import plan_batches
 from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.dataset import SequenceDataset
@@ -43,6 +44,7 @@ def make_dataset(
     popularity_exponent: float = 0.75,
     logq_correction: bool = False,
     exclude: str = "history",
+    every_position: bool = False,
     features: Sequence[str] = (),
     bucket_widths: Sequence[int] | None = None,
     seed: int = 0,
@@ -70,6 +72,10 @@ def make_dataset(
       draws are expected to meet the item of each column (the positive's
       column too, as in a sampled softmax). Excluded items are not
       reckoned with. It is constant for uniform sampling.
+    - `positions` (N,) int32: only with `every_position`; where the N events
+      that have a target stand in the flattened history: row * m + column.
+      Then `candidates` and labels have N rows in the place of B, and
+      `log_sampling_probability`, too.
     - labels (B, C + S) float32: 1 for the positive, 0 for a negative, -1
       (ignore) for a shared negative that is the positive of the row, and in
       validation and test for the negatives of a sample whose exclusions
@@ -106,6 +112,12 @@ def make_dataset(
             sequence in this part and earlier parts; "none". Where that
             leaves no item, only the positive is avoided. Shared negatives
             avoid nothing. Defaults to `"history"`.
+        every_position: whether a training sample is a history with the next
+            item of each of its events as a target, not of the newest alone:
+            what a causal model reads once and learns from at every position.
+            A batch then has `batch_size` histories; each target stands in
+            one of them. Needs negatives that are shared, or all. Defaults to
+            `False`.
         features: further keys: `history_time` (B, m) int64 in whole seconds
             with 0 on padding, `candidate_time` (B, C) int64 (the time of the
             positive in every column), `history_category` (B, m) int32,
@@ -145,6 +157,8 @@ def make_dataset(
     drawn = 0 if isinstance(negatives, str) else negatives
     if everything:
         check_nothing_drawn(shared_negatives, sampling, logq_correction)
+    if every_position:
+        _check_every_position(part, drawn, features)
     if logq_correction and not drawn + shared_negatives:
         raise ValueError(
             "`logq_correction` needs negatives. Received: negatives=0 and "
@@ -158,7 +172,9 @@ def make_dataset(
     builder = BatchBuilder(
         data=data,
         part=part,
-        plan=plan_batches(data, part, max_length, bucket_widths),
+        plan=plan_batches(
+            data, part, max_length, bucket_widths, every_position
+        ),
         batch_size=batch_size,
         max_length=max_length,
         negatives=drawn,
@@ -167,6 +183,7 @@ def make_dataset(
         weights=_weights(data, sampling, popularity_exponent),
         logq_correction=logq_correction,
         exclude=check_choice(exclude, "exclude", EXCLUSIONS),
+        every_position=every_position,
         features=_check_features(data, features),
         seed=seed,
     )
@@ -220,10 +237,29 @@ def stream_options() -> tf.data.Options:
 
 
 def num_batches(
-    data: SequenceDataset, part: str = "train", *, batch_size: int = 256
+    data: SequenceDataset,
+    part: str = "train",
+    *,
+    batch_size: int = 256,
+    every_position: bool = False,
+    max_length: int = 100,
 ) -> int:
-    """Returns the number of batches of one pass, whatever the buckets."""
-    return -(-len(data.positions(part)) // batch_size)
+    """Returns the number of batches of one pass, whatever the buckets.
+
+    Args:
+        data: the split data.
+        part: as given to `make_dataset`. Defaults to `"train"`.
+        batch_size: as given to `make_dataset`. Defaults to 256.
+        every_position: as given to `make_dataset`. Defaults to `False`.
+        max_length: as given to `make_dataset`; counts with `every_position`
+            alone. Defaults to 100.
+    """
+    samples = (
+        last_targets(data, part, max_length)
+        if every_position
+        else data.positions(part)
+    )
+    return -(-len(samples) // batch_size)
 
 
 def evaluation_order(
@@ -245,6 +281,29 @@ def evaluation_order(
         int64 (n,), indices into `data.items`.
     """
     return plan_batches(data, part, max_length, bucket_widths).positions
+
+
+def _check_every_position(
+    part: str, negatives: int, features: Sequence[str]
+) -> None:
+    """Refuses what has one row for each history, or no place in training."""
+    if part != "train":
+        raise ValueError(
+            "`every_position` is for training; a record of another part has "
+            f"one target. Received: part={part!r}"
+        )
+    if negatives:
+        raise ValueError(
+            "`every_position` needs negatives that all positions share: "
+            "`shared_negatives`, or negatives='all'. Received: "
+            f"negatives={negatives}"
+        )
+    for key in features:
+        if key not in ("history_time", "history_category"):
+            raise ValueError(
+                f"`{key}` has one row for each history, which has many "
+                "targets with `every_position`."
+            )
 
 
 def _weights(

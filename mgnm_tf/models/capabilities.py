@@ -10,6 +10,7 @@ CAPABILITIES = {
     "attention": "history_attention",
     "levels": "pool_levels",
     "interest_distribution": "interest_distribution",
+    "positions": "position_vectors",
 }
 """What not every model can do, and the method that does it."""
 
@@ -116,3 +117,23 @@ class Capabilities:
         Only for models with the capability "levels".
         """
         raise AttributeError(f"{type(self).__name__} has no levels.")
+
+    def position_vectors(
+        self, features: Features, training: bool = False
+    ) -> Tensor:
+        """Returns the user vectors after each event of the histories.
+
+        Only for models with the capability "positions", for which a vector
+        depends on no later event. `encode` then takes batches that hold
+        `positions`, see `mgnm_tf.make_dataset`.
+
+        Args:
+            features: a batch; `candidates` may be missing.
+            training: whether the step trains.
+
+        Returns:
+            (B, m, d); what stands on padding means nothing.
+        """
+        raise AttributeError(
+            f"{type(self).__name__} reads a history as a whole."
+        )

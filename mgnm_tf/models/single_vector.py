@@ -9,6 +9,7 @@ from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.types import Features
 from mgnm_tf.types import Tensor
 from mgnm_tf.utils.inner_products import inner_products
+from mgnm_tf.utils.rows import take_flat
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
 
@@ -88,7 +89,10 @@ class SingleVectorRecommender(SequentialRecommender):
         raise NotImplementedError
 
     def encode(self, features, training=False):
-        """Returns the user vectors (B, d)."""
+        """Returns the user vectors (B, d), or those at `positions` (N, d)."""
+        if "positions" in features:
+            vectors = self.position_vectors(features, training)
+            return take_flat(vectors, features["positions"])
         return self.scale(self.user_vector(features, training))
 
     def score(self, encoded, candidates, training=False):

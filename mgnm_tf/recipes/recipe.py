@@ -158,6 +158,10 @@ class Training(_Part):
             `"history"`, the visible history; `"user"`, all events of the user
             in the training part, later ones too; or `"none"`. Shared negatives
             avoid nothing.
+        every_position: whether a history is read once and each of its events
+            has its next item as a target, for models that see no later event
+            than the one they read; see `mgnm_tf.make_dataset`. `batch_size`
+            counts histories then.
         logq_correction: whether the loss corrects for how likely a negative
             was drawn.
         optimizer: see `Optimizer`.
@@ -190,6 +194,7 @@ class Training(_Part):
     shared_negatives: Count | None = None
     sampling: Literal["uniform", "popularity"] = "uniform"
     training_exclude: Literal["history", "user", "none"] = "history"
+    every_position: bool = False
     logq_correction: bool = False
     optimizer: Optimizer = Optimizer()
     batch_size: Positive = 256
@@ -237,6 +242,11 @@ class Training(_Part):
             )
         if negatives == "all":
             check_nothing_drawn(shared, self.sampling, self.logq_correction)
+        if self.every_position and negatives not in (0, "all"):
+            raise ValueError(
+                "`every_position` needs negatives that all positions share: "
+                "`negatives` must be 0, beside `shared_negatives`, or 'all'."
+            )
         if not negatives and not shared:
             raise ValueError(
                 "Training needs something to tell the positive from: "

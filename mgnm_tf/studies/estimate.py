@@ -8,12 +8,12 @@ from dataclasses import replace
 import keras
 
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.pipeline import num_batches
 from mgnm_tf.models.statistical import StatisticalRecommender
 from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.training.build import compile_model
 from mgnm_tf.training.build import make_batches
 from mgnm_tf.training.build import make_model
+from mgnm_tf.training.build import training_batches
 
 FEWEST_STEPS, MOST_STEPS = 4, 256
 LONG_ENOUGH = 1.0
@@ -86,7 +86,7 @@ def estimate_run(data: SequenceDataset, config: TrainConfig) -> Estimate:
             endless, steps=steps, verbose=0, callbacks=[check]
         )
     )
-    steps = num_batches(data, "train", batch_size=config.batch_size)
+    steps = training_batches(data, config)
     checking = int(validation.cardinality()) * check.seconds
     epoch = steps * step.seconds + checking
     return Estimate(start, epoch, config.epochs, checking)

@@ -87,9 +87,10 @@ def compile_model(
         UserError: a batch has more pairs than the model can hold, or all
             items more scores than the memory.
     """
+    _check_positions(model, config)
     _check_pairs(model, data, config)
     _check_scores(model, data, config)
-    batches = num_batches(data, "train", batch_size=config.batch_size)
+    batches = training_batches(data, config)
     execution, steps = steps_of(batches, config.steps_per_execution)
     if steps_per_execution is None:
         steps_per_execution = execution
@@ -114,6 +115,16 @@ def _candidates(negatives: int | str, data: SequenceDataset) -> int:
 def _positives_alone(model: SequentialRecommender, config: TrainConfig) -> bool:
     """Whether the model reckons with all items without their scores."""
     return config.objective == "softmax" and model.trains_over_catalogue
+
+
+def _check_positions(model: SequentialRecommender, config: TrainConfig) -> None:
+    """Refuses to train at every position what reads a history as a whole."""
+    if config.every_position and "positions" not in model.capabilities:
+        raise UserError(
+            f"{config.model} reads a history as a whole and cannot learn at "
+            "every position of it: leave `every_position` out, or take a "
+            "causal model (gru4rec, hstu, sasrec)."
+        )
 
 
 def _check_scores(
@@ -259,6 +270,7 @@ def make_batches(
         shared_negatives=config.shared_negatives,
         sampling=config.sampling,
         exclude=config.training_exclude,
+        every_position=config.every_position,
         logq_correction=config.logq_correction,
         seed=config.seed,
         first_step=first_step,
@@ -280,6 +292,17 @@ def make_batches(
         exclude=config.validation_exclude,
     )
     return training, validation
+
+
+def training_batches(data: SequenceDataset, config: TrainConfig) -> int:
+    """Returns the number of training batches of an epoch."""
+    return num_batches(
+        data,
+        "train",
+        batch_size=config.batch_size,
+        every_position=config.every_position,
+        max_length=config.max_length,
+    )
 
 
 def steps_of(batches: int, execution: int | None) -> tuple[int, int]:

@@ -9,7 +9,6 @@ from pathlib import Path
 import keras
 
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.pipeline import num_batches
 from mgnm_tf.errors import DivergedError
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.runs import run_folder
@@ -20,6 +19,7 @@ from mgnm_tf.runs.history import read_history
 from mgnm_tf.training.build import compile_model
 from mgnm_tf.training.build import make_batches
 from mgnm_tf.training.build import steps_of
+from mgnm_tf.training.build import training_batches
 from mgnm_tf.training.callbacks import BestWeights
 from mgnm_tf.training.callbacks import HistoryFile
 from mgnm_tf.training.callbacks import ResumedEarlyStopping
@@ -151,7 +151,7 @@ def _fit(
     """Runs `model.fit` from epoch `done` to epoch `epochs`."""
     if done:
         logger.info("Continuing after epoch %d.", done)
-    batches = num_batches(data, "train", batch_size=config.batch_size)
+    batches = training_batches(data, config)
     _, steps = steps_of(batches, config.steps_per_execution)
     training, validation = make_batches(
         model, data, config, first_step=done * steps
@@ -179,7 +179,7 @@ def _callbacks(
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks of a run; their order is that of their writes."""
     backup = folder / run_folder.BACKUP
-    batches = num_batches(data, "train", batch_size=config.batch_size)
+    batches = training_batches(data, config)
     positives = len(data.positions("train")) / batches
     return [
         SeedPerEpoch(),

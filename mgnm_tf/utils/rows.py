@@ -52,5 +52,18 @@ def take_positions(values: Tensor, index: Tensor) -> Tensor:
     batch, length = ops.shape(values)[:2]
     index = ops.cast(index, "int32")
     starts = ops.arange(batch, dtype="int32") * length
+    return take_flat(values, index + ops.expand_dims(starts, 1))
+
+
+def take_flat(values: Tensor, index: Tensor) -> Tensor:
+    """Looks positions up in the flattened rows of a batch.
+
+    Args:
+        values: (B, n, d).
+        index: integers from 0 to B * n - 1, row * n + column, any shape.
+
+    Returns:
+        The shape of `index`, then d.
+    """
     flat = ops.reshape(values, (-1, values.shape[-1]))
-    return ops.take(flat, index + ops.expand_dims(starts, 1), axis=0)
+    return ops.take(flat, index, axis=0)

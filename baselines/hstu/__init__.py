@@ -1,0 +1,1 @@
+"""HSTU: sequential transduction units, with places and times relative."""
