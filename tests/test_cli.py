@@ -288,7 +288,7 @@ def test_train_hands_its_options_on(folder, monkeypatch):
         "steps_per_execution": 2,
     }
     flags = ["--mixed-precision", "--jit-compile"]
-    flags += ["--logq-correction", "true"]
+    flags += ["--logq-correction", "true", "--every-position", "false"]
     for name, value in choices.items():
         flags += [f"--{name.replace('_', '-')}", value]
     flags += ["--set", "l2=0.1", "--set", "level_pooling=sum"]
@@ -301,6 +301,7 @@ def test_train_hands_its_options_on(folder, monkeypatch):
             "mgnm:released",
             options={"l2": "0.1", "level_pooling": "sum"},
             logq_correction=True,
+            every_position=False,
             mixed_precision=True,
             jit_compile=True,
             **choices,

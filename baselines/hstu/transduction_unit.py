@@ -37,9 +37,9 @@ class TransductionUnit(keras.layers.Layer):
             without `return_sequences`.
         valid_mask: bool, (batch, length), True first (right padding).
         training: whether dropout acts.
-        return_sequences: whether every position is returned, or only the
-            last valid one, for which alone the rest is computed. Defaults to
-            `True`.
+        return_sequences: whether every position is returned, as it is where
+            nothing is said, or only the last valid one, for which alone the
+            rest is computed.
 
     Returns:
         float, (batch, length, d), or (batch, d) without `return_sequences`.

@@ -13,8 +13,8 @@ OPTIONS: dict[str, tuple[type, str]] = {
     "shared_negatives": (int, "Negatives that all positives of a batch share."),
     "sampling": (str, "How negatives are drawn: uniform or popularity."),
     "every_position": (
-        bool,
-        "Learn from every position of a history at once (causal models).",
+        str,
+        "Learn at every position of a history (causal models): true or false.",
     ),
     "logq_correction": (
         str,
