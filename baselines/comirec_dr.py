@@ -20,7 +20,8 @@ class ComiRecDR(MultiInterestRecommender):
 
     ```
     u_ik = x_i W_ik                      x: item vectors of the history
-    v = routing of u from logits 0              see `DynamicRouting`
+    v = routing of u from logits 0              see `DynamicRouting`; with
+        `recency_prior` items count exp(r_k) by their age
     score(j) = max_k v_k . x_j                  training: k of the positive
     ```
 
@@ -45,6 +46,9 @@ class ComiRecDR(MultiInterestRecommender):
         interest_bias: see `MultiInterestRecommender`. Defaults to `False`.
         training_interests: `"label"` or `"max"`, see
             `MultiInterestRecommender`. Defaults to `"label"`.
+        recency_prior: whether each interest learns how much it looks at new
+            and at old items, see `RecencyPrior`; not in the paper. Defaults
+            to `False`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
@@ -93,6 +97,7 @@ class ComiRecDR(MultiInterestRecommender):
         dropout: float = 0.0,
         interest_bias: bool = False,
         training_interests: str = "label",
+        recency_prior: bool = False,
         **kwargs,
     ):
         check_positive_int(routing_iterations, "routing_iterations")
@@ -107,6 +112,7 @@ class ComiRecDR(MultiInterestRecommender):
             dropout,
             interest_bias,
             training_interests,
+            recency_prior=recency_prior,
             **kwargs,
         )
         self.routing_iterations = routing_iterations
@@ -138,10 +144,12 @@ class ComiRecDR(MultiInterestRecommender):
             history = newest_first(history)
         valid_mask = valid_positions(history)
         items = self.embed_history(history, training)
+        logits = self.recency_logits(valid_mask, self.position_from == "end")
         kernel = ops.cast(self.kernel[: ops.shape(history)[1]], items.dtype)
         interests, coupling = self.routing(
             ops.einsum("bmd,mkde->bkme", items, kernel),
             valid_mask=valid_mask,
+            weights=None if logits is None else ops.exp(logits),
             return_coupling=True,
         )
         if self.position_from == "end":
@@ -153,4 +161,5 @@ class ComiRecDR(MultiInterestRecommender):
             **super().get_config(),
             "routing_iterations": self.routing_iterations,
             "position_from": self.position_from,
+            "recency_prior": self.recency_prior,
         }

@@ -19,13 +19,14 @@ class ComiRecSA(MultiInterestRecommender):
     """Weighs a history in K ways; the nearest of K interests scores an item.
 
     ```
-    a_k = softmax_i(tanh((x_i + p_i) W + w) . s_k + t_k)
+    a_k = softmax_i(tanh((x_i + p_i) W + w) . s_k + t_k + r_k[age of i])
     v_k = sum_i a_ki x_i
     score(j) = max_k v_k . x_j                  training: k of the positive
     ```
 
     with the item vectors x of the history and, if `positions`, vectors p of
-    their places. An interest is a weighted mean of item vectors, without p.
+    their places; r only with `recency_prior`. An interest is a weighted mean
+    of item vectors, without p.
 
     Without the item table it has `max_length` d + d h + h + h K + K
     parameters; the K biases t have no effect, for the softmax removes them.
@@ -47,6 +48,9 @@ class ComiRecSA(MultiInterestRecommender):
         interest_bias: see `MultiInterestRecommender`. Defaults to `False`.
         training_interests: `"label"` or `"max"`, see
             `MultiInterestRecommender`. Defaults to `"label"`.
+        recency_prior: whether each interest learns how much it looks at new
+            and at old items, see `RecencyPrior`; not in the paper. Defaults
+            to `False`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
@@ -97,6 +101,7 @@ class ComiRecSA(MultiInterestRecommender):
         dropout: float = 0.0,
         interest_bias: bool = False,
         training_interests: str = "label",
+        recency_prior: bool = False,
         **kwargs,
     ):
         if hidden_dim is not None:
@@ -112,6 +117,7 @@ class ComiRecSA(MultiInterestRecommender):
             dropout,
             interest_bias,
             training_interests,
+            recency_prior=recency_prior,
             **kwargs,
         )
         self.hidden_dim = hidden_dim
@@ -157,10 +163,11 @@ class ComiRecSA(MultiInterestRecommender):
             places = ops.arange(ops.shape(history)[1])
             placed = items + self.position_embedding(places)
         logits = self.attention(self.hidden_layer(placed))  # (batch, m, K)
-        weights = masked_softmax(
-            ops.transpose(logits, (0, 2, 1)),
-            valid_mask[:, None, :],
-        )
+        logits = ops.transpose(logits, (0, 2, 1))
+        prior = self.recency_logits(valid_mask, self.position_from == "end")
+        if prior is not None:
+            logits = logits + ops.cast(prior, logits.dtype)
+        weights = masked_softmax(logits, valid_mask[:, None, :])
         interests = ops.matmul(weights, items)
         if self.position_from == "end":
             weights = reverse_valid(weights, valid_mask)
@@ -172,4 +179,5 @@ class ComiRecSA(MultiInterestRecommender):
             "hidden_dim": self.hidden_dim,
             "positions": self.positions,
             "position_from": self.position_from,
+            "recency_prior": self.recency_prior,
         }

@@ -19,7 +19,8 @@ class MIND(MultiInterestRecommender):
 
     ```
     u_i = x_i S                          x: item vectors of the history
-    v = routing of u from noise logits b        see `DynamicRouting`
+    v = routing of u from noise logits b        see `DynamicRouting`; with
+        `recency_prior` items count exp(r_k) by their age
     v_k = ReLU(v_k W + w)                       with `relu_layer`
     score(j) = max_k v_k . x_j
     training: v . x_j with v = sum_k softmax_k(pow(v_k . x_+, p)) v_k
@@ -62,6 +63,9 @@ class MIND(MultiInterestRecommender):
         label_aware_power: the power p of that attention, see
             `LabelAwareAttention`. Defaults to `None`, infinity: the nearest
             interest alone, which the paper found best.
+        recency_prior: whether each interest learns how much it looks at new
+            and at old items, see `RecencyPrior`; not in the paper. Defaults
+            to `False`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
@@ -119,6 +123,7 @@ class MIND(MultiInterestRecommender):
         interest_bias: bool = False,
         training_interests: str = "label",
         label_aware_power: float | None = None,
+        recency_prior: bool = False,
         **kwargs,
     ):
         check_positive_int(routing_iterations, "routing_iterations")
@@ -133,6 +138,7 @@ class MIND(MultiInterestRecommender):
             interest_bias,
             training_interests,
             label_aware_power,
+            recency_prior=recency_prior,
             **kwargs,
         )
         self.routing_iterations = routing_iterations
@@ -184,6 +190,7 @@ class MIND(MultiInterestRecommender):
             valid_mask=valid_mask,
             logits=self._first_logits(history, training),
             active_mask=active_mask,
+            weights=self._recency_weights(valid_mask),
             return_coupling=True,
         )
         coupling = reverse_valid(coupling, valid_mask)  # oldest first again
@@ -197,6 +204,11 @@ class MIND(MultiInterestRecommender):
                 active_mask[:, :, None], coupling, coupling[:, :1]
             )
         return interests, coupling
+
+    def _recency_weights(self, valid_mask):
+        """Returns what items count by their age, (B, K, m), or `None`."""
+        logits = self.recency_logits(valid_mask, newest_first=True)
+        return None if logits is None else ops.exp(logits)
 
     def _active(self, valid_mask):
         """Returns which of the K interests each row has, (B, K)."""
@@ -228,4 +240,5 @@ class MIND(MultiInterestRecommender):
             "fixed_noise": self.fixed_noise,
             "seed": self.seed,
             "label_aware_power": self.label_aware_power,
+            "recency_prior": self.recency_prior,
         }

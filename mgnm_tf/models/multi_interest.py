@@ -5,12 +5,14 @@ from keras import ops
 
 from mgnm_tf.layers.embedding.item_embedding import ItemEmbedding
 from mgnm_tf.layers.interest.label_aware_attention import LabelAwareAttention
+from mgnm_tf.layers.interest.recency_prior import RecencyPrior
 from mgnm_tf.layers.scoring.interest_scale import InterestScale
 from mgnm_tf.layers.scoring.max_interest import MaxInterest
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.types import Features
 from mgnm_tf.types import Tensor
 from mgnm_tf.utils.masking import normalize_rows
+from mgnm_tf.utils.masking import reverse_valid
 from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
@@ -43,6 +45,9 @@ class MultiInterestRecommender(SequentialRecommender):
         training_interests: `"label"` or `"max"`. Defaults to `"label"`.
         label_aware_power: see `LabelAwareAttention`. Defaults to `None`, the
             nearest interest alone.
+        recency_prior: whether each interest learns how much it looks at new
+            and at old items, see `RecencyPrior`; for a subclass to use, by
+            `recency_logits`. Defaults to `False`.
         embeddings_initializer: initializer of the item table, for a subclass
             to choose; not part of the configuration. Defaults to
             `"uniform"`.
@@ -65,6 +70,7 @@ class MultiInterestRecommender(SequentialRecommender):
         training_interests: str = "label",
         label_aware_power: float | None = None,
         embeddings_initializer="uniform",
+        recency_prior: bool = False,
         **kwargs,
     ):
         check_choice(training_interests, "training_interests", ("label", "max"))
@@ -80,6 +86,7 @@ class MultiInterestRecommender(SequentialRecommender):
         self.dropout = dropout
         self.interest_bias = interest_bias
         self.training_interests = training_interests
+        self.recency_prior = recency_prior
         self.item_embedding = ItemEmbedding(
             num_items,
             embedding_dim,
@@ -99,11 +106,33 @@ class MultiInterestRecommender(SequentialRecommender):
             label_aware_power, name="label_attention", dtype=self.dtype_policy
         )
         self.readout = MaxInterest(name="readout", dtype=self.dtype_policy)
+        self.prior = None
+        if recency_prior:
+            self.prior = RecencyPrior(
+                num_interests, max_length, name="prior", dtype="float32"
+            )
 
     def embed_history(self, history: Tensor, training: bool) -> Tensor:
         """Returns the item vectors (B, m, d) of histories (B, m)."""
         items = self.item_embedding(history)
         return self.input_dropout(items, training=training)
+
+    def recency_logits(
+        self, valid_mask: Tensor, newest_first: bool = False
+    ) -> Tensor | None:
+        """Returns what interests think of ages, or `None` without the prior.
+
+        Args:
+            valid_mask: bool (B, m), True first.
+            newest_first: whether the newest item stands first.
+
+        Returns:
+            float32 (B, K, m) logits.
+        """
+        if self.prior is None:
+            return None
+        logits = self.prior(valid_mask)
+        return reverse_valid(logits, valid_mask) if newest_first else logits
 
     def extract_interests(
         self, features: Features, training: bool = False

@@ -18,7 +18,7 @@ class DynamicRouting(keras.layers.Layer):
     ```
     repeat `routing_iterations` times:
         c_ik = exp(b_ik) / sum_j exp(b_ij)
-        v_k = squash(sum_i c_ik u_ik)
+        v_k = squash(sum_i c_ik w_ik u_ik)         w = 1 unless given
         b_ik = b_ik + u_ik . v_k              but for the last time
     ```
 
@@ -43,11 +43,14 @@ class DynamicRouting(keras.layers.Layer):
             broadcasts against it; `None` for zero.
         active_mask: bool, (batch, K), the capsules that take part; `None`
             for all.
+        weights: float, (batch, K, length), none below 0: what an item counts
+            for a capsule besides its coupling; `None` for 1.
         return_coupling: bool; returns the last coupling, too, when true.
 
     Returns:
         float, (batch, K, d), each vector shorter than 1; with
-        `return_coupling` also the last c, float32, (batch, K, length).
+        `return_coupling` also the last c, times `weights`, float32, (batch,
+        K, length).
 
     Masking: an invalid item adds nothing to a capsule. A capsule without a
     valid item, or one that takes no part, is zero.
@@ -62,7 +65,7 @@ class DynamicRouting(keras.layers.Layer):
 
     Reference: Sabour et al., "Dynamic Routing Between Capsules", NIPS 2017,
     procedure 1; stopped gradients and the mask behind the softmax as in
-    THUDM/ComiRec.
+    THUDM/ComiRec. The weights are ours; they learn by the last sum.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class DynamicRouting(keras.layers.Layer):
         valid_mask=None,
         logits=None,
         active_mask=None,
+        weights=None,
         return_coupling=False,
     ):
         own = "k" if len(items.shape) == 4 else ""
@@ -100,6 +104,10 @@ class DynamicRouting(keras.layers.Layer):
             last = step == self.routing_iterations - 1
             # Over the capsules of an item: zero where the item is invalid.
             coupling = masked_softmax(logits, counts, axis=1)
+            if weights is not None:
+                coupling = coupling * ops.cast(
+                    weights if last else ops.stop_gradient(weights), "float32"
+                )
             capsules = self.squash(
                 ops.einsum(
                     f"bkm,b{own}md->bkd",
@@ -127,6 +135,7 @@ class DynamicRouting(keras.layers.Layer):
         valid_mask_shape=None,
         logits_shape=None,
         active_mask_shape=None,
+        weights_shape=None,
     ):
         return (items_shape[0], self.num_interests, items_shape[-1])
 

@@ -186,3 +186,34 @@ def test_symbolic_coupling():
     capsules, coupling = DynamicRouting(COUNT)(items, return_coupling=True)
     assert capsules.shape == (None, COUNT, DIM)
     assert coupling.shape == (None, COUNT, None)
+
+
+def test_weights_count_besides_the_coupling():
+    weights = np.random.default_rng(4).uniform(0, 2, LOGITS.shape)
+    layer = DynamicRouting(COUNT)
+    capsules, coupling = layer(
+        OWN, logits=LOGITS, weights=weights, return_coupling=True
+    )
+    logits = LOGITS.astype("float64")
+    for _ in range(3):
+        share = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        share = share * weights
+        sums = np.einsum("bkm,bkmd->bkd", share, OWN)
+        square = np.sum(sums**2, axis=-1, keepdims=True)
+        expected = sums * np.sqrt(square) / (1 + square)
+        logits += np.einsum("bkd,bkmd->bkm", expected, OWN)
+    np.testing.assert_allclose(capsules, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(coupling, share, rtol=1e-4)
+
+
+def test_weights_learn_by_the_last_sum():
+    weights = tf.ones(LOGITS.shape)
+    with tf.GradientTape() as tape:
+        tape.watch(weights)
+        out, coupling = DynamicRouting(COUNT)(
+            OWN, logits=LOGITS, weights=weights, return_coupling=True
+        )
+        loss = tf.reduce_sum(out[:, 0])
+    gradient = tape.gradient(loss, weights)
+    assert np.abs(gradient[:, 0]).min() > 0
+    assert not np.any(gradient[:, 1])
