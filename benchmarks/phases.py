@@ -16,6 +16,7 @@ PHASES = (
     "prepare",
     "pipeline",
     "train",
+    "positions",
     "evaluate",
     "ranking",
     "optimizer",

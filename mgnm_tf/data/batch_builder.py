@@ -96,6 +96,8 @@ class BatchBuilder:
             self.items = tensor_of(data.items)
             self.sequences = tensor_of(data.sequences)
             self.offsets = tensor_of(data.offsets)
+            if every_position:
+                self.parts = tensor_of(data.parts)
             if {"history_time", "candidate_time"} & set(features):
                 times = whole_seconds(data.times, data.time_unit)
                 self.times = tensor_of(times)
@@ -138,7 +140,9 @@ class BatchBuilder:
             "history": history,
         }
         if self.every_position:
-            places = tf.where(tf.reshape(visible, [-1]))[:, 0]
+            part = tf.gather(self.parts, tf.where(visible, source + 1, 0))
+            targets = visible & tf.equal(part, PARTS.index("train"))
+            places = tf.where(tf.reshape(targets, [-1]))[:, 0]
             positions = tf.gather(tf.reshape(source, [-1]), places) + 1
             positive = tf.gather(self.items, positions)
             features["positions"] = tf.cast(places, tf.int32)

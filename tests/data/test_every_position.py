@@ -69,6 +69,19 @@ def test_every_target_once_after_the_events_of_its_run(batch_size, max_length):
     assert len(found) == num_batches(data, every_position=True, **options)
 
 
+def test_events_that_are_no_target_are_none():
+    data = toy_data()
+    first = data.offsets[data.sequences]
+    parts = np.where(np.arange(len(data.items)) < first + 4, 3, data.parts)
+    data = dataclasses.replace(data, parts=parts.astype(np.int8))
+    found = targets_of(batches(data, max_length=9))
+    trained = np.flatnonzero(data.parts == 0)
+    expected = sorted(
+        (int(data.sequences[at]), int(data.items[at])) for at in trained
+    )
+    assert sorted((user, item) for user, _, item in found) == expected
+
+
 def test_the_future_is_not_there():
     data = toy_data()
     later = data.parts > 0
