@@ -57,6 +57,14 @@ def train(
     ] = None,
     k: Annotated[str, K] = "5",
     track: Annotated[str | None, TRACK] = None,
+    hosts: Annotated[
+        bool,
+        typer.Option(
+            "--hosts",
+            help="Train with the other processes that TF_CONFIG names, each "
+            "of which is given this command.",
+        ),
+    ] = False,
     **settings,
 ) -> None:
     """Train a model, keep its best epoch, evaluate it on the test part.
@@ -68,6 +76,12 @@ def train(
     from mgnm_tf.runs.run import Run
     from mgnm_tf.training import fit
 
+    workers = None
+    if hosts:
+        from mgnm_tf.cluster.hosts import Hosts
+
+        workers = Hosts()
+
     config = configure(
         recipe_of(model, recipe),
         options=dict(read_pairs(set_ or (), "KEY=VALUE")),
@@ -75,7 +89,11 @@ def train(
         **settings,
     )
     verbose = 1 if sys.stdout.isatty() else 2
-    run = fit.train(data, config, out, verbose=verbose, track=track)
+    run = fit.train(
+        data, config, out, verbose=verbose, track=track, workers=workers
+    )
+    if workers is not None and not workers.is_chief:
+        return
     _print_metrics(Run(run).metrics)
     console.print(f"The run is in {run}.")
 
