@@ -24,6 +24,7 @@ from mgnm_tf.cli.training_options import TIED_SCORES
 from mgnm_tf.cli.training_options import TRACK
 from mgnm_tf.cli.training_options import K
 from mgnm_tf.cli.training_options import training_parameters
+from mgnm_tf.errors import UserError
 from mgnm_tf.runs import run_folder
 from mgnm_tf.runs.config import configure
 
@@ -65,6 +66,22 @@ def train(
             "of which is given this command.",
         ),
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Train by so many processes, which Ray starts (extra "
+            "[cluster]).",
+            show_default="this one; with --cluster one a node",
+        ),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Ray cluster that starts them.",
+            show_default="this machine",
+        ),
+    ] = None,
     **settings,
 ) -> None:
     """Train a model, keep its best epoch, evaluate it on the test part.
@@ -76,11 +93,16 @@ def train(
     from mgnm_tf.runs.run import Run
     from mgnm_tf.training import fit
 
-    workers = None
+    others = None
     if hosts:
+        if workers is not None or cluster is not None:
+            raise UserError(
+                "--hosts takes the workers from TF_CONFIG, --workers and "
+                "--cluster have Ray start them: give one of the two."
+            )
         from mgnm_tf.cluster.hosts import Hosts
 
-        workers = Hosts()
+        others = Hosts()
 
     config = configure(
         recipe_of(model, recipe),
@@ -89,10 +111,23 @@ def train(
         **settings,
     )
     verbose = 1 if sys.stdout.isatty() else 2
-    run = fit.train(
-        data, config, out, verbose=verbose, track=track, workers=workers
-    )
-    if workers is not None and not workers.is_chief:
+    if workers is not None or cluster is not None:
+        from mgnm_tf.cluster.ray_train import train_by_ray
+
+        with values_of_the_user():
+            run = train_by_ray(
+                data,
+                config,
+                out,
+                workers=workers,
+                address=cluster,
+                track=track,
+            )
+    else:
+        run = fit.train(
+            data, config, out, verbose=verbose, track=track, workers=others
+        )
+    if others is not None and not others.is_chief:
         return
     _print_metrics(Run(run).metrics)
     console.print(f"The run is in {run}.")

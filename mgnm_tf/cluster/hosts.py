@@ -53,10 +53,11 @@ class LostWorkerError(UserError):
 class Hosts(Workers):
     """The workers that `TF_CONFIG` names; each makes the same call of `train`.
 
-    TensorFlow's `MultiWorkerMirroredStrategy` averages their gradients. A
-    batch is divided by the position of its rows, so that the workers train
-    what one process trains with the same `batch_size`: up to rounding, and
-    to what random layers draw, of which each worker draws its own.
+    TensorFlow's `MultiWorkerMirroredStrategy` averages their gradients, for a
+    single worker `MirroredStrategy` those of its devices. A batch is divided
+    by the position of its rows, so that the workers train what one process
+    trains with the same `batch_size`: up to rounding, and to what random
+    layers draw, of which each worker draws its own.
 
     The first worker owns the run folder. The others write to a temporary
     folder, and read the run folder where a training goes on; it has to stand
@@ -90,8 +91,14 @@ class Hosts(Workers):
         self.task = task or read_task()
         self.rank, self.count = self.task.index, self.task.count
         if self.count > 1:
-            logger.info("This is %s.", self.task.name())
-        self.strategy = strategy or tf.distribute.MultiWorkerMirroredStrategy()
+            logger.info(
+                "This is %s, process %d.", self.task.name(), os.getpid()
+            )
+        if strategy is None:
+            several = tf.distribute.MultiWorkerMirroredStrategy
+            alone = tf.distribute.MirroredStrategy
+            strategy = several() if self.count > 1 else alone()
+        self.strategy = strategy
 
     @property
     def _replicas(self) -> int:

@@ -45,6 +45,9 @@ class OnWorkers:
 
     def _reducible(self, logs):
         """Gives the logs the axis over which Keras averages the workers."""
+        several = tf.distribute.MultiWorkerMirroredStrategy
+        if not isinstance(self.distribute_strategy, several):
+            return logs
         return {name: tf.reshape(value, (1,)) for name, value in logs.items()}
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):

@@ -1,6 +1,10 @@
 """What several workers refuse, and how they agree; then two real ones."""
 
 import json
+import os
+import re
+import signal
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +15,7 @@ from mgnm_tf.cluster.hosts import Hosts
 from mgnm_tf.cluster.task import Task
 from mgnm_tf.errors import UserError
 from mgnm_tf.runs.config import configure
+from mgnm_tf.runs.history import read_history
 from mgnm_tf.runs.run import Run
 from mgnm_tf.training import fit
 from mgnm_tf.training.build import make_model
@@ -181,3 +186,51 @@ def test_two_processes_train_what_one_trains(data, tmp_path):
     assert Run(tmp_path / "two").environment["workers"] == 2
     files = {path.name for path in (tmp_path / "two").iterdir()}
     assert files == {path.name for path in one.iterdir()}
+
+
+def kill_after(process, history, epochs):
+    """Kills a process when its training has written so many epochs."""
+    while not history.exists() or len(read_history(history)) < epochs:
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.large
+def test_other_numbers_of_workers_go_on_after_a_kill(data, tmp_path):
+    """Two workers, one of them killed; one, killed, too; two again."""
+    data.save(tmp_path / "data")
+    out, history = tmp_path / "run", tmp_path / "run.partial" / "history.csv"
+    line = command(tmp_path / "data", out)
+    processes = start_workers([line] * 2)
+    kill_after(processes[1], history, 1)
+    (code, _, errors), _ = ends(processes)
+    assert code == 1 and "worker 0 of 2" in errors.lower(), errors
+    assert "start all of them again" in errors
+    (alone,) = start_workers([line])
+    kill_after(alone, history, 2)
+    ((_, _, errors),) = ends([alone])
+    assert "was last at 2 worker(s), and goes on with 1." in errors
+    for code, _, errors in ends(start_workers([line] * 2)):
+        assert code == 0, errors
+    one = fit.train(
+        data,
+        "youtube_dnn",
+        tmp_path / "one",
+        options=OPTIONS,
+        verbose=0,
+        **SETTINGS,
+    )
+    assert_same_training(out, one, 1e-5)
+
+
+@pytest.mark.large
+def test_a_worker_without_the_data_ends_all_in_its_name(data, tmp_path):
+    data.save(tmp_path / "data")
+    lines = [
+        command(tmp_path / name, tmp_path / "run") for name in ("data", "gone")
+    ]
+    for code, _, errors in ends(start_workers(lines)):
+        assert code == 1
+        assert re.search(r"mgnm: Worker 1 of 2 \(127.*\): .*gone", errors)
+    assert not list(tmp_path.glob("run*"))

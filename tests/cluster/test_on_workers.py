@@ -23,7 +23,7 @@ def test_keras_has_the_private_name_that_the_mixin_overrides():
 
 
 def small_model():
-    model = YouTubeDNN(num_users=3, num_items=9, max_length=4, embedding_dim=4)
+    model = YouTubeDNN(num_users=3, num_items=9, embedding_dim=4)
     model.compile(loss=SigmoidCrossEntropy())
     return model
 
