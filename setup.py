@@ -136,6 +136,8 @@ setup(
             "duckdb>=2; python_version >= '3.11'",
             "universal-pathlib>=0.2",
         ],
+        # Training and recommending by several processes and machines.
+        "cluster": ["ray[data,train]>=2.40"],
         "dev": [
             "duckdb>=2; python_version >= '3.11'",
             "faiss-cpu>=1.8",

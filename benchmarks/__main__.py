@@ -1,6 +1,7 @@
 """The command `python -m benchmarks`."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -271,6 +272,29 @@ def gpu(
         failed = steps.failures(found)
         if failed:
             raise UserError(f"{len(failed)} failed: {'; '.join(failed)}")
+
+
+@app.command()
+def workers(
+    models: Annotated[
+        str, typer.Option(help="Recipes with commas, or all.")
+    ] = "all",
+    steps: Annotated[
+        int, typer.Option(min=4, help="About how many steps, in two epochs.")
+    ] = 200,
+    out: Annotated[
+        Path | None, typer.Option(help="JSON file of the results.")
+    ] = None,
+) -> None:
+    """Compare the trainings of one and of two processes."""
+    with sentences(), tempfile.TemporaryDirectory() as folder:
+        load_tensorflow()
+        from benchmarks import workers as processes
+        from benchmarks.tables import plain_table
+
+        labels = [*processes.CASES] if models == "all" else models.split(",")
+        found = processes.run(labels, steps, Path(folder), out, _progress)
+        console.print(plain_table(processes.table(found)))
 
 
 if __name__ == "__main__":

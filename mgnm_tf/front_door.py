@@ -27,6 +27,7 @@ from mgnm_tf.serving.recommender import Recommender
 from mgnm_tf.training import fit
 from mgnm_tf.training.evaluate_run import evaluate_run
 from mgnm_tf.training.evaluate_run import same_data
+from mgnm_tf.training.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,7 @@ def train(
     verbose: int = 1,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     track: str | None = None,
+    workers: Workers | None = None,
     **settings: Any,
 ) -> Run:
     """Trains a model and returns its run.
@@ -197,6 +199,9 @@ def train(
         callbacks: further Keras callbacks, called before those of the run.
         track: "mlflow", "wandb" or "tensorboard": follows the run there, too
             (extra of the same name). Defaults to `None`.
+        workers: the processes that train together, each of which makes this
+            call, see `mgnm_tf.cluster.hosts.Hosts`. Defaults to `None`: this
+            one alone.
         **settings: what else wins over the recipe, see `configure`: `seed`,
             `epochs`, `learning_rate`, `k`, ...
 
@@ -222,6 +227,7 @@ def train(
         verbose=verbose,
         callbacks=callbacks,
         track=track,
+        workers=workers,
         **settings,
     )
     return Run(path, data if isinstance(data, SequenceDataset) else None)

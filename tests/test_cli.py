@@ -29,7 +29,8 @@ COMMANDS = {
     "start": ["--out", "--minutes", "--user-column", "--seed"],
     "prepare": ["--out", "--user-column", "--rating-above", "--min-user"],
     "train": [
-        *("--data", "--out", "--recipe", "--set", "--seed", "--k", "--track")
+        *("--data", "--out", "--recipe", "--set", "--seed", "--k", "--track"),
+        *("--hosts", "--workers", "--cluster"),
     ],
     "evaluate": ["--data", "--negatives", "--k", "--seed", "--part"],
     "export": ["--out", "--data", "--sample", "--index"],

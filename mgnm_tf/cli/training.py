@@ -24,6 +24,7 @@ from mgnm_tf.cli.training_options import TIED_SCORES
 from mgnm_tf.cli.training_options import TRACK
 from mgnm_tf.cli.training_options import K
 from mgnm_tf.cli.training_options import training_parameters
+from mgnm_tf.errors import UserError
 from mgnm_tf.runs import run_folder
 from mgnm_tf.runs.config import configure
 
@@ -57,6 +58,30 @@ def train(
     ] = None,
     k: Annotated[str, K] = "5",
     track: Annotated[str | None, TRACK] = None,
+    hosts: Annotated[
+        bool,
+        typer.Option(
+            "--hosts",
+            help="Train with the other processes that TF_CONFIG names, each "
+            "of which is given this command.",
+        ),
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Train by so many processes, which Ray starts (extra "
+            "[cluster]).",
+            show_default="this one; with --cluster one a node",
+        ),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Ray cluster that starts them.",
+            show_default="this machine",
+        ),
+    ] = None,
     **settings,
 ) -> None:
     """Train a model, keep its best epoch, evaluate it on the test part.
@@ -68,6 +93,17 @@ def train(
     from mgnm_tf.runs.run import Run
     from mgnm_tf.training import fit
 
+    others = None
+    if hosts:
+        if workers is not None or cluster is not None:
+            raise UserError(
+                "--hosts takes the workers from TF_CONFIG, --workers and "
+                "--cluster have Ray start them: give one of the two."
+            )
+        from mgnm_tf.cluster.hosts import Hosts
+
+        others = Hosts()
+
     config = configure(
         recipe_of(model, recipe),
         options=dict(read_pairs(set_ or (), "KEY=VALUE")),
@@ -75,7 +111,24 @@ def train(
         **settings,
     )
     verbose = 1 if sys.stdout.isatty() else 2
-    run = fit.train(data, config, out, verbose=verbose, track=track)
+    if workers is not None or cluster is not None:
+        from mgnm_tf.cluster.ray_train import train_by_ray
+
+        with values_of_the_user():
+            run = train_by_ray(
+                data,
+                config,
+                out,
+                workers=workers,
+                address=cluster,
+                track=track,
+            )
+    else:
+        run = fit.train(
+            data, config, out, verbose=verbose, track=track, workers=others
+        )
+    if others is not None and not others.is_chief:
+        return
     _print_metrics(Run(run).metrics)
     console.print(f"The run is in {run}.")
 

@@ -54,6 +54,7 @@ class BatchBuilder:
         every_position: whether each event of a history has its own target.
         features: further keys.
         seed: seed of order and negatives.
+        share: which of how many shares of each batch, or `None` for all.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class BatchBuilder:
         every_position: bool,
         features: tuple[str, ...],
         seed: int,
+        share: tuple[int, int] | None = None,
     ):
         self.num_batches = plan.num_batches(batch_size)
         self.num_users = data.num_users
@@ -86,6 +88,7 @@ class BatchBuilder:
         self.every_position = every_position
         self.features = features
         self.seed = seed
+        self.share = share
         self.shuffle = part == "train"
         longest = {"none": 0, "history": max_length}.get(exclude)
         with tf.device("/cpu:0"):
@@ -124,6 +127,8 @@ class BatchBuilder:
         """
         epoch = tf.cast(epoch, tf.int64)
         positions, width = self._targets(epoch, batch)
+        if self.share is not None:
+            positions, row_weight = self._cut(positions)
         sequences = tf.gather(self.sequences, positions)
         starts = tf.gather(self.offsets, sequences)
         length = tf.minimum(positions - starts, self.max_length)
@@ -182,6 +187,9 @@ class BatchBuilder:
                 features[f"{key}_category"] = tf.gather(self.categories, ids)
         if "excluded" in self.features:
             features["excluded"] = excluded
+        if self.share is not None:
+            features["row_weight"] = row_weight
+            labels = tf.where(row_weight > 0.0, labels, -1.0)
         return features, labels
 
     def _words(self, epoch, *more):
@@ -215,6 +223,15 @@ class BatchBuilder:
             last = tf.gather(self.sizes, bucket) - 1
             place = start + shuffle(place - start, seeds, last)
         return tf.gather(self.order, place), width
+
+    def _cut(self, positions):
+        """Returns the rows of this share, at least one, and `row_weight`."""
+        index, count = self.share
+        total = tf.shape(positions, tf.int64)[0]
+        first, last = (total * one // count for one in (index, index + 1))
+        weight = tf.cast((last - first) * count, tf.float32)
+        weight /= tf.cast(total, tf.float32)
+        return positions[first : tf.maximum(last, first + 1)], weight
 
     def _excluded(self, sequences, history, positive):
         """Returns the ids that negatives avoid, see `features`."""

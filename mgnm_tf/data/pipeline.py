@@ -17,6 +17,7 @@ from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_negatives
 from mgnm_tf.utils.validation import check_nothing_drawn
 from mgnm_tf.utils.validation import check_positive_int
+from mgnm_tf.utils.validation import check_range
 
 # Batches made at a time, and batches that wait for the model.
 PARALLEL_CALLS = 4
@@ -49,6 +50,7 @@ def make_dataset(
     bucket_widths: Sequence[int] | None = None,
     seed: int = 0,
     first_step: int | None = None,
+    share: tuple[int, int] | None = None,
 ) -> tf.data.Dataset:
     """Makes batches of (features, labels) for `fit`, `evaluate`, `predict`.
 
@@ -130,6 +132,13 @@ def make_dataset(
         first_step: makes an endless training stream that starts at this
             step: step g is batch g % n of epoch g // n, with n from
             `num_batches`. Defaults to `None`: one epoch an iteration.
+        share: `(r, R)` gives of each batch of n samples only those of
+            worker r of R, the rows r * n // R to (r + 1) * n // R - 1, and
+            the feature `row_weight` () float32, R times the share of the
+            batch that they are: the mean over the R workers of a mean over
+            rows, times this weight, is the mean over the batch. A worker
+            whom a batch has no row for gets its row r * n // R with the
+            weight 0 and labels -1. Defaults to `None`: all rows.
 
     Returns:
         A `tf.data.Dataset` of (features, labels); its `data_fingerprint` is
@@ -151,6 +160,9 @@ def make_dataset(
                 "`first_step` is for training; other parts have one order. "
                 f"Received: first_step={first_step} with part={part!r}"
             )
+    if share is not None:
+        check_positive_int(share[1], "share[1]")
+        check_range(share[0], "share[0]", 0, share[1] - 1)
     check_negatives(negatives, "negatives")
     check_positive_int(shared_negatives, "shared_negatives", 0)
     everything = negatives == "all"
@@ -159,6 +171,11 @@ def make_dataset(
         check_nothing_drawn(shared_negatives, sampling, logq_correction)
     if every_position:
         _check_every_position(part, drawn, features)
+        if share is not None:
+            raise ValueError(
+                "A batch of `every_position` cannot be shared: its histories "
+                f"have different numbers of targets. Received: share={share}"
+            )
     if logq_correction and not drawn + shared_negatives:
         raise ValueError(
             "`logq_correction` needs negatives. Received: negatives=0 and "
@@ -186,6 +203,7 @@ def make_dataset(
         every_position=every_position,
         features=_check_features(data, features),
         seed=seed,
+        share=share,
     )
     batches = _stream(builder, part, seed, first_step)
     batches.data_fingerprint = data.fingerprint

@@ -86,6 +86,14 @@ class SequentialRecommender(
     Empty for models that need none: they take whatever fits.
     """
 
+    num_replicas: int = 1
+    """Among how many processes or devices a batch is divided in training.
+
+    The losses of the replicas are averaged. That is right for means over the
+    rows of a batch; what belongs to a batch once (a penalty of parameters,
+    divided by the batch size) has to be divided by this number.
+    """
+
     data_fingerprint: str | None = None
     """The fingerprint of the data that the model is for, where it is known.
 

@@ -9,8 +9,8 @@ from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.mgnm_layers import EXTRACTORS
 from mgnm_tf.models.mgnm_layers import WITHOUT_ATTENTION
 from mgnm_tf.models.mgnm_layers import create_layers
+from mgnm_tf.models.mgnm_penalties import candidate_penalty
 from mgnm_tf.models.mgnm_penalties import penalties
-from mgnm_tf.models.mgnm_penalties import square_sum
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import normalize_rows
 from mgnm_tf.utils.masking import valid_positions
@@ -334,8 +334,8 @@ class MGNM(SequentialRecommender):
             ops.convert_to_tensor(candidates), training=training
         )
         if training and self.l2 and self.l2_scope == "batch":
-            batch = ops.cast(ops.shape(encoded["interests"])[0], "float32")
-            self.add_loss(self.l2 * square_sum(candidates) / batch)
+            interests = encoded["interests"]
+            self.add_loss(candidate_penalty(self, interests, candidates))
         scores = self._attend(encoded, candidates)
         if training and self.level_supervision:
             return scores

@@ -36,9 +36,26 @@ def penalties(
         read.append(zero_invalid(rows, valid_positions(history)))
     ids = {id(table) for table in tables}
     others = [w for w in model.trainable_variables if id(w) not in ids]
-    parts = others + (read if model.l2_scope == "batch" else tables)
-    total = sum(square_sum(part) for part in parts)
+    rows = read if model.l2_scope == "batch" else []
+    once = others + (tables if model.l2_scope == "all" else [])
+    total = sum(square_sum(part) for part in rows)
+    total += sum(square_sum(part) for part in once) / model.num_replicas
     return [*losses, model.l2 * total / batch]
+
+
+def candidate_penalty(model, interests: Tensor, candidates: Tensor) -> Tensor:
+    """Returns theta_2 |rows of the candidates|^2, per positive.
+
+    Args:
+        model: an `MGNM`; its `l2` counts.
+        interests: of the B histories, batch axis first.
+        candidates: (B, C, d), or (S, d) of a list that the batch shares.
+    """
+    batch = ops.cast(ops.shape(interests)[0], "float32")
+    total = square_sum(candidates)
+    if len(candidates.shape) == 2:
+        total = total / model.num_replicas
+    return model.l2 * total / batch
 
 
 def square_sum(values) -> Tensor:

@@ -1,6 +1,7 @@
 """Names and life of the folder that a training run leaves."""
 
 import fcntl
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -51,6 +52,8 @@ BACKUP = "backup"
 """State of an unfinished run; not in a finished folder."""
 
 _LOCK = "lock"
+
+logger = logging.getLogger(__name__)
 
 
 def read_run(path: str | os.PathLike) -> tuple[TrainConfig, dict[str, Any]]:
@@ -173,11 +176,20 @@ def _check_same_run(
             f"{partial} is an unfinished run with other options: "
             f"{difference}. {remedy}"
         )
-    data = read_json(partial / ENVIRONMENT)["data"]
+    before = read_json(partial / ENVIRONMENT)
+    data = before["data"]
     if data["fingerprint"] != environment["data"]["fingerprint"]:
         raise UserError(
             f"{partial} is an unfinished run on other data "
             f"({data['path'] or data['name']}). {remedy}"
+        )
+    # What earlier versions wrote does not say.
+    was, now = (one.get("workers", 1) for one in (before, environment))
+    if was != now:
+        logger.info(
+            "The training was last at %d worker(s), and goes on with %d.",
+            was,
+            now,
         )
 
 

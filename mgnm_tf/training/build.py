@@ -244,6 +244,7 @@ def make_batches(
     data: SequenceDataset,
     config: TrainConfig,
     first_step: int = 0,
+    share: tuple[int, int] | None = None,
 ) -> tuple[tf.data.Dataset, tf.data.Dataset | None]:
     """Makes the batches that a run trains on and is validated on.
 
@@ -253,6 +254,8 @@ def make_batches(
         config: the configuration of the run.
         first_step: where the endless stream of training batches begins.
             Defaults to 0.
+        share: the worker, and of how many, see `make_dataset`. Defaults to
+            `None`: a batch is not divided.
 
     Returns:
         Training and validation batches; a refit validates nothing.
@@ -260,6 +263,7 @@ def make_batches(
     common: dict[str, Any] = {
         "max_length": config.max_length,
         "features": tuple(model.required_features),
+        "share": share,
     }
     training = make_dataset(
         data,

@@ -205,7 +205,15 @@ class SeedPerEpoch(keras.callbacks.Callback):
 
     Keras does not save the state of its seed generators with the weights,
     so a resumed run would draw other numbers than an uninterrupted one.
+
+    Args:
+        rank: which of several workers this is, for they draw for different
+            rows. Defaults to 0.
     """
+
+    def __init__(self, rank: int = 0):
+        super().__init__()
+        self._more = [rank] if rank else []
 
     def on_train_begin(self, logs=None):
         self._states = [
@@ -216,7 +224,8 @@ class SeedPerEpoch(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         for variable, seed in self._states:
-            words = np.random.SeedSequence([seed, epoch]).generate_state(2)
+            sequence = np.random.SeedSequence([seed, epoch, *self._more])
+            words = sequence.generate_state(2)
             variable.assign(words.astype(variable.dtype))
 
 

@@ -39,6 +39,7 @@ from mgnm_tf.training.stages import stages_of
 from mgnm_tf.training.track import check_tracker
 from mgnm_tf.training.track import tracking
 from mgnm_tf.training.watch_test import WatchTest
+from mgnm_tf.training.workers import Workers
 from mgnm_tf.utils.disk import reserve
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import write_json
@@ -56,6 +57,7 @@ def train(
     verbose: int = 1,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     track: str | None = None,
+    workers: Workers | None = None,
     **settings: Any,
 ) -> Path:
     """Trains a model, keeps its best epoch and evaluates it on the test part.
@@ -79,6 +81,9 @@ def train(
         track: where the run is followed besides its folder: `"mlflow"`,
             `"wandb"` or `"tensorboard"`, see `mgnm_tf.training.track`.
             `None` is nowhere. It is no part of the configuration.
+        workers: the processes that train, each of which makes this call, see
+            `mgnm_tf.cluster.hosts.Hosts`. `None` is this one alone. It is no
+            part of the configuration.
         **settings: what else wins over the recipe, see `configure`: `seed`,
             `epochs`, `learning_rate`, `k`, ...
 
@@ -96,35 +101,42 @@ def train(
     if protocol is None:
         protocol = Protocol(max_length=config.max_length, k=config.k)
     check_unseen(config, protocol, str(out))
+    workers = workers or Workers()
+    if not workers.is_chief:
+        track, verbose = None, 0
     path = None
-    if not isinstance(data, SequenceDataset):
-        path = str(Path(data).absolute())
-        data = SequenceDataset.load(data)
-    run_folder.check_free(out)
+    with workers.together():
+        if not isinstance(data, SequenceDataset):
+            path = str(Path(data).absolute())
+            data = SequenceDataset.load(data)
+        run_folder.check_free(out)
+    workers.compare(config, data)
     trained = with_validation(data) if config.refit else data
     stages = stages_of(config)
     reset_peak_memory()
     keras.utils.set_random_seed(config.seed)
     with _precision(config):
-        model = make_model(trained, config)
+        with workers.scope():
+            model = make_model(trained, config)
+        workers.check(config, model)
         _check_stage(model, trained, config, stages)
-        environment = describe_environment(data, path, count_parameters(model))
-        with run_folder.open_run(out, config, environment) as folder:
+        environment = {
+            **describe_environment(data, path, count_parameters(model)),
+            "workers": workers.count,
+        }
+        with workers.open_run(out, config, environment) as folder:
             logger.info("Device: %s", environment["device"])
             counts = isinstance(model, StatisticalRecommender)
             epochs = None
             if config.refit and not counts:
+                how = (verbose, track, workers)
                 epochs = _choose_epochs(
-                    path or data, config, folder, verbose, track, protocol
+                    path or data, config, folder, protocol, *how
                 )
             if stages:
+                how = (verbose, track, workers)
                 _train_stage(
-                    path or data,
-                    stages[0],
-                    folder,
-                    verbose,
-                    track,
-                    protocol.part,
+                    path or data, stages[0], folder, protocol.part, *how
                 )
             with tracking(track, folder, config, environment) as tracker:
                 if counts:
@@ -133,17 +145,22 @@ def train(
                     further = [*callbacks, *tracker.callbacks]
                     watch = [WatchTest(data, protocol)] * config.watch_test
                     task = (model, trained, config, folder)
-                    how = (verbose, further, watch)
+                    how = (verbose, further, watch, workers)
                     if epochs is None:
                         fit_with_validation(*task, *how)
                     else:
                         fit_epochs(*task, epochs, *how)
-                reserve(folder, saved_size(model))
-                model.save(folder / run_folder.MODEL)
-                metrics = write_evaluation(
-                    folder, model, data, protocol, verbose == 1
-                )
-                tracker.finish(protocol.part, metrics[protocol.part])
+                if workers.is_chief:
+                    reserve(folder, saved_size(model))
+                    model.save(folder / run_folder.MODEL)
+                    metrics = write_evaluation(
+                        folder,
+                        workers.alone(model, folder / run_folder.MODEL),
+                        data,
+                        protocol,
+                        verbose == 1,
+                    )
+                    tracker.finish(protocol.part, metrics[protocol.part])
             _note_memory(folder / run_folder.TIMING)
     return Path(out)
 
@@ -171,9 +188,10 @@ def _train_stage(
     data: SequenceDataset | str,
     stage: TrainConfig,
     folder: Path,
+    part: str,
     verbose: int,
     track: str | None,
-    part: str,
+    workers: Workers,
 ) -> None:
     """Trains the stage that a run starts from, once, inside its folder."""
     if not (folder / run_folder.STAGE).exists():
@@ -187,6 +205,7 @@ def _train_stage(
             ),
             verbose=verbose,
             track=track,
+            workers=workers,
         )
     keras.utils.set_random_seed(stage.seed)
 
@@ -195,9 +214,10 @@ def _choose_epochs(
     data: SequenceDataset | str,
     config: TrainConfig,
     folder: Path,
+    protocol: Protocol,
     verbose: int,
     track: str | None,
-    protocol: Protocol,
+    workers: Workers,
 ) -> int:
     """Returns how many epochs validation chooses, by a run in the folder."""
     choice = folder / run_folder.CHOICE
@@ -210,6 +230,7 @@ def _choose_epochs(
             protocol=protocol,
             verbose=verbose,
             track=track,
+            workers=workers,
         )
     keras.utils.set_random_seed(config.seed)
     epochs = Run(choice).best_epoch

@@ -30,6 +30,7 @@ from mgnm_tf.training.callbacks import Timing
 from mgnm_tf.training.callbacks import ValidationProgress
 from mgnm_tf.training.stages import start_from
 from mgnm_tf.training.stages import start_of
+from mgnm_tf.training.workers import Workers
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ def fit_with_validation(
     verbose: int,
     callbacks: Sequence[keras.callbacks.Callback],
     watch: Sequence[keras.callbacks.Callback],
+    workers: Workers,
 ) -> None:
     """Trains until validation stops it; leaves the weights of the best epoch.
 
@@ -56,21 +58,25 @@ def fit_with_validation(
         callbacks: further callbacks, called before those of the run.
         watch: callbacks that are called after the clock, and before the
             history is written.
+        workers: the processes that train.
 
     Raises:
         UserError: the training diverges, or the run that it starts from does
             not fit.
     """
     backup, history = folder / run_folder.BACKUP, folder / run_folder.HISTORY
-    done = _begin(model, data, config, folder)
+    done = _begin(model, data, config, folder, workers)
     BestWeights.cut(backup, done)
     values = [row[config.monitor] for row in read_history(history)]
     if not _is_finished(values, config):
         monitored = (values, config.monitor, config.mode)
         stopping = ResumedEarlyStopping(*monitored, config.patience)
         best = BestWeights(backup, *monitored)
-        own = _callbacks(data, config, folder, done, [stopping], watch, [best])
-        _fit(model, data, config, config.epochs, done, verbose, callbacks, own)
+        own = _callbacks(
+            data, config, folder, done, [stopping], watch, [best], workers
+        )
+        how = (verbose, callbacks, own, workers)
+        _fit(model, data, config, config.epochs, done, *how)
         _check_converged(folder, config)
         values = [row[config.monitor] for row in read_history(history)]
     epoch = best_epoch(values, config.mode)
@@ -93,6 +99,7 @@ def fit_epochs(
     verbose: int,
     callbacks: Sequence[keras.callbacks.Callback],
     watch: Sequence[keras.callbacks.Callback],
+    workers: Workers,
 ) -> None:
     """Trains a number of epochs without validation; leaves the last weights.
 
@@ -108,15 +115,17 @@ def fit_epochs(
         verbose: Keras's.
         callbacks: further callbacks.
         watch: callbacks that are called after the clock.
+        workers: the processes that train.
 
     Raises:
         UserError: the training diverges, or the run that it starts from does
             not fit.
     """
-    done = _begin(model, data, config, folder)
+    done = _begin(model, data, config, folder, workers)
     if done < epochs:
-        own = _callbacks(data, config, folder, done, [], watch, [])
-        _fit(model, data, config, epochs, done, verbose, callbacks, own)
+        own = _callbacks(data, config, folder, done, [], watch, [], workers)
+        how = (verbose, callbacks, own, workers)
+        _fit(model, data, config, epochs, done, *how)
         _check_converged(folder, config)
     model.load_weights(SealedBackup.weights(folder / run_folder.BACKUP))
 
@@ -126,6 +135,7 @@ def _begin(
     data: SequenceDataset,
     config: TrainConfig,
     folder: Path,
+    workers: Workers,
 ) -> int:
     """Compiles a model and returns how many whole epochs the folder holds."""
     backup = folder / run_folder.BACKUP
@@ -134,7 +144,8 @@ def _begin(
     cut_history(folder / run_folder.HISTORY, done)
     if start := start_of(config, folder):
         start_from(model, start)
-    compile_model(model, data, config)
+    with workers.scope():
+        compile_model(model, data, config, workers.steps_per_execution)
     return done
 
 
@@ -147,25 +158,27 @@ def _fit(
     verbose: int,
     callbacks: Sequence[keras.callbacks.Callback],
     own: Sequence[keras.callbacks.Callback],
+    workers: Workers,
 ) -> None:
     """Runs `model.fit` from epoch `done` to epoch `epochs`."""
     if done:
         logger.info("Continuing after epoch %d.", done)
     batches = training_batches(data, config)
     _, steps = steps_of(batches, config.steps_per_execution)
-    training, validation = make_batches(
-        model, data, config, first_step=done * steps
+    training, validation = workers.divided(
+        lambda share: make_batches(model, data, config, done * steps, share)
     )
     progress = [ValidationProgress()] if verbose else []
-    model.fit(
-        training,
-        epochs=epochs,
-        steps_per_epoch=steps,
-        validation_data=validation,
-        shuffle=False,
-        verbose=verbose,
-        callbacks=[*progress, *callbacks, *own],
-    )
+    with workers.fitting(model):
+        model.fit(
+            training,
+            epochs=epochs,
+            steps_per_epoch=steps,
+            validation_data=validation,
+            shuffle=False,
+            verbose=verbose,
+            callbacks=[*progress, *callbacks, *own],
+        )
 
 
 def _callbacks(
@@ -176,13 +189,14 @@ def _callbacks(
     stopping: Sequence[keras.callbacks.Callback],
     watch: Sequence[keras.callbacks.Callback],
     best: Sequence[keras.callbacks.Callback],
+    workers: Workers,
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks of a run; their order is that of their writes."""
     backup = folder / run_folder.BACKUP
     batches = training_batches(data, config)
     positives = len(data.positions("train")) / batches
     return [
-        SeedPerEpoch(),
+        SeedPerEpoch(workers.rank),
         RoomForWeights(backup),
         keras.callbacks.TerminateOnNaN(),
         *stopping,

@@ -142,6 +142,7 @@ def test_the_last_targets_of_runs():
     [
         ({"part": "test"}, "part='test'"),
         ({"negatives": 2}, "negatives=2"),
+        ({"share": (0, 2)}, "cannot be shared"),
         ({"features": ("candidate_time",)}, "`candidate_time`"),
         ({"features": ("excluded",)}, "`excluded`"),
     ],

@@ -46,6 +46,18 @@ def test_an_interrupted_run_stays_and_goes_on(tmp_path):
         assert (folder / "part").read_text() == "half"
 
 
+def test_other_numbers_of_workers_are_told(tmp_path, caplog):
+    caplog.set_level("INFO", "mgnm_tf")
+    interrupt(tmp_path / "run", environment={**ENVIRONMENT, "workers": 2})
+    told = "was last at 2 worker(s), and goes on with 1."
+    assert told not in caplog.text
+    interrupt(tmp_path / "run", environment={**ENVIRONMENT, "workers": 1})
+    assert told in caplog.text
+    caplog.clear()
+    interrupt(tmp_path / "run")
+    assert "worker" not in caplog.text
+
+
 def test_an_existing_folder_is_refused(tmp_path):
     with pytest.raises(OutputExistsError, match="exists already"):
         with run_folder.open_run(tmp_path, CONFIG, ENVIRONMENT):

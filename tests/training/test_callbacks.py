@@ -6,6 +6,7 @@ import pytest
 
 from mgnm_tf.training import callbacks
 from mgnm_tf.training.callbacks import RoomForWeights
+from mgnm_tf.training.callbacks import SeedPerEpoch
 from mgnm_tf.training.callbacks import saved_size
 
 
@@ -35,3 +36,21 @@ def test_room_for_the_best_weights_and_the_backup_is_asked_for(
 def test_a_saved_model_is_not_larger_than_said(model, tmp_path):
     model.save(tmp_path / "model.keras")
     assert (tmp_path / "model.keras").stat().st_size <= saved_size(model)
+
+
+def test_workers_draw_numbers_of_their_own_that_depend_on_the_epoch():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dropout(0.5)])
+
+    def state(rank, epoch):
+        callback = SeedPerEpoch(rank)
+        callback.set_model(model)
+        for variable, value in zip(model.variables, start, strict=True):
+            variable.assign(value)
+        callback.on_train_begin()
+        callback.on_epoch_begin(epoch)
+        return tuple(np.array(model.variables[0]).tolist())
+
+    start = [np.array(variable) for variable in model.variables]
+    states = [state(rank, epoch) for rank in (0, 1, 2) for epoch in (0, 1)]
+    assert len(set(states)) == 6
+    assert state(1, 1) == states[3]

@@ -1,0 +1,63 @@
+"""Real processes that train together on 127.0.0.1."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_ports(count):
+    """Returns ports that were free a moment ago."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def start_workers(commands, **more):
+    """Starts a process for each `mgnm` command line, as one cluster."""
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(len(commands))]
+    started = []
+    for index, command in enumerate(commands):
+        config = {
+            "cluster": {"worker": addresses},
+            "task": {"type": "worker", "index": index},
+        }
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "TF_CONFIG": json.dumps(config),
+            "CUDA_VISIBLE_DEVICES": "",
+            "OMP_NUM_THREADS": "1",
+            **more,
+        }
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "mgnm_tf", *map(str, command)],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    return started
+
+
+def ends(processes, timeout=300):
+    """Waits for processes; returns (code, output, errors) of each."""
+    found = []
+    try:
+        for process in processes:
+            output, errors = process.communicate(timeout=timeout)
+            found.append((process.returncode, output, errors))
+    finally:
+        for process in processes:
+            process.kill()
+    return found
