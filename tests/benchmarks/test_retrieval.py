@@ -1,11 +1,14 @@
 """The phases of retrieval and serving, and the vectors they are made with."""
 
+import asyncio
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks import http_callers
 from benchmarks import retrieval
 from benchmarks import serving
 from benchmarks.__main__ import app
@@ -14,6 +17,8 @@ from benchmarks.vectors import made_interests
 from benchmarks.vectors import made_items
 
 pytest.importorskip("faiss", reason="needs the extra [retrieval]")
+pytest.importorskip("fastapi", reason="needs the extra [serve]")
+pytest.importorskip("httpx2", reason="needs the extra [dev]")
 
 TINY = ["--quick", "--max-length", "4", "--windows", "1", "--seconds", "0.01"]
 
@@ -21,7 +26,15 @@ TINY = ["--quick", "--max-length", "4", "--windows", "1", "--seconds", "0.01"]
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     out = tmp_path_factory.mktemp("bench") / "tiny.json"
+    served, measured = serving.measure_http, []  # One server will do.
+
+    def measure_http(*arguments):
+        if not measured:
+            measured.append(served(*arguments))
+        return measured[0]
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serving, "measure_http", measure_http)
         patch.setattr(retrieval, "QUICK_SIZES", (300, 900))
         patch.setattr(retrieval, "QUICK_USERS", 5)
         patch.setattr(serving, "QUICK_ITEMS", 900)
@@ -73,17 +86,26 @@ def test_serving_has_latency_and_no_errors(report):
     for row in list(found.values())[1:]:
         assert row["errors"] == 0
         assert 0 < row["p50_ms"] <= row["p99_ms"]
+        assert 0 < row["http_p50_ms"] <= row["http_p99_ms"]
+        assert 0 < row["callers_p50_ms"] <= row["callers_p99_ms"]
         assert row["callers_per_second"] > 0
         assert row["users_per_second"]["median"] > 0
 
 
-def test_wrong_answers_of_callers_are_counted():
-    class Broken:
-        def recommend(self, histories):
-            raise RuntimeError("no")
+def test_the_index_is_compared_with_the_exact_answers(report):
+    found = report["results"]["serving"]
+    assert found["comirec_sa, index, history 20"]["recall"] == 1.0  # Flat.
+    assert "recall" not in found["comirec_sa, exact, history 20"]
+    exact = pd.DataFrame({"user_id": [0, 0, 1, 1], "item_id": list("abab")})
+    other = pd.DataFrame({"user_id": [0, 0, 1, 1], "item_id": list("bcab")})
+    assert serving.recall(other, exact) == 0.75
 
-    found = serving.measure_callers(Broken(), [["a"]], 0.0005)
-    assert found["errors"] > 0
+
+def test_wrong_answers_of_callers_are_counted():
+    # Nobody listens at this port.
+    found = http_callers.call_for("http://127.0.0.1:9", [["a"]], 2, 0.01)
+    found = asyncio.run(found)
+    assert found["errors"] >= 2 and found["p50_ms"] > 0
 
 
 def test_made_items_have_clusters_and_norms_that_follow_popularity():
