@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 
 from mgnm_tf.errors import UserError
+from mgnm_tf.index.list_search import ListSearch
+from mgnm_tf.index.pairs import table_of_pairs
 from mgnm_tf.index.vector_search import KINDS
 from mgnm_tf.index.vector_search import few_threads
 from mgnm_tf.index.vector_search import import_faiss
 from mgnm_tf.index.vector_search import kind_for
+from mgnm_tf.index.vector_search import lists_together
 from mgnm_tf.index.vector_search import make_searcher
 from mgnm_tf.index.vector_search import search_parameters
 from mgnm_tf.utils.files import atomic_folder
@@ -66,6 +69,7 @@ class InterestIndex:
         self.radius = radius
         self._searcher = searcher
         self._ids = np.asarray(ids, np.int64)
+        self._list_search: ListSearch | None = None
         self._update()
 
     @classmethod
@@ -144,7 +148,11 @@ class InterestIndex:
     # === Use ===
 
     def search(
-        self, interests: np.ndarray, k: int, effort: float = 1.0
+        self,
+        interests: np.ndarray,
+        k: int,
+        effort: float = 1.0,
+        together: bool = False,
     ) -> np.ndarray:
         """Finds candidates of all interests of each user.
 
@@ -155,6 +163,11 @@ class InterestIndex:
             effort: how much of the index is looked through, relative to the
                 defaults of `vector_search`; a flat one is always looked
                 through. Defaults to `1.0`.
+            together: whether only what is near the nearest interest of a
+                user is wanted, as where a score is at most the largest
+                product. Then `"ivf"` looks through fewer lists, see
+                `ListSearch`, and an interest that all others surpass may
+                find less than `k`. Defaults to `False`.
 
         Returns:
             int64 (B, c), the ids found with any interest of a user, each
@@ -175,6 +188,8 @@ class InterestIndex:
         rows, count = interests.shape[:2]
         if not (rows and count and len(self)):
             return np.zeros((rows, 0), np.int64)
+        if together and self.kind == "ivf":
+            return self._search_together(interests, k, effort)
         queries = interests.reshape(rows * count, self.dim)
         norms = np.linalg.norm(queries, axis=1, keepdims=True)
         # Farther out than the vectors, beside which the centres of the lists
@@ -189,6 +204,19 @@ class InterestIndex:
             _, found = self._searcher.search(queries, k, params=parameters)
         found = np.where(found < 0, -1, self._ids[found])
         return _distinct(found.reshape(rows, count * k))
+
+    def _search_together(self, interests, k, effort):
+        if self._list_search is None:
+            self._list_search = ListSearch(self._searcher)
+        count = interests.shape[1]
+        lists = lists_together(self._searcher.nlist, count, effort)
+        parts = []
+        with few_threads(0):
+            found = self._list_search.search(interests, k, lists, self._alive)
+            for part, users, rows in found:
+                parts.append((users + part.start, self._ids[rows]))
+        users, ids = map(np.concatenate, zip(*parts, strict=True))
+        return table_of_pairs(users[ids >= 0], ids[ids >= 0], len(interests))
 
     # === Changes ===
 
@@ -210,6 +238,7 @@ class InterestIndex:
         if len(known):
             raise ValueError(f"The index holds the id {known[0]} already.")
         if len(ids):
+            self._list_search = None
             self._searcher.add(_lift(vectors, self.radius))
             self._ids = np.concatenate([self._ids, ids])
             self._update()

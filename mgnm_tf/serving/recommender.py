@@ -16,7 +16,7 @@ from mgnm_tf.errors import UserError
 from mgnm_tf.export import export_folder
 from mgnm_tf.export.vocabularies import Vocabularies
 from mgnm_tf.index.interest_index import InterestIndex
-from mgnm_tf.serving.compiled_ranking import CompiledRanking
+from mgnm_tf.serving.catalogue_ranking import CatalogueRanking
 from mgnm_tf.serving.diverse_lists import POOL
 from mgnm_tf.serving.diverse_lists import DiverseLists
 from mgnm_tf.serving.item_vectors import ItemVectors
@@ -74,9 +74,12 @@ class Recommender:
             self.known_ids, vocabularies.item_categories, self._item_vectors
         )
         self._signatures = signatures or served.signatures
-        self._ranked = None
-        if signatures is None and CompiledRanking.pays(metadata):
-            self._ranked = CompiledRanking(served, metadata)
+        # Both take a request, k and `exclude_seen`.
+        self._ranking = (
+            CatalogueRanking(served, metadata, vocabularies, signatures)
+            if retrieval is None
+            else retrieval.best
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Recommender":
@@ -378,17 +381,7 @@ class Recommender:
 
         Where fewer are left, "" with the score -inf.
         """
-        if self._retrieval is not None:
-            return self._retrieval.best(inputs, k, exclude_seen)
-        if self._ranked is not None:
-            found = self._ranked(inputs, k, exclude_seen)
-        else:
-            more = {"k": np.int32(k), "exclude_seen": exclude_seen}
-            found = self._call("recommend", inputs | more)
-        ids = np.array(found["item_ids"], object)
-        for row in ids:
-            row[:] = [one.decode("utf-8") for one in row]
-        return ids, found["scores"].numpy()
+        return self._ranking(inputs, k, exclude_seen)
 
     def _call(self, name: str, inputs: Mapping[str, np.ndarray]):
         """Calls a signature; returns its tensors by name."""

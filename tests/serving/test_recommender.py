@@ -270,7 +270,7 @@ def test_compiled_scores_are_the_same(with_interests, monkeypatch):
         with_interests.metadata,
         with_interests.vocabularies,
     )
-    assert compiled._ranked is not None
+    assert compiled._ranking._compiled is not None
     found = compiled.recommend(histories, k=5)
     pd.testing.assert_frame_equal(found, expected, rtol=1e-4)
 
