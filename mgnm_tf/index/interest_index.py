@@ -14,7 +14,6 @@ from mgnm_tf.index.vector_search import KINDS
 from mgnm_tf.index.vector_search import few_threads
 from mgnm_tf.index.vector_search import import_faiss
 from mgnm_tf.index.vector_search import kind_for
-from mgnm_tf.index.vector_search import lists_together
 from mgnm_tf.index.vector_search import make_searcher
 from mgnm_tf.index.vector_search import search_parameters
 from mgnm_tf.utils.files import atomic_folder
@@ -69,7 +68,6 @@ class InterestIndex:
         self.radius = radius
         self._searcher = searcher
         self._ids = np.asarray(ids, np.int64)
-        self._list_search: ListSearch | None = None
         self._update()
 
     @classmethod
@@ -188,8 +186,9 @@ class InterestIndex:
         rows, count = interests.shape[:2]
         if not (rows and count and len(self)):
             return np.zeros((rows, 0), np.int64)
-        if together and self.kind == "ivf":
-            return self._search_together(interests, k, effort)
+        if together and self.lists is not None:
+            users, ids = self.lists.near(interests, k, effort)
+            return table_of_pairs(users, ids, rows)
         queries = interests.reshape(rows * count, self.dim)
         norms = np.linalg.norm(queries, axis=1, keepdims=True)
         # Farther out than the vectors, beside which the centres of the lists
@@ -205,18 +204,12 @@ class InterestIndex:
         found = np.where(found < 0, -1, self._ids[found])
         return _distinct(found.reshape(rows, count * k))
 
-    def _search_together(self, interests, k, effort):
-        if self._list_search is None:
-            self._list_search = ListSearch(self._searcher)
-        count = interests.shape[1]
-        lists = lists_together(self._searcher.nlist, count, effort)
-        parts = []
-        with few_threads(0):
-            found = self._list_search.search(interests, k, lists, self._alive)
-            for part, users, rows in found:
-                parts.append((users + part.start, self._ids[rows]))
-        users, ids = map(np.concatenate, zip(*parts, strict=True))
-        return table_of_pairs(users[ids >= 0], ids[ids >= 0], len(interests))
+    @property
+    def lists(self) -> ListSearch | None:
+        """Searches with the interests of a user as one; `"ivf"` alone."""
+        if self._lists is None and self.kind == "ivf":
+            self._lists = ListSearch(self._searcher, self._ids, self._alive)
+        return self._lists
 
     # === Changes ===
 
@@ -238,7 +231,6 @@ class InterestIndex:
         if len(known):
             raise ValueError(f"The index holds the id {known[0]} already.")
         if len(ids):
-            self._list_search = None
             self._searcher.add(_lift(vectors, self.radius))
             self._ids = np.concatenate([self._ids, ids])
             self._update()
@@ -264,6 +256,7 @@ class InterestIndex:
 
     def _update(self):
         """Notes where the ids stand, and which rows are passed over."""
+        self._lists: ListSearch | None = None
         alive = self._ids >= 0
         rows = np.flatnonzero(alive)
         order = np.argsort(self._ids[rows])

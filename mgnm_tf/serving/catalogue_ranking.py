@@ -10,6 +10,9 @@ from mgnm_tf.export.vocabularies import Vocabularies
 from mgnm_tf.serving.compiled_ranking import CompiledRanking
 from mgnm_tf.serving.exact_ranking import ExactRanking
 
+MANY = 256
+"""Users at a time where not every item is scored."""
+
 
 class CatalogueRanking:
     """Ranks all items of an export; all ways give the same lists.
@@ -39,10 +42,16 @@ class CatalogueRanking:
             if ExactRanking.pays(metadata):
                 counts = vocabularies.item_counts
                 self._exact = ExactRanking(served, metadata, counts)
+        self._scored_rows = metadata["rows_at_a_time"]
         # Row -1, nothing, has the last entry.
         self._ids = np.array(["", *vocabularies.item_ids, ""], object)
 
-    def __call__(
+    @property
+    def rows_at_a_time(self) -> int:
+        """How many users had better be ranked at a time."""
+        return self._scored_rows if self._exact is None else MANY
+
+    def best(
         self, inputs: Mapping[str, np.ndarray], k: int, exclude_seen: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """Returns the best items of each user.
@@ -61,6 +70,15 @@ class CatalogueRanking:
             if exact is not None:
                 rows, scores = exact
                 return self._ids[rows], scores
+        parts = [
+            self._scored(part, k, exclude_seen)
+            for part in _parts(inputs, self._scored_rows)
+        ]
+        ids, scores = zip(*parts, strict=True)
+        return np.concatenate(ids), np.concatenate(scores)
+
+    def _scored(self, inputs, k, exclude_seen):
+        """Scores all items of a few users."""
         if self._compiled is not None:
             found = self._compiled(inputs, k, exclude_seen)
         else:
@@ -77,3 +95,10 @@ class CatalogueRanking:
         for row in ids:
             row[:] = [one.decode("utf-8") for one in row]
         return ids, found["scores"].numpy()
+
+
+def _parts(inputs, size):
+    """Yields a request a few users after the others."""
+    for start in range(0, len(inputs["user_id"]), size):
+        part = slice(start, start + size)
+        yield {name: values[part] for name, values in inputs.items()}

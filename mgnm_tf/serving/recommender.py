@@ -75,11 +75,11 @@ class Recommender:
         )
         self._signatures = signatures or served.signatures
         # Both take a request, k and `exclude_seen`.
-        self._ranking = (
-            CatalogueRanking(served, metadata, vocabularies, signatures)
-            if retrieval is None
-            else retrieval.best
-        )
+        self._ranking: Any = retrieval
+        if retrieval is None:
+            self._ranking = CatalogueRanking(
+                served, metadata, vocabularies, signatures
+            )
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Recommender":
@@ -198,9 +198,11 @@ class Recommender:
         """
         ids = np.full((len(requests), k), "", object)
         scores = np.full((len(requests), k), -np.inf, np.float32)
-        for start, stop, inputs in requests.blocks(self._rows_at_a_time):
+        for start, stop, inputs in requests.blocks(self._ranked_at_a_time):
             part = slice(start, stop)
-            ids[part], scores[part] = self._best(inputs, k, exclude_seen)
+            ids[part], scores[part] = self._ranking.best(
+                inputs, k, exclude_seen
+            )
         return ids, scores
 
     def interests(
@@ -318,8 +320,8 @@ class Recommender:
             )
             k = max(1, self.num_items)
         wanted = min(POOL * k, self.num_items) if diversity else k
-        for start, stop, inputs in requests.blocks(self._rows_at_a_time):
-            ids, scores = self._best(inputs, wanted, exclude_seen)
+        for start, stop, inputs in requests.blocks(self._ranked_at_a_time):
+            ids, scores = self._ranking.best(inputs, wanted, exclude_seen)
             if diversity:
                 ids, scores = self.diverse.choose(ids, scores, k, diversity)
             row, column = np.nonzero(scores > -np.inf)
@@ -376,17 +378,14 @@ class Recommender:
             self.known_ids.note(requests)
         return requests
 
-    def _best(self, inputs, k, exclude_seen):
-        """Returns the best items of a block: ids and scores, both (B, k).
-
-        Where fewer are left, "" with the score -inf.
-        """
-        return self._ranking(inputs, k, exclude_seen)
-
     def _call(self, name: str, inputs: Mapping[str, np.ndarray]):
         """Calls a signature; returns its tensors by name."""
         tensors = {key: tf.convert_to_tensor(x) for key, x in inputs.items()}
         return self._signatures[name](**tensors)
+
+    @property
+    def _ranked_at_a_time(self) -> int:
+        return self._ranking.rows_at_a_time
 
     @property
     def _rows_at_a_time(self) -> int:

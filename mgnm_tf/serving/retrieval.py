@@ -14,10 +14,12 @@ from mgnm_tf.index.interest_index import InterestIndex
 from mgnm_tf.index.make_index import ADDED
 from mgnm_tf.index.make_index import FOLDER
 from mgnm_tf.index.make_index import write_added
+from mgnm_tf.serving.bounded_ranking import BoundedRanking
 from mgnm_tf.serving.candidates import best_of
 from mgnm_tf.serving.candidates import rows_of
 from mgnm_tf.serving.candidates import seen_rows
 from mgnm_tf.serving.candidates import without
+from mgnm_tf.serving.catalogue_ranking import MANY
 from mgnm_tf.serving.compiled_ranking import CompiledRanking
 from mgnm_tf.serving.compiled_ranking import request_specs
 from mgnm_tf.serving.interest_reader import InterestReader
@@ -28,6 +30,8 @@ _LEAST = 50
 """How many candidates are looked for with an interest, at least."""
 _SEEN = 256
 """For how many items of a history more candidates are looked for, at most."""
+_MANY = 32
+"""From how many users on lists are looked through once for all of them."""
 _FLOATS = 1 << 24
 """Size of the candidates' vectors that are in memory at a time."""
 
@@ -136,6 +140,11 @@ class Retrieval:
 
     # === Recommendations ===
 
+    @property
+    def rows_at_a_time(self) -> int:
+        """How many users had better be ranked at a time."""
+        return MANY
+
     def best(
         self, inputs: Mapping[str, np.ndarray], k: int, exclude_seen: bool
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -154,6 +163,12 @@ class Retrieval:
         seen = self._seen(seen, inputs["history"], exclude_seen)
         rows = np.full((len(empty), k), -1, np.int64)
         scores = np.full((len(empty), k), -np.inf, np.float32)
+        lists = self.index.lists if self._together else None
+        if lists is not None and len(empty) >= _MANY:
+            ranking = BoundedRanking(self._served, lists, self._vectors)
+            best = ranking(encoded, interests, seen, empty, k)
+            if best is not None:
+                return self._named(encoded, *best, seen, empty, k)
         depth = max(_LEAST, 2 * k) + min(_SEEN, seen.shape[1])
         everything = interests.shape[1] * depth >= len(self.index)
         floats = interests.shape[1] * depth * interests.shape[2]
@@ -171,7 +186,13 @@ class Retrieval:
                 without(found, seen[part]),
                 k,
             )
-        short = ~empty & (rows[:, -1] < 0) & (not everything)
+        return self._named(
+            encoded, rows, scores, seen, empty, k, complete=everything
+        )
+
+    def _named(self, encoded, rows, scores, seen, empty, k, complete=False):
+        """Completes what was found; returns ids and scores."""
+        short = ~empty & (rows[:, -1] < 0) & (not complete)
         for user in np.flatnonzero(short):  # Too little was looked through.
             part = slice(user, user + 1)
             found = without(self._everything(1), seen[part])

@@ -7,6 +7,7 @@ pytest.importorskip("faiss", reason="needs the extra [retrieval]")
 
 from mgnm_tf.index import list_search as module
 from mgnm_tf.index.interest_index import InterestIndex
+from mgnm_tf.index.pairs import table_of_pairs
 
 
 def made(users=40, count=900, dim=6, seed=0):
@@ -28,9 +29,8 @@ def finds(found, best):
     return [np.isin(mine, row).mean() for mine, row in zip(best, found)]
 
 
-@pytest.mark.parametrize("users", [5, 40], ids=["by_query", "by_list"])
-def test_the_best_of_any_interest(users):
-    vectors, interests = made(users)
+def test_the_best_of_any_interest():
+    vectors, interests = made()
     built = InterestIndex.build(vectors, np.arange(900) * 3 + 1, "ivf")
     best = best_of_any(vectors, interests, 10)
     # All lists: nothing is lost.
@@ -45,23 +45,55 @@ def test_the_best_of_any_interest(users):
     assert 0.8 < np.mean(finds(found, 3 * best + 1)) < 1.0
 
 
-def test_many_users_find_what_each_would_find(monkeypatch):
-    vectors, interests = made(80)
+@pytest.mark.parametrize("effort", [1.0, 100.0])
+def test_all_that_reaches_a_bound_in_the_lists_that_are_asked(effort):
+    vectors, interests = made()
+    ids = np.arange(900) * 3 + 1
+    built = InterestIndex.build(vectors, ids, "ivf")
+    products = np.einsum("bnd,md->bnm", interests, vectors).max(axis=1)
+    bounds = np.sort(products, axis=1)[:, -12].astype(np.float32) - 1e-4
+    bounds[3] = np.inf
+    users, found = built.lists.reaching(interests, bounds, 10**6, effort)
+    shares = []
+    for user in range(40):
+        mine = found[users == user]
+        expected = ids[products[user] >= bounds[user]]
+        assert set(mine) <= set(expected)
+        shares.append(len(set(mine)) / max(1, len(expected)))
+    shares = np.delete(shares, 3)
+    assert (shares == 1.0).all() if effort > 1 else 0.8 < shares.mean() < 1.0
+    assert not (users == 3).any()
+    assert built.lists.reaching(interests, bounds, 20, effort) is None
+
+
+def test_the_first_are_good_and_different(monkeypatch):
+    vectors, interests = made()
     built = InterestIndex.build(vectors, kind="ivf")
-    best = best_of_any(vectors, interests, 10)
-    together = built.search(interests, 10, together=True)
-    alone = [
-        finds(built.search(interests[u : u + 1], 10, together=True), best[[u]])
-        for u in range(80)
-    ]
-    # Alone, a user may meet an item by another interest than the nearest.
-    lost = np.concatenate(alone) - finds(together, best)
-    assert np.abs(lost).max() < 0.21 and np.abs(lost).mean() < 0.01
-    # Blocks of users change nothing.
-    monkeypatch.setattr(module, "_PRODUCTS", 40 * 4 * 120)
-    np.testing.assert_array_equal(
-        built.search(interests, 10, together=True), together
-    )
+    found = built.lists.first(interests, 10)
+    assert found.shape == (40, 10) and (found >= 0).all()
+    assert all(len(set(row)) == 10 for row in found.tolist())
+    assert np.mean(finds(found, best_of_any(vectors, interests, 10))) > 0.5
+    few = InterestIndex.build(vectors[:7], kind="ivf").lists
+    found = few.first(interests, 10)
+    assert np.sort(found).tolist() == [[-1] * 3 + list(range(7))] * 40
+
+
+def test_pieces_of_users_change_nothing(monkeypatch):
+    vectors, interests = made()
+    lists = InterestIndex.build(vectors, kind="ivf").lists
+    bounds = np.full(40, 5.0, np.float32)
+
+    def answers():
+        return (
+            table_of_pairs(*lists.near(interests, 10), 40),
+            np.sort(lists.first(interests, 10)),
+            table_of_pairs(*lists.reaching(interests, bounds, 10**6), 40),
+        )
+
+    whole = answers()
+    monkeypatch.setattr(module, "_PRODUCTS", 7 * 4 * 120)
+    for found, expected in zip(answers(), whole, strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_a_far_interest_finds_nothing_of_its_own():
@@ -75,8 +107,8 @@ def test_a_far_interest_finds_nothing_of_its_own():
     assert np.mean(finds(found, best)) > 0.8
 
 
-@pytest.mark.parametrize("users", [5, 40])
-def test_changes_are_seen(users):
+def test_changes_are_seen():
+    users = 5
     vectors, interests = made(users)
     built = InterestIndex.build(vectors, kind="ivf")
     built.search(interests, 10, together=True)
@@ -88,21 +120,24 @@ def test_changes_are_seen(users):
     vectors = np.concatenate([vectors, 2 * interests[:, 0]])
     best = best_of_any(vectors, interests, 10)
     assert finds(found, best) == [1.0] * users
-    assert not np.isin(found, gone).any()
+    bounds = np.full(users, -np.inf, np.float32)
+    _, every = built.lists.reaching(interests, bounds, 10**6)
+    for ids in (found, every, built.lists.first(interests, 300)):
+        assert not np.isin(ids, gone).any() and np.isin(900, ids)
 
 
-@pytest.mark.parametrize("users", [5, 40])
-def test_more_than_there_are(users):
-    vectors, interests = made(users, 30)
+def test_more_than_there_are():
+    vectors, interests = made(5, 30)
     built = InterestIndex.build(vectors, kind="ivf")
     found = built.search(interests, 1000, effort=100.0, together=True)
-    assert found.tolist() == [list(range(30))] * users
+    assert found.tolist() == [list(range(30))] * 5
 
 
 @pytest.mark.parametrize("kind", ["flat", "hnsw"])
 def test_other_kinds_ask_one_by_one(kind):
     vectors, interests = made(5)
     built = InterestIndex.build(vectors, kind=kind)
+    assert built.lists is None
     np.testing.assert_array_equal(
         built.search(interests, 10, together=True),
         built.search(interests, 10),

@@ -7,10 +7,15 @@ import pytest
 
 from mgnm_tf.export import Vocabularies
 from mgnm_tf.export import export
+from mgnm_tf.index import list_search
+from mgnm_tf.index.make_index import index_of
 from mgnm_tf.models.registry import create_model
 from mgnm_tf.serving import Recommender
+from mgnm_tf.serving import bounded_ranking
 from mgnm_tf.serving import compiled_ranking
-from mgnm_tf.serving import exact_ranking
+from mgnm_tf.serving.compiled_ranking import request_specs
+from mgnm_tf.serving.interest_reader import InterestReader
+from mgnm_tf.serving.retrieval import Retrieval
 
 ITEMS = 1500
 NAMES = [f"item {number}, é" for number in range(ITEMS)]
@@ -77,7 +82,7 @@ def test_the_lists_are_the_exact_ones(pair, exclude_seen, k, monkeypatch):
 
 def test_pieces_of_users_change_nothing(pair, monkeypatch):
     bounded, plain = pair
-    monkeypatch.setattr(exact_ranking, "_FLOATS", 1000)
+    monkeypatch.setattr(bounded_ranking, "_FLOATS", 1000)
     assert_same(bounded.recommend(HISTORIES), plain.recommend(HISTORIES))
 
 
@@ -85,7 +90,7 @@ def test_all_items_are_scored_where_the_bound_does_not_pay(pair, monkeypatch):
     bounded, plain = pair
     expected = plain.recommend(HISTORIES, k=1000)
     assert_same(bounded.recommend(HISTORIES, k=1000), expected)
-    monkeypatch.setattr(exact_ranking, "_SHARE", 0.0)
+    monkeypatch.setattr(bounded_ranking, "_SHARE", 0.0)
     assert_same(bounded.recommend(HISTORIES), plain.recommend(HISTORIES))
     # Of a history with most of what is long.
     long = [NAMES[:1200]]
@@ -121,3 +126,36 @@ def test_an_export_of_an_earlier_version(pair):
     older = Recommender(plain.served, metadata, plain.vocabularies)
     assert older._ranking._exact is None
     assert_same(older.recommend(HISTORIES), plain.recommend(HISTORIES))
+
+
+def test_many_users_with_lists(pair, tmp_path, monkeypatch):
+    pytest.importorskip("faiss", reason="needs the extra [retrieval]")
+    _, plain = pair
+    index = index_of(plain.served, "ivf")
+    random = np.random.default_rng(1)
+    histories = [
+        [NAMES[number] for number in random.integers(0, ITEMS, 6)]
+        for _ in range(40)
+    ]
+    expected = plain.recommend(histories)
+    searched = Retrieval(
+        plain.served,
+        InterestReader(plain.served, request_specs(plain.metadata), 50),
+        plain.vocabularies,
+        index,
+        together=True,
+    )
+    with_index = Recommender(
+        plain.served, plain.metadata, plain.vocabularies, searched
+    )
+    pairs = set(zip(expected["user_id"], expected["item_id"]))
+    few = with_index.recommend(histories)
+    shared = len(pairs & set(zip(few["user_id"], few["item_id"])))
+    assert 0.8 * len(pairs) < shared < len(pairs)
+    # All lists give the exact answer; where it does not pay, so do others.
+    monkeypatch.setattr(
+        list_search, "lists_together", lambda number, *_: number
+    )
+    for share in (1.0, 0.0):
+        monkeypatch.setattr(bounded_ranking, "_SHARE", share)
+        assert_same(with_index.recommend(histories), expected)

@@ -198,10 +198,10 @@ def test_blocks_give_the_same(folder, recommender, monkeypatch):
     expected_scores = recommender.score(histories, [ITEMS] * 5)
     monkeypatch.setattr(requests, "_CELLS", 10)
     sizes = []
-    original = recommender._best
+    original = recommender._ranking.best
     monkeypatch.setattr(
-        recommender,
-        "_best",
+        recommender._ranking,
+        "best",
         lambda inputs, *rest: (
             sizes.append(len(inputs["user_id"])),
             original(inputs, *rest),
