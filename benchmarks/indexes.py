@@ -38,7 +38,8 @@ def run(settings: Settings) -> dict[str, dict]:
 
     Items and interests have the structure of trained ones (`vectors.py`); the
     score is MGNM's attention over 4 x 4 interests. Time is that of the
-    processor, which other programs disturb less than that of the clock.
+    processor, which other programs disturb less than that of the clock. The
+    graph of neighbours, which takes minutes to be made, stands in `retrieval`.
 
     Returns:
         "way, effort" -> `recall`, the share of the 20 items with the best
@@ -162,17 +163,7 @@ def fast_scan(vectors: np.ndarray) -> Way:
     return "4-bit fast scan", size_of(index), searches
 
 
-def graph(vectors: np.ndarray) -> Way:
-    """A graph of neighbours (HNSW)."""
-    index = InterestIndex.build(vectors, kind="hnsw")
-    searches = (
-        (f"effort {effort:g}", partial(index.search, k=DEPTH, effort=effort))
-        for effort in (0.25, 0.5, 1.0)
-    )
-    return "graph", size_of(index._searcher), searches
-
-
-WAYS = (flat, bound, lists, fast_scan, graph)
+WAYS = (flat, bound, lists, fast_scan)
 
 
 def by_bound(

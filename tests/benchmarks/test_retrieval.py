@@ -9,10 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks import http_callers
+from benchmarks import indexes
 from benchmarks import retrieval
 from benchmarks import serving
 from benchmarks.__main__ import app
 from benchmarks.plots import save_plots
+from benchmarks.settings import Settings
 from benchmarks.vectors import made_interests
 from benchmarks.vectors import made_items
 
@@ -140,3 +142,16 @@ def test_the_scores_of_the_models_by_hand():
     second = (np.exp(1) + 1.5 * np.exp(1.5)) / (np.exp(1) + np.exp(1.5))
     found = retrieval.attention(products)
     np.testing.assert_allclose(found, [max(first, second)])
+
+
+def test_ways_to_find_the_best_have_recall_time_and_memory(monkeypatch):
+    monkeypatch.setattr(indexes, "QUICK_ITEMS", 600)
+    found = indexes.run(Settings(quick=True))
+    ways = {name.split(",")[0] for name in found}
+    assert ways == {"flat", "bound", "lists", "4-bit fast scan"}
+    assert found["flat, all"]["recall"] == found["bound, exact"]["recall"] == 1
+    bound, flat = found["bound, exact"], found["flat, all"]
+    assert bound["candidates"] < flat["candidates"]
+    for row in found.values():
+        assert 0 < row["recall"] <= 1 and row["memory_mib"] > 0
+        assert row["one_ms"] > 0 and row["batch_ms"] > 0
