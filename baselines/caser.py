@@ -247,6 +247,10 @@ class Caser(SequentialRecommender):
         candidates = ops.convert_to_tensor(candidates)
         return inner_products(encoded, self._item_vectors(candidates, training))
 
+    @property
+    def scores_within_products(self):
+        return True
+
     def score_vectors(self, encoded, vectors):
         return inner_products(encoded, vectors)
 

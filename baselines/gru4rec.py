@@ -213,6 +213,10 @@ class GRU4Rec(SequentialRecommender):
         vectors = zero_invalid(vectors, valid_positions(candidates))
         return inner_products(encoded, vectors)
 
+    @property
+    def scores_within_products(self):
+        return True
+
     def score_vectors(self, encoded, vectors):
         return inner_products(encoded, vectors)
 

@@ -50,7 +50,7 @@ def run(
         list[str] | None,
         typer.Argument(
             help="prepare, pipeline, train, evaluate, ranking, optimizer, "
-            "softmax, export, growth, retrieval, serving; default: all"
+            "softmax, export, growth, retrieval, indexes, serving; default: all"
         ),
     ] = None,
     models: Annotated[

@@ -24,6 +24,7 @@ PHASES = (
     "export",
     "growth",
     "retrieval",
+    "indexes",
     "serving",
 )
 """Each is a module of this package with a function `run(settings)`."""

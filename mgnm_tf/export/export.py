@@ -141,6 +141,11 @@ def make_served(
         in signatures["score"].structured_input_signature[1],
         "fixed_shapes": served.fixed_shapes,
         "rows_at_a_time": served.rows_at_a_time,
+        # In fewer bits a score may be rounded up.
+        "scores_within_products": "interests" in signatures
+        and "score_vectors" in signatures
+        and model.scores_within_products
+        and model.compute_dtype == "float32",
         "interests": interests or None,
         "signatures": {
             name: _describe(function) for name, function in signatures.items()

@@ -19,6 +19,9 @@ _SCORES = 1 << 22
 _PAIRS = 1 << 20
 """Pairs of history and candidate whose item vectors are in memory at a time."""
 
+_PAIRS_AT_ONCE = 1 << 15
+"""Pairs that are scored by vectors at a time, which the cache holds."""
+
 
 class Scorer:
     """Calls the methods of a model and cuts their work into pieces.
@@ -81,7 +84,12 @@ class Scorer:
         ]
 
     def score_vectors(self, encoded: Any, vectors: tf.Tensor) -> tf.Tensor:
-        """Scores items given by their vectors (C, d); float32 (B, C)."""
+        """Scores items given by their vectors; float32 (B, C).
+
+        Args:
+            encoded: of B histories.
+            vectors: float32 (C, d), or (B, C, d), others for each history.
+        """
         scores = self.run(self.model.score_vectors, encoded, vectors)
         return tf.cast(scores, tf.float32)
 
@@ -95,12 +103,13 @@ class Scorer:
         Returns:
             float32 (B, C).
         """
+        count, width = tf.unstack(tf.shape(vectors)[:2])
         return in_blocks(
             lambda start, stop: self.score_vectors(
-                cut(encoded, start, stop), vectors[start]
+                cut(encoded, start, stop), vectors[start:stop]
             ),
-            tf.shape(vectors)[0],
-            1,
+            count,
+            tf.maximum(1, _PAIRS_AT_ONCE // tf.maximum(1, width)),
             [[None, None]],
             [tf.float32],
         )[0]

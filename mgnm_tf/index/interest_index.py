@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from mgnm_tf.errors import UserError
+from mgnm_tf.index.list_search import ListSearch
+from mgnm_tf.index.pairs import table_of_pairs
 from mgnm_tf.index.vector_search import KINDS
 from mgnm_tf.index.vector_search import few_threads
 from mgnm_tf.index.vector_search import import_faiss
@@ -144,7 +146,11 @@ class InterestIndex:
     # === Use ===
 
     def search(
-        self, interests: np.ndarray, k: int, effort: float = 1.0
+        self,
+        interests: np.ndarray,
+        k: int,
+        effort: float = 1.0,
+        together: bool = False,
     ) -> np.ndarray:
         """Finds candidates of all interests of each user.
 
@@ -155,6 +161,11 @@ class InterestIndex:
             effort: how much of the index is looked through, relative to the
                 defaults of `vector_search`; a flat one is always looked
                 through. Defaults to `1.0`.
+            together: whether only what is near the nearest interest of a
+                user is wanted, as where a score is at most the largest
+                product. Then `"ivf"` looks through fewer lists, see
+                `ListSearch`, and an interest that all others surpass may
+                find less than `k`. Defaults to `False`.
 
         Returns:
             int64 (B, c), the ids found with any interest of a user, each
@@ -175,6 +186,9 @@ class InterestIndex:
         rows, count = interests.shape[:2]
         if not (rows and count and len(self)):
             return np.zeros((rows, 0), np.int64)
+        if together and self.lists is not None:
+            users, ids = self.lists.near(interests, k, effort)
+            return table_of_pairs(users, ids, rows)
         queries = interests.reshape(rows * count, self.dim)
         norms = np.linalg.norm(queries, axis=1, keepdims=True)
         # Farther out than the vectors, beside which the centres of the lists
@@ -189,6 +203,13 @@ class InterestIndex:
             _, found = self._searcher.search(queries, k, params=parameters)
         found = np.where(found < 0, -1, self._ids[found])
         return _distinct(found.reshape(rows, count * k))
+
+    @property
+    def lists(self) -> ListSearch | None:
+        """Searches with the interests of a user as one; `"ivf"` alone."""
+        if self._lists is None and self.kind == "ivf":
+            self._lists = ListSearch(self._searcher, self._ids, self._alive)
+        return self._lists
 
     # === Changes ===
 
@@ -235,6 +256,7 @@ class InterestIndex:
 
     def _update(self):
         """Notes where the ids stand, and which rows are passed over."""
+        self._lists: ListSearch | None = None
         alive = self._ids >= 0
         rows = np.flatnonzero(alive)
         order = np.argsort(self._ids[rows])

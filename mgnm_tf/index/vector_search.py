@@ -36,6 +36,11 @@ PROBED = 0.24
 For each of n interests it is `PROBED / sqrt(n)`: what one of them misses
 another one often finds.
 """
+PROBED_TOGETHER = 0.24
+"""The same where the interests of a user are one question, see `ListSearch`.
+
+All n together look through `PROBED_TOGETHER / n**0.25` of the lists.
+"""
 NEIGHBOURS = 32
 """Edges of a vector in an HNSW graph; twice as many in its lowest layer."""
 BUILD_EFFORT = 200
@@ -136,6 +141,18 @@ def search_parameters(
         view = max(k, round(effort * SEARCH_EFFORT))
         return faiss.SearchParametersHNSW(efSearch=view, **selected)
     return faiss.SearchParameters(**selected) if selected else None
+
+
+def lists_together(number: int, interests: int, effort: float) -> int:
+    """Returns how many of the lists the interests of a user look through.
+
+    Args:
+        number: of lists.
+        interests: how many interests of a user ask together.
+        effort: see `InterestIndex.search`.
+    """
+    share = effort * PROBED_TOGETHER / interests**0.25
+    return max(1, round(min(1.0, share) * number))
 
 
 @contextmanager

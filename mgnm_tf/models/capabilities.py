@@ -102,7 +102,8 @@ class Capabilities:
 
         Args:
             encoded: the result of `encode` for B histories.
-            vectors: (C, d), rows like those of `item_vectors()`.
+            vectors: (C, d), rows like those of `item_vectors()`; or (B, C,
+                d), other items for each history.
 
         Returns:
             (B, C), what `score` returns for the items of these rows.
@@ -110,6 +111,18 @@ class Capabilities:
         raise AttributeError(
             f"{type(self).__name__} does not score by item vectors."
         )
+
+    @property
+    def scores_within_products(self) -> bool:
+        """Whether no score is above all inner products of its interests.
+
+        That is so of the product with one interest, of the largest one, and
+        of any mean of them. Then what serves the model leaves out, unseen,
+        items whose products are all too small. Only for models with the
+        capabilities "interests" and "score_vectors". `False` where a model
+        does not say so.
+        """
+        return False
 
     def pool_levels(self, scores: Tensor) -> Tensor:
         """Turns (B, levels, C) training scores into final scores (B, C).

@@ -344,6 +344,10 @@ class MGNM(SequentialRecommender):
     def score_vectors(self, encoded, vectors):
         return self.pool_levels(self._attend(encoded, vectors))
 
+    @property
+    def scores_within_products(self):
+        return self.level_pooling != "sum"
+
     def pool_levels(self, scores):
         return self.pooling(scores)
 

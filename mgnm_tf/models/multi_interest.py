@@ -161,6 +161,10 @@ class MultiInterestRecommender(SequentialRecommender):
         vectors = self.item_embedding(candidates, training=training)
         return self.readout(encoded, vectors)
 
+    @property
+    def scores_within_products(self):
+        return True
+
     def score_vectors(self, encoded, vectors):
         return self.readout(encoded, vectors)
 

@@ -101,6 +101,10 @@ class SingleVectorRecommender(SequentialRecommender):
         vectors = self.candidate_dropout(vectors, training=training)
         return inner_products(encoded, vectors)
 
+    @property
+    def scores_within_products(self):
+        return True
+
     def score_vectors(self, encoded, vectors):
         return inner_products(encoded, vectors)
 

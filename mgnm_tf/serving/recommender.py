@@ -16,7 +16,7 @@ from mgnm_tf.errors import UserError
 from mgnm_tf.export import export_folder
 from mgnm_tf.export.vocabularies import Vocabularies
 from mgnm_tf.index.interest_index import InterestIndex
-from mgnm_tf.serving.compiled_ranking import CompiledRanking
+from mgnm_tf.serving.catalogue_ranking import CatalogueRanking
 from mgnm_tf.serving.diverse_lists import POOL
 from mgnm_tf.serving.diverse_lists import DiverseLists
 from mgnm_tf.serving.item_vectors import ItemVectors
@@ -74,9 +74,12 @@ class Recommender:
             self.known_ids, vocabularies.item_categories, self._item_vectors
         )
         self._signatures = signatures or served.signatures
-        self._ranked = None
-        if signatures is None and CompiledRanking.pays(metadata):
-            self._ranked = CompiledRanking(served, metadata)
+        # Both take a request, k and `exclude_seen`.
+        self._ranking: Any = retrieval
+        if retrieval is None:
+            self._ranking = CatalogueRanking(
+                served, metadata, vocabularies, signatures
+            )
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Recommender":
@@ -195,9 +198,11 @@ class Recommender:
         """
         ids = np.full((len(requests), k), "", object)
         scores = np.full((len(requests), k), -np.inf, np.float32)
-        for start, stop, inputs in requests.blocks(self._rows_at_a_time):
+        for start, stop, inputs in requests.blocks(self._ranked_at_a_time):
             part = slice(start, stop)
-            ids[part], scores[part] = self._best(inputs, k, exclude_seen)
+            ids[part], scores[part] = self._ranking.best(
+                inputs, k, exclude_seen
+            )
         return ids, scores
 
     def interests(
@@ -315,8 +320,8 @@ class Recommender:
             )
             k = max(1, self.num_items)
         wanted = min(POOL * k, self.num_items) if diversity else k
-        for start, stop, inputs in requests.blocks(self._rows_at_a_time):
-            ids, scores = self._best(inputs, wanted, exclude_seen)
+        for start, stop, inputs in requests.blocks(self._ranked_at_a_time):
+            ids, scores = self._ranking.best(inputs, wanted, exclude_seen)
             if diversity:
                 ids, scores = self.diverse.choose(ids, scores, k, diversity)
             row, column = np.nonzero(scores > -np.inf)
@@ -373,27 +378,14 @@ class Recommender:
             self.known_ids.note(requests)
         return requests
 
-    def _best(self, inputs, k, exclude_seen):
-        """Returns the best items of a block: ids and scores, both (B, k).
-
-        Where fewer are left, "" with the score -inf.
-        """
-        if self._retrieval is not None:
-            return self._retrieval.best(inputs, k, exclude_seen)
-        if self._ranked is not None:
-            found = self._ranked(inputs, k, exclude_seen)
-        else:
-            more = {"k": np.int32(k), "exclude_seen": exclude_seen}
-            found = self._call("recommend", inputs | more)
-        ids = np.array(found["item_ids"], object)
-        for row in ids:
-            row[:] = [one.decode("utf-8") for one in row]
-        return ids, found["scores"].numpy()
-
     def _call(self, name: str, inputs: Mapping[str, np.ndarray]):
         """Calls a signature; returns its tensors by name."""
         tensors = {key: tf.convert_to_tensor(x) for key, x in inputs.items()}
         return self._signatures[name](**tensors)
+
+    @property
+    def _ranked_at_a_time(self) -> int:
+        return self._ranking.rows_at_a_time
 
     @property
     def _rows_at_a_time(self) -> int:

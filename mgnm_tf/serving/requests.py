@@ -1,6 +1,7 @@
 """Histories as people give them, turned into blocks of arrays."""
 
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,6 +70,36 @@ class Requests:
         if self.times is not None:
             arrays["time"] = self.times[start:stop]
         return arrays
+
+
+def requests_of_arrays(inputs: Mapping[str, np.ndarray]) -> Requests:
+    """Returns the requests that the arrays of a call stand for.
+
+    Args:
+        inputs: `user_id` (B,) and `history` (B, m), str or bytes, "" for
+            none; where the model reads times `history_time` and `time`.
+    """
+    users, history = (_decoded(inputs[name]) for name in ("user_id", "history"))
+    filled = history != ""
+    offsets = np.concatenate([[0], np.cumsum(filled.sum(axis=1))])
+    item_times = inputs.get("history_time")
+    return Requests(
+        users,
+        users,
+        history[filled],
+        offsets.astype(np.int64),
+        item_times=None if item_times is None else item_times[filled],
+        times=inputs.get("time"),
+    )
+
+
+def _decoded(texts: np.ndarray) -> np.ndarray:
+    decoded = np.empty(texts.shape, object)
+    decoded.flat = [
+        one.decode("utf-8", "replace") if isinstance(one, bytes) else one
+        for one in texts.flat
+    ]
+    return decoded
 
 
 def text_ids(values: Sequence, name: str) -> np.ndarray:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from mgnm_tf.errors import UserError
 from mgnm_tf.export.vocabularies import Vocabularies
@@ -15,6 +14,12 @@ from mgnm_tf.index.interest_index import InterestIndex
 from mgnm_tf.index.make_index import ADDED
 from mgnm_tf.index.make_index import FOLDER
 from mgnm_tf.index.make_index import write_added
+from mgnm_tf.serving.bounded_ranking import BoundedRanking
+from mgnm_tf.serving.candidates import best_of
+from mgnm_tf.serving.candidates import rows_of
+from mgnm_tf.serving.candidates import seen_rows
+from mgnm_tf.serving.candidates import without
+from mgnm_tf.serving.catalogue_ranking import MANY
 from mgnm_tf.serving.compiled_ranking import CompiledRanking
 from mgnm_tf.serving.compiled_ranking import request_specs
 from mgnm_tf.serving.interest_reader import InterestReader
@@ -25,6 +30,8 @@ _LEAST = 50
 """How many candidates are looked for with an interest, at least."""
 _SEEN = 256
 """For how many items of a history more candidates are looked for, at most."""
+_MANY = 32
+"""From how many users on lists are looked through once for all of them."""
 _FLOATS = 1 << 24
 """Size of the candidates' vectors that are in memory at a time."""
 
@@ -51,6 +58,8 @@ class Retrieval:
         added: ids of the items that were added. Defaults to `()`.
         folder: the export folder. Defaults to `None`: what is added or
             removed is not written down.
+        together: whether no score is above all products of the interests,
+            so that they can ask as one. Defaults to `False`.
     """
 
     def __init__(
@@ -61,11 +70,13 @@ class Retrieval:
         index: InterestIndex,
         added: Sequence[str] = (),
         folder: str | os.PathLike | None = None,
+        together: bool = False,
     ):
         self.index = index
         self.added = list(added)
         self._served = served
         self._read = reader
+        self._together = together
         self._folder = None if folder is None else Path(folder)
         self._vocabularies = vocabularies
         counts = vocabularies.item_counts
@@ -121,9 +132,18 @@ class Retrieval:
             metadata["max_length"],
             compiled=CompiledRanking.pays(metadata),
         )
-        return cls(served, reader, vocabularies, index, added, path)
+        # Exports of earlier versions do not say so.
+        together = metadata.get("scores_within_products", False)
+        return cls(
+            served, reader, vocabularies, index, added, path, bool(together)
+        )
 
     # === Recommendations ===
+
+    @property
+    def rows_at_a_time(self) -> int:
+        """How many users had better be ranked at a time."""
+        return MANY
 
     def best(
         self, inputs: Mapping[str, np.ndarray], k: int, exclude_seen: bool
@@ -143,6 +163,12 @@ class Retrieval:
         seen = self._seen(seen, inputs["history"], exclude_seen)
         rows = np.full((len(empty), k), -1, np.int64)
         scores = np.full((len(empty), k), -np.inf, np.float32)
+        lists = self.index.lists if self._together else None
+        if lists is not None and len(empty) >= _MANY:
+            ranking = BoundedRanking(self._served, lists, self._vectors)
+            best = ranking(encoded, interests, seen, empty, k)
+            if best is not None:
+                return self._named(encoded, *best, seen, empty, k)
         depth = max(_LEAST, 2 * k) + min(_SEEN, seen.shape[1])
         everything = interests.shape[1] * depth >= len(self.index)
         floats = interests.shape[1] * depth * interests.shape[2]
@@ -152,16 +178,26 @@ class Retrieval:
             if everything:
                 found = self._everything(len(interests[part]))
             else:
-                found = self.index.search(interests[part], depth)
+                found = self.index.search(
+                    interests[part], depth, together=self._together
+                )
             rows[part], scores[part] = self._rank(
-                _cut(encoded, part, len(empty)), _without(found, seen[part]), k
+                rows_of(encoded, part, len(empty)),
+                without(found, seen[part]),
+                k,
             )
-        short = ~empty & (rows[:, -1] < 0) & (not everything)
+        return self._named(
+            encoded, rows, scores, seen, empty, k, complete=everything
+        )
+
+    def _named(self, encoded, rows, scores, seen, empty, k, complete=False):
+        """Completes what was found; returns ids and scores."""
+        short = ~empty & (rows[:, -1] < 0) & (not complete)
         for user in np.flatnonzero(short):  # Too little was looked through.
             part = slice(user, user + 1)
-            found = _without(self._everything(1), seen[part])
+            found = without(self._everything(1), seen[part])
             rows[part], scores[part] = self._rank(
-                _cut(encoded, part, len(empty)), found, k
+                rows_of(encoded, part, len(empty)), found, k
             )
         if empty.any():
             rows[empty], scores[empty] = self._most_popular(k)
@@ -174,26 +210,15 @@ class Retrieval:
         if self.added:
             rows = [self._row_of.get(_text(x), 0) for x in history.flat]
             seen = np.maximum(seen, np.reshape(rows, seen.shape))
-        longest = int((seen > 0).sum(axis=1).max(initial=0))
-        return -np.sort(-seen.astype(np.int64), axis=1)[:, :longest]
+        return seen_rows(seen)
 
     def _everything(self, count):
         return np.tile(np.sort(self.index.ids), (count, 1))
 
     def _rank(self, encoded, candidates, k):
         """Scores candidates (B, C) exactly; returns the best k."""
-        count = len(candidates)
         vectors = self._vectors(candidates)
-        scores = self._served.score_each(encoded, vectors).numpy()
-        scores = np.where(candidates >= 0, scores, -np.inf)
-        # Of equal scores the lower row comes first, as in the whole catalogue.
-        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        rows = np.full((count, k), -1, np.int64)
-        best = np.full((count, k), -np.inf, np.float32)
-        width = order.shape[1]
-        rows[:, :width] = np.take_along_axis(candidates, order, axis=1)
-        best[:, :width] = np.take_along_axis(scores, order, axis=1)
-        return rows, best
+        return best_of(self._served, encoded, candidates, vectors, k)
 
     def _most_popular(self, k):
         """Returns the most frequent items that were not removed."""
@@ -305,21 +330,3 @@ class Retrieval:
 
 def _text(value: str | bytes) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else value
-
-
-def _cut(encoded: Any, part: slice, count: int) -> Any:
-    """Takes rows out of every tensor; all of them at no cost."""
-    if part.start == 0 and part.stop >= count:
-        return encoded
-    return tf.nest.map_structure(lambda x: x[part], encoded)
-
-
-def _without(found: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Puts -1 where a row of `found` holds what the row of `seen` holds."""
-    if not seen.size or not found.size:
-        return found
-    # One number for each pair of user and item, so that one look-up does.
-    base = max(found.max(), seen.max()) + 2
-    shift = np.arange(len(found))[:, None] * base
-    taken = np.isin(found + shift, seen + shift) & (found >= 0)
-    return np.where(taken, -1, found)

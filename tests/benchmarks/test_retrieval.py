@@ -1,19 +1,26 @@
 """The phases of retrieval and serving, and the vectors they are made with."""
 
+import asyncio
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks import http_callers
+from benchmarks import indexes
 from benchmarks import retrieval
 from benchmarks import serving
 from benchmarks.__main__ import app
 from benchmarks.plots import save_plots
+from benchmarks.settings import Settings
 from benchmarks.vectors import made_interests
 from benchmarks.vectors import made_items
 
 pytest.importorskip("faiss", reason="needs the extra [retrieval]")
+pytest.importorskip("fastapi", reason="needs the extra [serve]")
+pytest.importorskip("httpx2", reason="needs the extra [dev]")
 
 TINY = ["--quick", "--max-length", "4", "--windows", "1", "--seconds", "0.01"]
 
@@ -21,7 +28,15 @@ TINY = ["--quick", "--max-length", "4", "--windows", "1", "--seconds", "0.01"]
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     out = tmp_path_factory.mktemp("bench") / "tiny.json"
+    served, measured = serving.measure_http, []  # One server will do.
+
+    def measure_http(*arguments):
+        if not measured:
+            measured.append(served(*arguments))
+        return measured[0]
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serving, "measure_http", measure_http)
         patch.setattr(retrieval, "QUICK_SIZES", (300, 900))
         patch.setattr(retrieval, "QUICK_USERS", 5)
         patch.setattr(serving, "QUICK_ITEMS", 900)
@@ -73,17 +88,26 @@ def test_serving_has_latency_and_no_errors(report):
     for row in list(found.values())[1:]:
         assert row["errors"] == 0
         assert 0 < row["p50_ms"] <= row["p99_ms"]
+        assert 0 < row["http_p50_ms"] <= row["http_p99_ms"]
+        assert 0 < row["callers_p50_ms"] <= row["callers_p99_ms"]
         assert row["callers_per_second"] > 0
         assert row["users_per_second"]["median"] > 0
 
 
-def test_wrong_answers_of_callers_are_counted():
-    class Broken:
-        def recommend(self, histories):
-            raise RuntimeError("no")
+def test_the_index_is_compared_with_the_exact_answers(report):
+    found = report["results"]["serving"]
+    assert found["comirec_sa, index, history 20"]["recall"] == 1.0  # Flat.
+    assert "recall" not in found["comirec_sa, exact, history 20"]
+    exact = pd.DataFrame({"user_id": [0, 0, 1, 1], "item_id": list("abab")})
+    other = pd.DataFrame({"user_id": [0, 0, 1, 1], "item_id": list("bcab")})
+    assert serving.recall(other, exact) == 0.75
 
-    found = serving.measure_callers(Broken(), [["a"]], 0.0005)
-    assert found["errors"] > 0
+
+def test_wrong_answers_of_callers_are_counted():
+    # Nobody listens at this port.
+    found = http_callers.call_for("http://127.0.0.1:9", [["a"]], 2, 0.01)
+    found = asyncio.run(found)
+    assert found["errors"] >= 2 and found["p50_ms"] > 0
 
 
 def test_made_items_have_clusters_and_norms_that_follow_popularity():
@@ -118,3 +142,16 @@ def test_the_scores_of_the_models_by_hand():
     second = (np.exp(1) + 1.5 * np.exp(1.5)) / (np.exp(1) + np.exp(1.5))
     found = retrieval.attention(products)
     np.testing.assert_allclose(found, [max(first, second)])
+
+
+def test_ways_to_find_the_best_have_recall_time_and_memory(monkeypatch):
+    monkeypatch.setattr(indexes, "QUICK_ITEMS", 600)
+    found = indexes.run(Settings(quick=True))
+    ways = {name.split(",")[0] for name in found}
+    assert ways == {"flat", "bound", "lists", "4-bit fast scan"}
+    assert found["flat, all"]["recall"] == found["bound, exact"]["recall"] == 1
+    bound, flat = found["bound, exact"], found["flat, all"]
+    assert bound["candidates"] < flat["candidates"]
+    for row in found.values():
+        assert 0 < row["recall"] <= 1 and row["memory_mib"] > 0
+        assert row["one_ms"] > 0 and row["batch_ms"] > 0

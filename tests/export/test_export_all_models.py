@@ -150,3 +150,14 @@ def test_items_are_scored_by_their_vectors(case):
         scores_in_memory(model, features)[:3],
         **TOLERANCE,
     )
+    # Each history may have other items.
+    encoded = model.encode(features)
+    own = np.stack([vectors[place : place + 5] for place in range(4)])
+    each = model.score_vectors(encoded, own)
+    for place in range(3):
+        expected = scores["scores"][place, place : place + 5]
+        np.testing.assert_allclose(each[place], expected, **TOLERANCE)
+    if model.scores_within_products:
+        products = np.asarray(model.interests(features)) @ vectors.T
+        above = scores["scores"].numpy()[:3] - products.max(axis=1)[:3]
+        assert above.max() < 1e-5

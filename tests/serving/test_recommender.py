@@ -198,10 +198,10 @@ def test_blocks_give_the_same(folder, recommender, monkeypatch):
     expected_scores = recommender.score(histories, [ITEMS] * 5)
     monkeypatch.setattr(requests, "_CELLS", 10)
     sizes = []
-    original = recommender._best
+    original = recommender._ranking.best
     monkeypatch.setattr(
-        recommender,
-        "_best",
+        recommender._ranking,
+        "best",
         lambda inputs, *rest: (
             sizes.append(len(inputs["user_id"])),
             original(inputs, *rest),
@@ -270,7 +270,7 @@ def test_compiled_scores_are_the_same(with_interests, monkeypatch):
         with_interests.metadata,
         with_interests.vocabularies,
     )
-    assert compiled._ranked is not None
+    assert compiled._ranking._compiled is not None
     found = compiled.recommend(histories, k=5)
     pd.testing.assert_frame_equal(found, expected, rtol=1e-4)
 

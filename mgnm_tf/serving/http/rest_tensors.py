@@ -170,7 +170,7 @@ def write_outputs(
     """Writes the tensors of an answer, in the form of the request.
 
     Args:
-        outputs: the tensors by name; text as bytes.
+        outputs: the tensors by name; text as bytes or str.
         rows: the number of instances; `None` of `inputs`.
 
     Returns:
@@ -210,6 +210,6 @@ def _listed(array: np.ndarray) -> Any:
 
 
 def _decoded(value: Any) -> Any:
-    if isinstance(value, Sequence) and not isinstance(value, bytes):
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, str)):
         return [_decoded(one) for one in value]
-    return value.decode("utf-8")
+    return value.decode("utf-8") if isinstance(value, bytes) else value

@@ -18,6 +18,8 @@ from mgnm_tf.serving.http.item_list import Item
 from mgnm_tf.serving.http.item_list import ItemList
 from mgnm_tf.serving.http.metrics import Metrics
 from mgnm_tf.serving.http.settings import Settings
+from mgnm_tf.serving.http.signature_calls import SignatureCall
+from mgnm_tf.serving.http.signature_calls import answer_calls
 from mgnm_tf.serving.http.signature_defs import signature_defs
 from mgnm_tf.serving.query import Query
 from mgnm_tf.serving.recommender import Recommender
@@ -52,7 +54,7 @@ class Version:
         )
 
 
-Call = Callable[[Version], Any]
+Call = Callable[[Version], Any] | SignatureCall
 """A job besides a `Query`: it gets the version that answers."""
 
 
@@ -102,7 +104,8 @@ class ServedModel:
 
         Args:
             job: a query, whose result is a pair of the number of the version
-                and its `Answer`; or a function of the `Version`.
+                and its `Answer`; a call of a signature; or a function of the
+                `Version`.
 
         Raises:
             QueueFullError: too many wait.
@@ -168,6 +171,8 @@ class ServedModel:
         self._metrics.batches.labels(self.name).observe(len(jobs))
         queries = [job for job in jobs if isinstance(job, Query)]
         answers = iter(version.answers.of(queries))
+        calls = [job for job in jobs if isinstance(job, SignatureCall)]
+        called = iter(answer_calls(version.recommender, calls))
         results: list[Any] = []
         for job in jobs:
             if isinstance(job, Query):
@@ -175,6 +180,9 @@ class ServedModel:
                 if not isinstance(found, Exception):
                     found = version.number, found
                 results.append(found)
+                continue
+            if isinstance(job, SignatureCall):
+                results.append(next(called))
                 continue
             try:
                 results.append(job(version))
