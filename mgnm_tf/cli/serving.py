@@ -5,6 +5,7 @@ import os
 from collections.abc import Container
 from pathlib import Path
 from typing import Annotated
+from typing import Any
 
 import typer
 
@@ -77,12 +78,16 @@ def recommend(
         Path | None,
         typer.Option(
             help="CSV or Parquet file of events, with user, item and, unless "
-            "they are in time order, time: recommend to each user in it."
+            "they are in time order, time: recommend to each user in it. Or a "
+            "folder of Parquet files, each with whole users."
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="With --history: .csv or .parquet file to make."),
+        typer.Option(
+            help="With --history: .csv or .parquet file to make; of a folder, "
+            "a folder, whose whole files are kept when it is there."
+        ),
     ] = None,
     top: Annotated[int, typer.Option(help="Items for each user.")] = 20,
     user: Annotated[
@@ -105,7 +110,7 @@ def recommend(
     ] = 0.0,
     **options,
 ) -> None:
-    """Recommend items to all users of a file, or to one user."""
+    """Recommend items to all users of a file or folder, or to one user."""
     many = history is not None and out is not None
     one = user is not None and items is not None
     given = [value is not None for value in (history, out, user, items)]
@@ -114,6 +119,9 @@ def recommend(
             "Give either --history and --out, to recommend to many users, or "
             "--user and --items, to recommend to one."
         )
+    if many and history.is_dir():
+        _recommend_folder(model, history, out, top, diversity, options)
+        return
     if many:
         _check_free(out)
     load_tensorflow()
@@ -132,6 +140,33 @@ def recommend(
         )
     most = min(top, recommender.num_items)
     console.print(f"{out}: at most {most} items for each of {count:,} users.")
+
+
+def _recommend_folder(
+    model: Path,
+    history: Path,
+    out: Path,
+    top: int,
+    diversity: float,
+    options: dict[str, Any],
+) -> None:
+    """Recommends to the users of a folder, file by file."""
+    load_tensorflow()
+    from mgnm_tf.serving.recommend_file import ListOptions
+    from mgnm_tf.serving.recommend_folder import recommend_folder
+
+    asked = ListOptions(top, diversity, history_columns(options))
+    with _progress("Files") as advance:
+        done = recommend_folder(model, history, out, asked, advance)
+    if done.already:
+        notes.print(
+            f"{done.already:,} of {done.parts:,} files were there already."
+        )
+    most = min(top, done.num_items)
+    console.print(
+        f"{out}: at most {most} items for each of {done.users:,} users, in "
+        f"{done.parts:,} files."
+    )
 
 
 def _check_free(path: Path) -> None:
