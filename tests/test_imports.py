@@ -25,6 +25,7 @@ BELOW_CLI = BELOW_TRAINING | {
     "serving",
     "studies",
     "report",
+    "cluster",
 }
 
 ARROWS = {
@@ -49,6 +50,7 @@ ARROWS = {
     "serving": GROUND | {"utils", "data", "index", "export"},
     "studies": BELOW_TRAINING | {"training", "report"},
     "report": GROUND | {"utils", "runs"},
+    "cluster": BELOW_TRAINING | {"training", "export", "serving"},
     "front_door": BELOW_TRAINING | {"training", "export", "serving"},
     "cli": BELOW_CLI,
     "__init__": {"utils", "version"},

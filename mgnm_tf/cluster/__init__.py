@@ -1,0 +1,1 @@
+"""One job on several processes or machines, on engines that exist."""
