@@ -49,7 +49,7 @@ def run(
         list[str] | None,
         typer.Argument(
             help="prepare, pipeline, train, evaluate, ranking, optimizer, "
-            "softmax, export, growth, retrieval, serving; default: all"
+            "softmax, export, growth, retrieval, serving, scoring; default: all"
         ),
     ] = None,
     models: Annotated[

@@ -24,6 +24,7 @@ PHASES = (
     "growth",
     "retrieval",
     "serving",
+    "scoring",
 )
 """Each is a module of this package with a function `run(settings)`."""
 

@@ -108,6 +108,19 @@ def recommend(
             help="Weight of the difference between the items of a list."
         ),
     ] = 0.0,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="With a folder: processes that share its files, by Ray."
+        ),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="With a folder: a cluster of Ray that shares its files.",
+        ),
+    ] = None,
     **options,
 ) -> None:
     """Recommend items to all users of a file or folder, or to one user."""
@@ -120,8 +133,14 @@ def recommend(
             "--user and --items, to recommend to one."
         )
     if many and history.is_dir():
-        _recommend_folder(model, history, out, top, diversity, options)
+        engine = {"workers": workers, "address": cluster}
+        _recommend_folder(model, history, out, top, diversity, engine, options)
         return
+    if workers is not None or cluster is not None:
+        raise UserError(
+            "--workers and --cluster divide a folder of Parquet files; give "
+            "one as --history."
+        )
     if many:
         _check_free(out)
     load_tensorflow()
@@ -148,16 +167,26 @@ def _recommend_folder(
     out: Path,
     top: int,
     diversity: float,
+    engine: dict[str, Any],
     options: dict[str, Any],
 ) -> None:
     """Recommends to the users of a folder, file by file."""
     load_tensorflow()
+    from mgnm_tf.cluster.recommend_ray import check_workers
+    from mgnm_tf.cluster.recommend_ray import on_ray
     from mgnm_tf.serving.recommend_file import ListOptions
     from mgnm_tf.serving.recommend_folder import recommend_folder
 
-    asked = ListOptions(top, diversity, history_columns(options))
+    asked, on_workers = (
+        ListOptions(top, diversity, history_columns(options)),
+        None,
+    )
+    if engine["workers"] is not None:
+        check_workers(engine["workers"])
+    if engine["address"] is not None or engine["workers"] not in (None, 1):
+        on_workers = on_ray(model, **engine)
     with _progress("Files") as advance:
-        done = recommend_folder(model, history, out, asked, advance)
+        done = recommend_folder(model, history, out, asked, advance, on_workers)
     if done.already:
         notes.print(
             f"{done.already:,} of {done.parts:,} files were there already."

@@ -179,6 +179,7 @@ def recommend_folder(
         run = engine or _here(export)
         for done in run(todo, options):
             tally.add(done)
+        _make_room(Path(out))  # Without what a killed worker has left.
     tally.close(str(out))
     return FolderDone(len(parts), already, tally.users, header["num_items"])
 
