@@ -26,6 +26,7 @@ PHASES = (
     "retrieval",
     "indexes",
     "serving",
+    "scoring",
 )
 """Each is a module of this package with a function `run(settings)`."""
 

@@ -67,6 +67,36 @@ def test_recommend_to_all_users_of_a_file(folder, tmp_path):
     assert list(found.columns) == ["user_id", "rank", "item_id", "score"]
 
 
+def test_recommend_to_all_users_of_a_folder(folder, tmp_path):
+    log = pd.read_csv(folder / "log.csv", dtype=str)
+    codes = log["user_id"].factorize()[0] % 3
+    history, out = tmp_path / "history", tmp_path / "out"
+    history.mkdir()
+    for part in range(3):
+        log[codes == part].to_parquet(history / f"{part}.parquet")
+    poisoned = history / "1.parquet"
+    whole = poisoned.read_bytes()
+    poisoned.write_bytes(b"PAR1")
+    command = ["recommend", folder / "export", "--history", history]
+    command += ["--out", out, "--top", 3]
+    _, notes = mgnm(*command, code=1)
+    assert f"{poisoned} is not a whole Parquet file" in notes
+    assert "mgnm: 1 of 3 files of" in notes
+    poisoned.write_bytes(whole)
+    printed, notes = mgnm(*command)
+    assert "2 of 3 files were there already." in notes
+    assert "3 items for each of 40 users, in 3 files." in printed
+    found = pd.concat(map(pd.read_parquet, out.iterdir()))
+    command[3:] = [folder / "log.csv", "--out", tmp_path / "r.parquet"]
+    mgnm(*command, "--top", 3)
+    expected = pd.read_parquet(tmp_path / "r.parquet")
+    both = [
+        one.sort_values(["user_id", "rank"], ignore_index=True)
+        for one in (found, expected)
+    ]
+    pd.testing.assert_frame_equal(*both)
+
+
 def test_recommend_by_columns_of_other_names(folder, tmp_path):
     log = pd.read_csv(folder / "log.csv", dtype=str)
     log = log.sample(frac=1, random_state=0)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Container
 from pathlib import Path
 from typing import Annotated
+from typing import Any
 
 import typer
 
@@ -77,12 +78,16 @@ def recommend(
         Path | None,
         typer.Option(
             help="CSV or Parquet file of events, with user, item and, unless "
-            "they are in time order, time: recommend to each user in it."
+            "they are in time order, time: recommend to each user in it. Or a "
+            "folder of Parquet files, each with whole users."
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="With --history: .csv or .parquet file to make."),
+        typer.Option(
+            help="With --history: .csv or .parquet file to make; of a folder, "
+            "a folder, whose whole files are kept when it is there."
+        ),
     ] = None,
     top: Annotated[int, typer.Option(help="Items for each user.")] = 20,
     user: Annotated[
@@ -103,9 +108,22 @@ def recommend(
             help="Weight of the difference between the items of a list."
         ),
     ] = 0.0,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="With a folder: processes that share its files, by Ray."
+        ),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="With a folder: a cluster of Ray that shares its files.",
+        ),
+    ] = None,
     **options,
 ) -> None:
-    """Recommend items to all users of a file, or to one user."""
+    """Recommend items to all users of a file or folder, or to one user."""
     many = history is not None and out is not None
     one = user is not None and items is not None
     given = [value is not None for value in (history, out, user, items)]
@@ -113,6 +131,15 @@ def recommend(
         raise UserError(
             "Give either --history and --out, to recommend to many users, or "
             "--user and --items, to recommend to one."
+        )
+    if many and history.is_dir():
+        engine = {"workers": workers, "address": cluster}
+        _recommend_folder(model, history, out, top, diversity, engine, options)
+        return
+    if workers is not None or cluster is not None:
+        raise UserError(
+            "--workers and --cluster divide a folder of Parquet files; give "
+            "one as --history."
         )
     if many:
         _check_free(out)
@@ -132,6 +159,43 @@ def recommend(
         )
     most = min(top, recommender.num_items)
     console.print(f"{out}: at most {most} items for each of {count:,} users.")
+
+
+def _recommend_folder(
+    model: Path,
+    history: Path,
+    out: Path,
+    top: int,
+    diversity: float,
+    engine: dict[str, Any],
+    options: dict[str, Any],
+) -> None:
+    """Recommends to the users of a folder, file by file."""
+    load_tensorflow()
+    from mgnm_tf.cluster.recommend_ray import check_workers
+    from mgnm_tf.cluster.recommend_ray import on_ray
+    from mgnm_tf.serving.recommend_file import ListOptions
+    from mgnm_tf.serving.recommend_folder import recommend_folder
+
+    asked, on_workers = (
+        ListOptions(top, diversity, history_columns(options)),
+        None,
+    )
+    if engine["workers"] is not None:
+        check_workers(engine["workers"])
+    if engine["address"] is not None or engine["workers"] not in (None, 1):
+        on_workers = on_ray(model, **engine)
+    with _progress("Files") as advance:
+        done = recommend_folder(model, history, out, asked, advance, on_workers)
+    if done.already:
+        notes.print(
+            f"{done.already:,} of {done.parts:,} files were there already."
+        )
+    most = min(top, done.num_items)
+    console.print(
+        f"{out}: at most {most} items for each of {done.users:,} users, in "
+        f"{done.parts:,} files."
+    )
 
 
 def _check_free(path: Path) -> None:

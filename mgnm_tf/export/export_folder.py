@@ -1,5 +1,6 @@
 """Names in an export folder, and how it is read."""
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,27 @@ def read_header(path: str | os.PathLike) -> dict[str, Any]:
                 f"{HEADER}; export the model again."
             )
     return header
+
+
+def fingerprint(path: str | os.PathLike) -> str:
+    """Returns what tells an export from all others, 64 hexadecimal digits.
+
+    Args:
+        path: the export folder; its index counts, too.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    path, digest = Path(path), hashlib.sha256()
+    files = [path / HEADER, *sorted((path / "index").rglob("*"))]
+    try:
+        for file in files:
+            if file.is_file():
+                digest.update(f"{file.relative_to(path)} ".encode())
+                digest.update(sha256(file).encode())
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error}.") from error
+    return digest.hexdigest()
 
 
 def write_vocabularies(folder: Path, vocabularies: Vocabularies) -> None:

@@ -1,5 +1,7 @@
 """From an export to recommendations: raw ids in, raw ids out."""
 
+from mgnm_tf.serving.recommend_folder import recommend_folder
+from mgnm_tf.serving.recommend_partitions import recommend_partitions
 from mgnm_tf.serving.recommender import Recommender
 
-__all__ = ["Recommender"]
+__all__ = ["Recommender", "recommend_folder", "recommend_partitions"]

@@ -61,6 +61,7 @@ def read_history(
     path: str | os.PathLike,
     reads_times: bool,
     columns: HistoryColumns | None = None,
+    part: bool = False,
 ) -> Requests:
     """Reads the histories of a file, users in the order of their first rows.
 
@@ -69,6 +70,8 @@ def read_history(
         reads_times: whether the model reads times.
         columns: what its columns are called. Defaults to `None`: user_id,
             item_id and timestamp.
+        part: whether it is one of many files: it may have no rows then, and
+            that times are missing has been said. Defaults to `False`.
 
     Raises:
         DataError: the file cannot be used.
@@ -83,8 +86,11 @@ def read_history(
         if error.column != time or columns.time or reads_times:
             raise
         table = read_table(path, ids, [], **how)
-        _note_missing_times(str(path), error.found)
+        if not part:
+            note_missing_times(str(path), error.found)
     if not table.num_rows:
+        if part:
+            return _nothing(reads_times)
         raise DataError(f"{path} has columns but no rows; expected events.")
     return _lay_out(table, columns, str(path), reads_times)
 
@@ -104,7 +110,7 @@ def read_frame(frame: pd.DataFrame, reads_times: bool) -> Requests:
     if reads_times or "timestamp" in frame.columns:
         wanted.append("timestamp")
     elif len(frame.columns) > len(wanted):
-        _note_missing_times("the table", list(map(str, frame.columns)))
+        note_missing_times("the table", list(map(str, frame.columns)))
     table = table_of_frame(frame, wanted)
     if not table.num_rows:
         return _nothing(reads_times)
@@ -133,7 +139,13 @@ def read_times(times: Sequence, count: int) -> np.ndarray:
     return whole_seconds(*encode_times(table["times"], "times", "`times`"))
 
 
-def _note_missing_times(where, found):
+def note_missing_times(where: str, found: list[str]) -> None:
+    """Says that rows are taken to be in time order.
+
+    Args:
+        where: the file, or what else the rows are of.
+        found: the names of its columns.
+    """
     logger.info(
         "%s has no column 'timestamp', so the rows of each user are taken to "
         "be in time order; columns found: %s. If one of them holds the times, "

@@ -1,6 +1,7 @@
 """Which ids of a request a model knows."""
 
 import logging
+import os
 from collections import Counter
 from dataclasses import dataclass
 
@@ -100,8 +101,27 @@ class KnownIds:
             text = str(unknown)
             logger.warning(text[0].upper() + text[1:])
 
-    def check_file(self, requests: Requests, path: str, column: str) -> None:
+    def check_file(
+        self, requests: Requests, path: str | os.PathLike, column: str
+    ) -> None:
         """Refuses a file of which no event is known; else as `note`.
+
+        Args:
+            requests: what is in the file.
+            path: the file, for messages.
+            column: its column of items, for messages.
+
+        Raises:
+            DataError: the model knows no item of it.
+        """
+        unknown = self.unknown_of_file(requests, path, column)
+        if unknown:
+            logger.warning(f"{path}: {unknown}")
+
+    def unknown_of_file(
+        self, requests: Requests, path: str | os.PathLike, column: str
+    ) -> UnknownIds:
+        """Returns what of a file the model does not know, and logs nothing.
 
         Args:
             requests: what is in the file.
@@ -115,8 +135,7 @@ class KnownIds:
         if unknown.every_event:
             where = f"{path}, column {column!r}"
             raise DataError(self._foreign(where, unknown))
-        if unknown:
-            logger.warning(f"{path}: {unknown}")
+        return unknown
 
     def _foreign(self, where, unknown):
         return (
