@@ -138,18 +138,26 @@ class Run(RecordedRun):
             histories, k=k, exclude_seen=exclude_seen
         )
 
-    def export(self, path: str | os.PathLike, *, index: bool = False) -> Path:
+    def export(
+        self,
+        path: str | os.PathLike,
+        *,
+        index: bool = False,
+        onnx: bool = False,
+    ) -> Path:
         """Writes a SavedModel that takes and gives raw ids, and proves it.
 
         Args:
             path: the folder to make.
             index: whether an index for large catalogues is written, too
                 (extra `[retrieval]`). Defaults to `False`.
+            onnx: whether encoder and item vectors are written for ONNX, too
+                (extra `[onnx]`). Defaults to `False`.
 
         Returns:
             The folder, see `mgnm_tf.export.export_run.export_run`.
         """
-        export_run(self, path, self._dataset, index=index)
+        export_run(self, path, self._dataset, index=index, onnx=onnx)
         return Path(path)
 
     @cached_property

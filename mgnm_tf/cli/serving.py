@@ -42,6 +42,13 @@ def export(
             help="Write an index, too, that finds items in a large catalogue.",
         ),
     ] = False,
+    onnx: Annotated[
+        bool,
+        typer.Option(
+            "--onnx",
+            help="Write encoder and item vectors for ONNX, too.",
+        ),
+    ] = False,
 ) -> None:
     """Export a trained model: a SavedModel that recommends by raw ids.
 
@@ -54,7 +61,7 @@ def export(
     from mgnm_tf.export.export_run import export_run
 
     with _progress("Comparing ranks") as advance:
-        found = export_run(run, out, data, sample, index, advance)
+        found = export_run(run, out, data, sample, index, onnx, advance)
     rows = [
         (name, *(f"{value:.4f}" for value in metrics.values()))
         for name, metrics in (

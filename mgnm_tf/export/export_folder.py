@@ -23,6 +23,9 @@ SAVED_MODEL = "1"
 VOCABULARY = "vocabulary"
 """The folder of the ids, one a line."""
 
+ONNX = "onnx"
+"""The folder of the graphs for ONNX, where there are any."""
+
 _TEXTS = {"user_ids": "users.txt", "item_ids": "items.txt"}
 _NUMBERS = {
     "item_counts": "item_counts.txt",
