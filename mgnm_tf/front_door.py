@@ -144,6 +144,7 @@ class Run(RecordedRun):
         *,
         index: bool = False,
         onnx: bool = False,
+        item_features: str | os.PathLike | pd.DataFrame | None = None,
     ) -> Path:
         """Writes a SavedModel that takes and gives raw ids, and proves it.
 
@@ -153,11 +154,21 @@ class Run(RecordedRun):
                 (extra `[retrieval]`). Defaults to `False`.
             onnx: whether encoder and item vectors are written for ONNX, too
                 (extra `[onnx]`). Defaults to `False`.
+            item_features: a Parquet file or a table with `item_id` and what
+                is known of the items, from which vectors of new ones are
+                learned. Defaults to `None`.
 
         Returns:
             The folder, see `mgnm_tf.export.export_run.export_run`.
         """
-        export_run(self, path, self._dataset, index=index, onnx=onnx)
+        export_run(
+            self,
+            path,
+            self._dataset,
+            index=index,
+            onnx=onnx,
+            item_features=item_features,
+        )
         return Path(path)
 
     @cached_property

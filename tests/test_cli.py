@@ -32,7 +32,10 @@ COMMANDS = {
         *("--data", "--out", "--recipe", "--set", "--seed", "--k", "--track")
     ],
     "evaluate": ["--data", "--negatives", "--k", "--seed", "--part"],
-    "export": ["--out", "--data", "--sample", "--index", "--onnx"],
+    "export": [
+        *("--out", "--data", "--sample", "--index", "--onnx"),
+        "--item-features",
+    ],
     "recommend": ["--history", "--out", "--top", "--user", "--items"],
     "explain": ["--history", "--out", "--users", "--titles"],
     "serve": [

@@ -49,6 +49,13 @@ def export(
             help="Write encoder and item vectors for ONNX, too.",
         ),
     ] = False,
+    item_features: Annotated[
+        Path | None,
+        typer.Option(
+            help="Parquet file with item_id and what is known of the items: "
+            "learn vectors of new items from it."
+        ),
+    ] = None,
 ) -> None:
     """Export a trained model: a SavedModel that recommends by raw ids.
 
@@ -61,7 +68,9 @@ def export(
     from mgnm_tf.export.export_run import export_run
 
     with _progress("Comparing ranks") as advance:
-        found = export_run(run, out, data, sample, index, onnx, advance)
+        found = export_run(
+            run, out, data, sample, index, onnx, item_features, advance
+        )
     rows = [
         (name, *(f"{value:.4f}" for value in metrics.values()))
         for name, metrics in (

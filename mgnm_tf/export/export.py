@@ -214,6 +214,7 @@ def write_description(
                 export_folder.SAVED_MODEL,
                 export_folder.VOCABULARY,
                 export_folder.ONNX,
+                export_folder.FEATURES,
             )
             for path in sorted((folder / name).rglob("*"))
             if path.is_file()

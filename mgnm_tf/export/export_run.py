@@ -5,14 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import tensorflow as tf
 
 from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.item_features import read_item_features
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.export import export_folder
 from mgnm_tf.export.export import write_description
 from mgnm_tf.export.export import write_saved_model
+from mgnm_tf.export.feature_map import check_vectors
+from mgnm_tf.export.feature_map import learn_features
 from mgnm_tf.export.onnx_graphs import check_onnx
 from mgnm_tf.export.onnx_graphs import compare_onnx
 from mgnm_tf.export.onnx_graphs import import_onnx
@@ -44,6 +48,7 @@ def export_run(
     sample: int | None = None,
     index: bool = False,
     onnx: bool = False,
+    item_features: str | os.PathLike | pd.DataFrame | None = None,
     progress: Any = None,
 ) -> Verification:
     """Exports the model of a run and proves that it is the evaluated one.
@@ -65,6 +70,10 @@ def export_run(
         onnx: whether encoder and item vectors are written for ONNX, too, and
             compared with the model by ONNX Runtime, see
             `mgnm_tf.export.onnx_graphs.write_onnx`. Defaults to `False`.
+        item_features: a Parquet file or a table with `item_id` and what is
+            known of the items, see `read_item_features`; from it vectors of
+            new items are learned, see `mgnm_tf.export.feature_map`. Defaults
+            to `None`.
         progress: is given how many records are ranked, and how many there
             are. Defaults to `None`.
 
@@ -93,12 +102,17 @@ def export_run(
         import_faiss()
     if onnx:
         import_onnx()
+    features = None
+    if item_features is not None:
+        features = read_item_features(item_features)
     with atomic_folder(out) as folder:
         data = same_data(run, data, environment["data"])
         vocabularies = Vocabularies.from_data(data)
         model = load_model(run / run_folder.MODEL)
         if onnx:
             check_onnx(model)
+        if features is not None:
+            check_vectors(model)
         if sample is None:
             sample = SAMPLE if model.max_pairs is None else SAMPLE_OF_PAIRS
         metadata = write_saved_model(
@@ -129,6 +143,10 @@ def export_run(
             metadata["onnx"] = write_onnx(graphs, model, length)
             checked = compare_onnx(graphs, model, data, length)
             verification = replace(verification, onnx=checked)
+        if features is not None:
+            learned = learn_features(model, vocabularies, features)
+            learned.save(folder / export_folder.FEATURES)
+            metadata["item_features"] = learned.describe()
         metadata |= _provenance(run, config, environment, verification)
         card = _card(run, config, environment, data, verification)
         write_description(folder, metadata, card)
