@@ -118,6 +118,7 @@ setup(
             "prometheus-client>=0.20",
             "fastapi-offline>=1.7",
         ],
+        "onnx": ["tf2onnx>=1.17", "onnxruntime>=1.20"],
         "docs": [
             # MkDocs 2 takes no plugins, so no reference from docstrings.
             "mkdocs>=1.6,<2",
@@ -148,6 +149,7 @@ setup(
             "ir-measures>=0.4",
             "jax",
             "mypy>=1.15",
+            "onnxruntime>=1.20",
             "optuna>=4",
             "prometheus-client>=0.20",
             "pytest>=8",
@@ -156,6 +158,7 @@ setup(
             "scikit-learn>=1.4",
             "setuptools>=70",
             "tensorboard>=2.18",
+            "tf2onnx>=1.17",
             "universal-pathlib>=0.2",
             "uvicorn>=0.30",
             "wheel",

@@ -139,18 +139,37 @@ class Run(RecordedRun):
             histories, k=k, exclude_seen=exclude_seen
         )
 
-    def export(self, path: str | os.PathLike, *, index: bool = False) -> Path:
+    def export(
+        self,
+        path: str | os.PathLike,
+        *,
+        index: bool = False,
+        onnx: bool = False,
+        item_features: str | os.PathLike | pd.DataFrame | None = None,
+    ) -> Path:
         """Writes a SavedModel that takes and gives raw ids, and proves it.
 
         Args:
             path: the folder to make.
             index: whether an index for large catalogues is written, too
                 (extra `[retrieval]`). Defaults to `False`.
+            onnx: whether encoder and item vectors are written for ONNX, too
+                (extra `[onnx]`). Defaults to `False`.
+            item_features: a Parquet file or a table with `item_id` and what
+                is known of the items, from which vectors of new ones are
+                learned. Defaults to `None`.
 
         Returns:
             The folder, see `mgnm_tf.export.export_run.export_run`.
         """
-        export_run(self, path, self._dataset, index=index)
+        export_run(
+            self,
+            path,
+            self._dataset,
+            index=index,
+            onnx=onnx,
+            item_features=item_features,
+        )
         return Path(path)
 
     @cached_property
@@ -171,9 +190,10 @@ class Run(RecordedRun):
 
 def train(
     data: SequenceDataset | str | os.PathLike,
-    recipe: str | os.PathLike | Recipe | TrainConfig,
+    recipe: str | os.PathLike | Recipe | TrainConfig | None,
     out: str | os.PathLike,
     *,
+    continue_from: str | os.PathLike | None = None,
     options: Mapping[str, Any] | None = None,
     protocol: Protocol | None = None,
     verbose: int = 1,
@@ -188,9 +208,15 @@ def train(
         data: a data set, or the folder of one.
         recipe: what to train and how: `"mgnm"`, the recipe that is
             recommended, `"mgnm:paper+without_graph"`, the path of a TOML
-            file, a `Recipe`, or the result of `configure`.
+            file, a `Recipe`, or the result of `configure`. With
+            `continue_from` it may be `None`.
         out: the run folder to make. After an interruption the same call
             continues after the last whole epoch.
+        continue_from: a run that is trained further on `data`, which hold
+            all its users and items, and later events: a few epochs on the
+            events that it has not seen. New items begin as the mean of their
+            category, new users as the mean user; the optimizer goes on.
+            Defaults to `None`: a new training.
         options: constructor arguments of the model that win over the recipe.
         protocol: how to evaluate at the end. Defaults to `None`: `Protocol()`
             with the history length and the cut-offs of the run.
@@ -211,7 +237,8 @@ def train(
     Raises:
         UserError: `out` exists, cannot be written or is being written by
             another process, an unfinished run there differs, a name is
-            unknown, or the training diverges.
+            unknown, the training diverges, or the run to go on from is of
+            another model or recipe, or of data with other ids.
     """
     if isinstance(data, InteractionLog):
         raise UserError(
@@ -222,6 +249,7 @@ def train(
         data,
         recipe,
         out,
+        continue_from=continue_from,
         options=options,
         protocol=protocol,
         verbose=verbose,

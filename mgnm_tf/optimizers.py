@@ -1,4 +1,4 @@
-"""Adam that leaves untouched rows alone, Adam with an L2 term, a schedule."""
+"""Adam that leaves untouched rows alone, Adam with an L2 term, schedules."""
 
 from collections.abc import Sequence
 
@@ -353,3 +353,47 @@ class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
             "decay": self.decay,
             "shift": self.shift,
         }
+
+
+@register
+class LaterSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that begins when an optimizer has some steps behind it.
+
+    For a training that goes on: the optimizer keeps its count of steps,
+    which corrects its moments, and the schedule starts again.
+
+    Args:
+        schedule: the schedule of the steps from `first_step` on.
+        first_step: the steps before it, which have its first rate.
+
+    Raises:
+        ValueError: `first_step` is negative.
+
+    Example:
+
+    >>> from mgnm_tf.optimizers import LaterSchedule
+    >>> from mgnm_tf.optimizers import StepDecay
+    >>> later = LaterSchedule(StepDecay(1.0, 10, 1, decay=0.5), 100)
+    >>> [float(later(step)) for step in (0, 100, 109, 110)]
+    [1.0, 1.0, 1.0, 0.5]
+    """
+
+    def __init__(self, schedule, first_step: int):
+        super().__init__()
+        self.schedule = schedule
+        self.first_step = check_positive_int(first_step, "first_step", 0)
+
+    def __call__(self, step):
+        step = ops.cast(step, "int32")
+        return self.schedule(ops.maximum(step - self.first_step, 0))
+
+    def get_config(self):
+        return {
+            "schedule": keras.optimizers.schedules.serialize(self.schedule),
+            "first_step": self.first_step,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        schedule = keras.optimizers.schedules.deserialize(config["schedule"])
+        return cls(schedule, config["first_step"])

@@ -33,7 +33,10 @@ COMMANDS = {
         *("--hosts", "--workers", "--cluster"),
     ],
     "evaluate": ["--data", "--negatives", "--k", "--seed", "--part"],
-    "export": ["--out", "--data", "--sample", "--index"],
+    "export": [
+        *("--out", "--data", "--sample", "--index", "--onnx"),
+        "--item-features",
+    ],
     "recommend": ["--history", "--out", "--top", "--user", "--items"],
     "explain": ["--history", "--out", "--users", "--titles"],
     "serve": [
@@ -102,7 +105,7 @@ def test_help_is_complete(command):
     options = COMMANDS[command]
     if command in ("train", "compare", "tune"):
         fields = {*training_options.OPTIONS, *training_options.OF_THE_RUN}
-        fields -= {"seed"}
+        fields -= {"seed"} if command == "train" else {"seed", "continue_from"}
         options = options + [f"--{name.replace('_', '-')}" for name in fields]
     for option in options:
         assert re.search(rf"{option}\s", text), option

@@ -26,7 +26,7 @@ from mgnm_tf.errors import UserError
 _FORM = "MODEL.KEY=VALUE"
 
 
-@command(training_parameters("seed"), resumable=True)
+@command(training_parameters("seed", "continue_from"), resumable=True)
 def compare(
     data: Annotated[
         Path, typer.Option(help="Data folder made by `mgnm prepare`.")

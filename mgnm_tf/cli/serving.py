@@ -43,6 +43,20 @@ def export(
             help="Write an index, too, that finds items in a large catalogue.",
         ),
     ] = False,
+    onnx: Annotated[
+        bool,
+        typer.Option(
+            "--onnx",
+            help="Write encoder and item vectors for ONNX, too.",
+        ),
+    ] = False,
+    item_features: Annotated[
+        Path | None,
+        typer.Option(
+            help="Parquet file with item_id and what is known of the items: "
+            "learn vectors of new items from it."
+        ),
+    ] = None,
 ) -> None:
     """Export a trained model: a SavedModel that recommends by raw ids.
 
@@ -55,7 +69,9 @@ def export(
     from mgnm_tf.export.export_run import export_run
 
     with _progress("Comparing ranks") as advance:
-        found = export_run(run, out, data, sample, index, advance)
+        found = export_run(
+            run, out, data, sample, index, onnx, item_features, advance
+        )
     rows = [
         (name, *(f"{value:.4f}" for value in metrics.values()))
         for name, metrics in (

@@ -87,11 +87,14 @@ def train(
     """Train a model, keep its best epoch, evaluate it on the test part.
 
     Options that are not given have the values of the recipe. An interrupted
-    training goes on when the same command is given again.
+    training goes on when the same command is given again. With
+    --continue-from a finished run is trained further, on data that hold its
+    users, its items and later events; its model need not be named.
     """
     load_tensorflow()
     from mgnm_tf.runs.run import Run
     from mgnm_tf.training import fit
+    from mgnm_tf.training.continued import configure_continued
 
     others = None
     if hosts:
@@ -104,12 +107,16 @@ def train(
 
         others = Hosts()
 
-    config = configure(
-        recipe_of(model, recipe),
-        options=dict(read_pairs(set_ or (), "KEY=VALUE")),
-        k=tuple(read_numbers(k, int, "--k")),
+    values: dict[str, Any] = {
+        "options": dict(read_pairs(set_ or (), "KEY=VALUE")),
+        "k": tuple(read_numbers(k, int, "--k")),
         **settings,
-    )
+    }
+    if earlier := values.pop("continue_from"):
+        what = recipe_of(model, recipe) if model or recipe else None
+        config = configure_continued(earlier, what, **values)
+    else:
+        config = configure(recipe_of(model, recipe), **values)
     verbose = 1 if sys.stdout.isatty() else 2
     if workers is not None or cluster is not None:
         from mgnm_tf.cluster.ray_train import train_by_ray

@@ -62,6 +62,10 @@ OPTIONS: dict[str, tuple[type, str]] = {
 OF_THE_RUN: dict[str, tuple[type, str]] = {
     "seed": (int, "Seed of weights, order and negatives."),
     "init_from": (str, "Run folder whose weights are started from."),
+    "continue_from": (
+        str,
+        "Run folder whose training goes on, on the new events of --data.",
+    ),
     "steps_per_execution": (int, "Steps between two returns to Python."),
     "mixed_precision": (bool, "Compute in float16, which pays on GPUs."),
     "jit_compile": (bool, "Compile the training step with XLA."),
@@ -74,6 +78,7 @@ _SHOWN = {
     "seed": "0",
     "steps_per_execution": "by the length of an epoch",
     "init_from": "new weights",
+    "continue_from": "a new training",
     "mixed_precision": False,
     "jit_compile": False,
     "watch_test": False,

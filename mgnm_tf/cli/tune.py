@@ -17,7 +17,7 @@ from mgnm_tf.cli.models import recipe_of
 from mgnm_tf.cli.training_options import training_parameters
 
 
-@command(training_parameters(), resumable=True)
+@command(training_parameters("continue_from"), resumable=True)
 def tune(
     data: Annotated[
         Path, typer.Option(help="Data folder made by `mgnm prepare`.")

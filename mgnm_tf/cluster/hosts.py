@@ -127,6 +127,11 @@ class Hosts(Workers):
                 "XLA does not compile a step that several workers share; "
                 "train without jit_compile."
             )
+        if config.continue_from:
+            raise UserError(
+                "A run is continued by one process; train it without other "
+                "workers."
+            )
         if config.every_position:
             raise UserError(
                 "Several workers share a batch by its histories, which have "

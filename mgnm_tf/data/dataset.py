@@ -55,7 +55,8 @@ class SequenceDataset:
         items: int32 (N,), item rows 1 to M.
         times: int64 (N,), since 1970 in `time_unit`, or positions where the
             source has only an order. Models read them in whole seconds.
-        parts: int8 (N,), index into `PARTS`.
+        parts: int8 (N,), index into `PARTS`; -1, which no saved data set
+            has, for an event of the training part that is no target.
         sequences: int32 (N,), the sequence of each event.
         offsets: int64 (S + 2,); the events of sequence s stand at
             `offsets[s]:offsets[s + 1]`.

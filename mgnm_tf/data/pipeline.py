@@ -330,7 +330,7 @@ def _weights(
     """Returns the sampling weights (M + 1,), or `None` for uniform ones."""
     if check_choice(sampling, "sampling", SAMPLINGS) == "uniform":
         return None
-    trained = np.asarray(data.items)[np.asarray(data.parts) == 0]
+    trained = np.asarray(data.items)[np.asarray(data.parts) <= 0]
     return np.bincount(trained, minlength=data.num_items + 1) ** exponent
 
 

@@ -215,7 +215,12 @@ def write_description(
         "card": dict(card),
         "sha256": {
             path.relative_to(folder).as_posix(): sha256(path)
-            for name in (export_folder.SAVED_MODEL, export_folder.VOCABULARY)
+            for name in (
+                export_folder.SAVED_MODEL,
+                export_folder.VOCABULARY,
+                export_folder.ONNX,
+                export_folder.FEATURES,
+            )
             for path in sorted((folder / name).rglob("*"))
             if path.is_file()
         },

@@ -24,6 +24,12 @@ SAVED_MODEL = "1"
 VOCABULARY = "vocabulary"
 """The folder of the ids, one a line."""
 
+ONNX = "onnx"
+"""The folder of the graphs for ONNX, where there are any."""
+
+FEATURES = "features"
+"""The folder of the map from features of items to vectors, if there is one."""
+
 _TEXTS = {"user_ids": "users.txt", "item_ids": "items.txt"}
 _NUMBERS = {
     "item_counts": "item_counts.txt",

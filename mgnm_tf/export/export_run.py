@@ -5,14 +5,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import tensorflow as tf
 
 from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.item_features import read_item_features
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.export import export_folder
 from mgnm_tf.export.export import write_description
 from mgnm_tf.export.export import write_saved_model
+from mgnm_tf.export.feature_map import check_vectors
+from mgnm_tf.export.feature_map import learn_features
+from mgnm_tf.export.onnx_graphs import check_onnx
+from mgnm_tf.export.onnx_graphs import compare_onnx
+from mgnm_tf.export.onnx_graphs import import_onnx
+from mgnm_tf.export.onnx_graphs import write_onnx
 from mgnm_tf.export.verification import Verification
 from mgnm_tf.export.verification import verify
 from mgnm_tf.export.vocabularies import Vocabularies
@@ -39,6 +47,8 @@ def export_run(
     data: SequenceDataset | str | os.PathLike | None = None,
     sample: int | None = None,
     index: bool = False,
+    onnx: bool = False,
+    item_features: str | os.PathLike | pd.DataFrame | None = None,
     progress: Any = None,
 ) -> Verification:
     """Exports the model of a run and proves that it is the evaluated one.
@@ -57,6 +67,13 @@ def export_run(
             look at each pair of history and candidate.
         index: whether an index of the item vectors is written beside it.
             Defaults to `False`.
+        onnx: whether encoder and item vectors are written for ONNX, too, and
+            compared with the model by ONNX Runtime, see
+            `mgnm_tf.export.onnx_graphs.write_onnx`. Defaults to `False`.
+        item_features: a Parquet file or a table with `item_id` and what is
+            known of the items, see `read_item_features`; from it vectors of
+            new items are learned, see `mgnm_tf.export.feature_map`. Defaults
+            to `None`.
         progress: is given how many records are ranked, and how many there
             are. Defaults to `None`.
 
@@ -66,8 +83,8 @@ def export_run(
     Raises:
         OutputExistsError: something is at `out`.
         UserError: `run` is not a finished run, its data are not there, or
-            the exported model ranks differently, or it has no index; nothing
-            is left of `out`.
+            the exported model ranks differently, or it has no index or no
+            ONNX graphs; nothing is left of `out`.
     """
     run = Path(run)
     config, environment = run_folder.read_run(run)
@@ -83,10 +100,19 @@ def export_run(
             raise UserError(str(error)) from error
     if index:
         import_faiss()
+    if onnx:
+        import_onnx()
+    features = None
+    if item_features is not None:
+        features = read_item_features(item_features)
     with atomic_folder(out) as folder:
         data = same_data(run, data, environment["data"])
         vocabularies = Vocabularies.from_data(data)
         model = load_model(run / run_folder.MODEL)
+        if onnx:
+            check_onnx(model)
+        if features is not None:
+            check_vectors(model)
         if sample is None:
             sample = SAMPLE if model.max_pairs is None else SAMPLE_OF_PAIRS
         metadata = write_saved_model(
@@ -111,6 +137,16 @@ def export_run(
             make_index(
                 folder, tf.saved_model.load(folder / export_folder.SAVED_MODEL)
             )
+        if onnx:
+            length = metadata["max_length"]
+            graphs = folder / export_folder.ONNX
+            metadata["onnx"] = write_onnx(graphs, model, length)
+            checked = compare_onnx(graphs, model, data, length)
+            verification = replace(verification, onnx=checked)
+        if features is not None:
+            learned = learn_features(model, vocabularies, features)
+            learned.save(folder / export_folder.FEATURES)
+            metadata["item_features"] = learned.describe()
         metadata |= _provenance(run, config, environment, verification)
         card = _card(run, config, environment, data, verification)
         write_description(folder, metadata, card)

@@ -19,6 +19,7 @@ from mgnm_tf.data.pipeline import stream_options
 from mgnm_tf.data.times import whole_seconds
 from mgnm_tf.evaluation.evaluation import Evaluation
 from mgnm_tf.evaluation.protocol import Protocol
+from mgnm_tf.export.onnx_graphs import OnnxCheck
 from mgnm_tf.models.base import SequentialRecommender
 
 _ROUNDING = {"float32": 1e-5}
@@ -40,6 +41,8 @@ class Verification:
         equal: for how many records the ranks are equal to the last digit.
         different: for how many they differ by more than rounding.
         example: a record whose ranks differ, in words; "" if there is none.
+        onnx: how near the scores of its ONNX graphs are, if it has any.
+            Defaults to `None`.
     """
 
     protocol: Protocol
@@ -50,19 +53,21 @@ class Verification:
     equal: int
     different: int
     example: str
+    onnx: OnnxCheck | None = None
 
     def describe(self) -> str:
         """Returns what was compared as one sentence."""
         what = f"all {self.total:,}"
         if self.records < self.total:
             what = f"a sample of {self.records:,} of {self.total:,}"
-        return (
+        words = (
             f"Ranks were computed anew through the SavedModel from raw ids "
             f"on {what} {self.protocol.part} records: {self.equal:,} are "
             f"equal to those of the model in memory, "
             f"{self.records - self.equal - self.different:,} within "
             f"rounding, {self.different:,} differ."
         )
+        return f"{words} {self.onnx.describe()}" if self.onnx else words
 
 
 def verify(

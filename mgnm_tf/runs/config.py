@@ -50,6 +50,8 @@ class TrainConfig(Training):
             measure; training measures that of `monitor`, too.
         init_from: a run folder whose weights this run starts from, by path
             and shape; `""` for none.
+        continue_from: a run folder whose training goes on, on data that
+            grew, see `mgnm_tf.training.continued`; `""` for none.
         steps_per_execution: steps between two returns to Python. `None`
             chooses by the length of an epoch.
         mixed_precision: whether to compute in float16 with float32 weights.
@@ -78,6 +80,7 @@ class TrainConfig(Training):
         tuple[Positive, ...], BeforeValidator(_as_places), Field(min_length=1)
     ] = (5,)
     init_from: str = ""
+    continue_from: str = ""
     steps_per_execution: Positive | None = None
     mixed_precision: bool = False
     jit_compile: bool = False

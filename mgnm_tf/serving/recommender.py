@@ -14,9 +14,11 @@ import tensorflow as tf
 
 from mgnm_tf.errors import UserError
 from mgnm_tf.export import export_folder
+from mgnm_tf.export.feature_map import FeatureMap
 from mgnm_tf.export.vocabularies import Vocabularies
 from mgnm_tf.index.interest_index import InterestIndex
 from mgnm_tf.serving.catalogue_ranking import CatalogueRanking
+from mgnm_tf.serving.changing_items import ChangingItems
 from mgnm_tf.serving.diverse_lists import POOL
 from mgnm_tf.serving.diverse_lists import DiverseLists
 from mgnm_tf.serving.item_vectors import ItemVectors
@@ -31,7 +33,7 @@ from mgnm_tf.serving.retrieval import Retrieval
 logger = logging.getLogger(__name__)
 
 
-class Recommender:
+class Recommender(ChangingItems):
     """Recommends items from an exported model.
 
     Raw ids in, raw ids out. A user whom the model does not know is served by
@@ -50,6 +52,8 @@ class Recommender:
         retrieval: finds candidates in a large catalogue. Defaults to `None`:
             the whole catalogue is scored.
         signatures: name -> function. Defaults to `None`: those of `served`.
+        feature_map: vectors of new items from their features. Defaults to
+            `None`.
     """
 
     def __init__(
@@ -59,12 +63,14 @@ class Recommender:
         vocabularies: Vocabularies,
         retrieval: Retrieval | None = None,
         signatures: Mapping[str, Any] | None = None,
+        feature_map: FeatureMap | None = None,
     ):
         self.served = served
         self.metadata = metadata
         self.vocabularies = vocabularies
         self.item_ids = vocabularies.item_ids
         self._retrieval = retrieval
+        self.feature_map = feature_map
         self.known_ids = KnownIds(vocabularies)
         self.warns_of_unknown = True
         self._item_vectors = ItemVectors(
@@ -101,7 +107,11 @@ class Recommender:
             ) from error
         vocabularies = export_folder.read_vocabularies(path)
         retrieval = Retrieval.load(path, served, metadata, vocabularies)
-        return cls(served, metadata, vocabularies, retrieval)
+        features = path / export_folder.FEATURES
+        feature_map = FeatureMap.load(features) if features.exists() else None
+        return cls(
+            served, metadata, vocabularies, retrieval, feature_map=feature_map
+        )
 
     @property
     def num_items(self) -> int:
@@ -333,43 +343,7 @@ class Recommender:
             }
             yield stop, pd.DataFrame(table)
 
-    def add_items(self, ids: Sequence[str], vectors: np.ndarray) -> None:
-        """Recommends items that the model does not know, too.
-
-        They are scored by their vectors; in histories they count as unknown.
-        Of an export with an index that was loaded, the index on disk changes
-        as well. Not while another thread recommends.
-
-        Args:
-            ids: their raw ids; that of a removed item brings it back.
-            vectors: float32 (N, d), like `item_vectors()`.
-
-        Raises:
-            UserError: there is no index, an id is there already, or the
-                vectors do not fit.
-        """
-        self._items_by_index().add_items(ids, vectors)
-
-    def remove_items(self, ids: Sequence[str]) -> None:
-        """Recommends items no more, here and on disk; in histories they count.
-
-        Args:
-            ids: their raw ids.
-
-        Raises:
-            UserError: there is no index, or an item is not there.
-        """
-        self._items_by_index().remove_items(ids)
-
     # === Steps ===
-
-    def _items_by_index(self) -> Retrieval:
-        if self._retrieval is None:
-            raise UserError(
-                "Items come and go where an index finds them, and this export "
-                "has none; make it with `mgnm export --index`."
-            )
-        return self._retrieval
 
     def _requests(self, histories, users, times) -> Requests:
         reads_times = self.metadata["reads_times"]

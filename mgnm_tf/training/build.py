@@ -21,6 +21,7 @@ from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.registry import read_options
 from mgnm_tf.models.registry import refusals_of
 from mgnm_tf.optimizers import L2Adam
+from mgnm_tf.optimizers import LaterSchedule
 from mgnm_tf.optimizers import LazyAdam
 from mgnm_tf.optimizers import StepDecay
 from mgnm_tf.runs.config import TrainConfig
@@ -73,6 +74,7 @@ def compile_model(
     data: SequenceDataset,
     config: TrainConfig,
     steps_per_execution: int | None = None,
+    steps_before: int = 0,
 ) -> None:
     """Sets the objective, the optimizer and what is measured.
 
@@ -82,6 +84,8 @@ def compile_model(
         config: the configuration of the run.
         steps_per_execution: replaces that of `config` if given. Defaults to
             `None`.
+        steps_before: steps that the optimizer has behind it; its schedule
+            begins after them. Defaults to 0.
 
     Raises:
         UserError: a batch has more pairs than the model can hold, or all
@@ -95,7 +99,7 @@ def compile_model(
     if steps_per_execution is None:
         steps_per_execution = execution
     model.compile(
-        optimizer=_make_optimizer(config, steps, model),
+        optimizer=_make_optimizer(config, steps, model, steps_before),
         loss=get_loss(config.objective, data.num_items),
         metrics=[
             *(kind(k) for k in config.measured_places for kind in _AT_K),
@@ -206,7 +210,10 @@ _OPTIMIZERS = {
 
 
 def _make_optimizer(
-    config: TrainConfig, steps: int, model: SequentialRecommender
+    config: TrainConfig,
+    steps: int,
+    model: SequentialRecommender,
+    steps_before: int,
 ) -> keras.optimizers.Optimizer:
     """Returns the optimizer of a run; `steps` are those of an epoch."""
     chosen = config.optimizer
@@ -219,6 +226,8 @@ def _make_optimizer(
         rate = StepDecay(
             rate, steps, chosen.step_epochs, chosen.decay, chosen.shift
         )
+    if steps_before and chosen.schedule != "constant":
+        rate = LaterSchedule(rate, steps_before)
     options: dict[str, Any] = {"weight_decay": chosen.weight_decay or None}
     if chosen.epsilon is not None:
         options["epsilon"] = chosen.epsilon

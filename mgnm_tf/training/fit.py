@@ -14,6 +14,7 @@ import keras
 
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.pipeline import make_dataset
+from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.statistical import StatisticalRecommender
@@ -27,6 +28,8 @@ from mgnm_tf.training.build import count_parameters
 from mgnm_tf.training.build import make_model
 from mgnm_tf.training.callbacks import saved_size
 from mgnm_tf.training.callbacks import timing
+from mgnm_tf.training.continued import configure_continued
+from mgnm_tf.training.continued import continuation_of
 from mgnm_tf.training.evaluate_run import write_evaluation
 from mgnm_tf.training.gradient import fit_epochs
 from mgnm_tf.training.gradient import fit_with_validation
@@ -49,9 +52,10 @@ logger = logging.getLogger(__name__)
 
 def train(
     data: SequenceDataset | str | os.PathLike,
-    recipe: str | os.PathLike | Recipe | TrainConfig,
+    recipe: str | os.PathLike | Recipe | TrainConfig | None,
     out: str | os.PathLike,
     *,
+    continue_from: str | os.PathLike | None = None,
     options: Mapping[str, Any] | None = None,
     protocol: Protocol | None = None,
     verbose: int = 1,
@@ -71,8 +75,12 @@ def train(
         data: a data set, or the folder of one.
         recipe: what to train and how: `"mgnm"`, the recipe that is
             recommended, `"mgnm:paper+without_graph"`, the path of a TOML
-            file, a `Recipe`, or the result of `configure`.
+            file, a `Recipe`, or the result of `configure`. With
+            `continue_from` it may be `None`.
         out: the run folder to make; `run_folder.py` names what it holds.
+        continue_from: a run that is trained further on `data`, which are
+            those of that run and more, see `mgnm_tf.training.continued`. A
+            `mgnm_tf.Run` that holds its data needs no data folder.
         options: constructor arguments of the model that win over the recipe.
         protocol: how to evaluate. `None` is `Protocol()` with the history
             length and the cut-offs of the run.
@@ -94,10 +102,12 @@ def train(
         UserError: `out` exists, cannot be written or is being written by
             another process, an unfinished run there differs, a name is
             unknown, the package of a tracker is not installed, the training
-            diverges, or a refit is to be evaluated on the validation part.
+            diverges, a refit is to be evaluated on the validation part, or
+            the run to go on from does not fit, see
+            `mgnm_tf.training.continued.continuation_of`.
     """
     check_tracker(track)
-    config = configure(recipe, options=options, **settings)
+    config = _configure(recipe, continue_from, options, settings)
     if protocol is None:
         protocol = Protocol(max_length=config.max_length, k=config.k)
     check_unseen(config, protocol, str(out))
@@ -113,6 +123,8 @@ def train(
     workers.compare(config, data)
     trained = with_validation(data) if config.refit else data
     stages = stages_of(config)
+    old = getattr(continue_from, "data", None)
+    continuation = continuation_of(config, trained, old)
     reset_peak_memory()
     keras.utils.set_random_seed(config.seed)
     with _precision(config):
@@ -124,6 +136,8 @@ def train(
             **describe_environment(data, path, count_parameters(model)),
             "workers": workers.count,
         }
+        if continuation is not None:
+            environment["continued_from"] = continuation.describe()
         with workers.open_run(out, config, environment) as folder:
             logger.info("Device: %s", environment["device"])
             counts = isinstance(model, StatisticalRecommender)
@@ -131,7 +145,7 @@ def train(
             if config.refit and not counts:
                 how = (verbose, track, workers)
                 epochs = _choose_epochs(
-                    path or data, config, folder, protocol, *how
+                    path or data, config, folder, protocol, continue_from, *how
                 )
             if stages:
                 how = (verbose, track, workers)
@@ -144,8 +158,11 @@ def train(
                 else:
                     further = [*callbacks, *tracker.callbacks]
                     watch = [WatchTest(data, protocol)] * config.watch_test
-                    task = (model, trained, config, folder)
-                    how = (verbose, further, watch, workers)
+                    samples = trained
+                    if continuation is not None:
+                        samples = continuation.samples
+                    task = (model, samples, config, folder)
+                    how = (verbose, further, watch, workers, continuation)
                     if epochs is None:
                         fit_with_validation(*task, *how)
                     else:
@@ -165,6 +182,24 @@ def train(
     return Path(out)
 
 
+def _configure(
+    recipe: str | os.PathLike | Recipe | TrainConfig | None,
+    continue_from: str | os.PathLike | None,
+    options: Mapping[str, Any] | None,
+    settings: Mapping[str, Any],
+) -> TrainConfig:
+    """Returns the configuration of a run, or of one that goes on."""
+    if continue_from is not None and not isinstance(recipe, TrainConfig):
+        return configure_continued(
+            continue_from, recipe, options=options, **settings
+        )
+    if recipe is None:
+        raise UserError(
+            "Name what to train: a recipe, or with `continue_from` a run."
+        )
+    return configure(recipe, options=options, **settings)
+
+
 def _check_stage(
     model: SequentialRecommender,
     data: SequenceDataset,
@@ -177,7 +212,7 @@ def _check_stage(
     if stages:
         first = make_model(data, stages[0])
         check_first_stage(model, first, stages[0].recipe)
-    elif not config.init_from:
+    elif not (config.init_from or config.continue_from):
         logger.info(
             "%s is trained at once, without a first stage (`after`).",
             config.recipe,
@@ -215,6 +250,7 @@ def _choose_epochs(
     config: TrainConfig,
     folder: Path,
     protocol: Protocol,
+    continue_from: str | os.PathLike | None,
     verbose: int,
     track: str | None,
     workers: Workers,
@@ -227,6 +263,7 @@ def _choose_epochs(
             data,
             config.model_copy(update={"refit": False}),
             choice,
+            continue_from=continue_from,
             protocol=protocol,
             verbose=verbose,
             track=track,

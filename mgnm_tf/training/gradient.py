@@ -28,6 +28,8 @@ from mgnm_tf.training.callbacks import SealedBackup
 from mgnm_tf.training.callbacks import SeedPerEpoch
 from mgnm_tf.training.callbacks import Timing
 from mgnm_tf.training.callbacks import ValidationProgress
+from mgnm_tf.training.continued import Continuation
+from mgnm_tf.training.grown_weights import grow_model
 from mgnm_tf.training.stages import start_from
 from mgnm_tf.training.stages import start_of
 from mgnm_tf.training.workers import Workers
@@ -44,6 +46,7 @@ def fit_with_validation(
     callbacks: Sequence[keras.callbacks.Callback],
     watch: Sequence[keras.callbacks.Callback],
     workers: Workers,
+    continuation: Continuation | None = None,
 ) -> None:
     """Trains until validation stops it; leaves the weights of the best epoch.
 
@@ -59,13 +62,15 @@ def fit_with_validation(
         watch: callbacks that are called after the clock, and before the
             history is written.
         workers: the processes that train.
+        continuation: what the run goes on from, if anything. Defaults to
+            `None`.
 
     Raises:
         UserError: the training diverges, or the run that it starts from does
             not fit.
     """
     backup, history = folder / run_folder.BACKUP, folder / run_folder.HISTORY
-    done = _begin(model, data, config, folder, workers)
+    done = _begin(model, data, config, folder, workers, continuation)
     BestWeights.cut(backup, done)
     values = [row[config.monitor] for row in read_history(history)]
     if not _is_finished(values, config):
@@ -100,6 +105,7 @@ def fit_epochs(
     callbacks: Sequence[keras.callbacks.Callback],
     watch: Sequence[keras.callbacks.Callback],
     workers: Workers,
+    continuation: Continuation | None = None,
 ) -> None:
     """Trains a number of epochs without validation; leaves the last weights.
 
@@ -116,12 +122,14 @@ def fit_epochs(
         callbacks: further callbacks.
         watch: callbacks that are called after the clock.
         workers: the processes that train.
+        continuation: what the run goes on from, if anything. Defaults to
+            `None`.
 
     Raises:
         UserError: the training diverges, or the run that it starts from does
             not fit.
     """
-    done = _begin(model, data, config, folder, workers)
+    done = _begin(model, data, config, folder, workers, continuation)
     if done < epochs:
         own = _callbacks(data, config, folder, done, [], watch, [], workers)
         how = (verbose, callbacks, own, workers)
@@ -136,12 +144,19 @@ def _begin(
     config: TrainConfig,
     folder: Path,
     workers: Workers,
+    continuation: Continuation | None,
 ) -> int:
     """Compiles a model and returns how many whole epochs the folder holds."""
     backup = folder / run_folder.BACKUP
     backup.mkdir(exist_ok=True)
     done, _ = SealedBackup.newest(backup)
     cut_history(folder / run_folder.HISTORY, done)
+    if continuation is not None:
+        source = continuation.run.load_model()
+        steps_before = int(source.optimizer.iterations)
+        compile_model(model, data, config, steps_before=steps_before)
+        grow_model(model, source, continuation.growth)
+        return done
     if start := start_of(config, folder):
         start_from(model, start)
     with workers.scope():

@@ -50,6 +50,7 @@ def data():
         ),
         ("youtube_dnn", {"jit_compile": True}, "XLA does not compile"),
         ("sasrec", {"every_position": True}, "numbers of targets"),
+        ("sasrec", {"continue_from": "r"}, "continued by one process"),
         (
             "youtube_dnn",
             {"batch_size": 1},
