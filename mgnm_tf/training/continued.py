@@ -25,8 +25,8 @@ from mgnm_tf.training.refit import with_validation
 logger = logging.getLogger(__name__)
 
 EPOCHS = 5
-"""Epochs of a continued run, unless others are given; the study
-`toys-by-slices` chose them."""
+"""Epochs of a continued run, unless others are given: on Toys and Games more
+did not help, see `benchmarks/studies/slices.py`."""
 
 _KEPT = (
     "objective",
