@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from mgnm_tf.optimizers import L2Adam
+from mgnm_tf.optimizers import LaterSchedule
 from mgnm_tf.optimizers import LazyAdam
 from mgnm_tf.optimizers import StepDecay
 
@@ -413,3 +414,15 @@ def test_a_step_decay_refuses_a_wrong_number(name, value):
     arguments = {"initial": 1.0, "steps_of_epoch": 2, "epochs": 2}
     with pytest.raises(ValueError, match=f"`{name}` must be"):
         StepDecay(**{**arguments, name: value})
+
+
+def test_a_later_schedule_begins_after_the_steps_before_it():
+    cosine = keras.optimizers.schedules.CosineDecay(2.0, 10)
+    rate = LaterSchedule(cosine, first_step=70)
+    for step in (0, 3, 10):
+        assert float(rate(70 + step)) == float(cosine(step))
+    assert float(rate(5)) == 2.0
+    again = LaterSchedule.from_config(rate.get_config())
+    assert float(again(74)) == float(rate(74)) < 2.0
+    with pytest.raises(ValueError, match="first_step"):
+        LaterSchedule(cosine, -1)

@@ -27,7 +27,8 @@ CHOICE = "choice"
 """The run folder of the training whose validation chose how many epochs a
 refit has."""
 ENVIRONMENT = "environment.json"
-"""Versions, device, size of the model, and which data it was trained on."""
+"""Versions, device, size of the model, which data it was trained on, and what
+it goes on from (`continued_from`), where it does."""
 HISTORY = "history.csv"
 """One row an epoch: loss and metrics in training and validation."""
 MODEL = "model.keras"

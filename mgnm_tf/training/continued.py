@@ -25,8 +25,8 @@ from mgnm_tf.training.refit import with_validation
 logger = logging.getLogger(__name__)
 
 EPOCHS = 5
-"""Epochs of a continued run, unless others are given; the study
-`toys-by-slices` chose them."""
+"""Epochs of a continued run, unless others are given: on Toys and Games more
+did not help, see `benchmarks/studies/slices.py`."""
 
 _KEPT = (
     "objective",
@@ -99,7 +99,10 @@ def configure_continued(
             f"{settings['init_from']}: give one of them."
         )
     if recipe is not None:
-        _check_same(configure(recipe, options=options), base, run)
+        named = configure(
+            recipe, options=options, mixed_precision=base.mixed_precision
+        )
+        _check_same(named, base, run)
     stored = base.to_recipe()
     training = stored.training.model_copy(update={"after": ""})
     stored = stored.model_copy(update={"training": training})

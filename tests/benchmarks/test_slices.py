@@ -6,6 +6,7 @@ from benchmarks.studies.slices import run_study
 from mgnm_tf.data.synthetic import make_world
 
 
+@pytest.mark.large
 @pytest.mark.usefixtures("eagerly")
 def test_a_row_a_training(tmp_path):
     log = make_world(

@@ -32,6 +32,7 @@ def onnxruntime():
     return pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_an_export_of_a_run_has_the_graphs(onnxruntime, data, tmp_path):
     config = TrainConfig(
         model="youtube_dnn", max_length=5, epochs=1, batch_size=64
