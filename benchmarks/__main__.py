@@ -298,5 +298,30 @@ def workers(
         console.print(plain_table(processes.table(found)))
 
 
+@app.command()
+def exchange(
+    items: Annotated[int, typer.Option(help="Rows of the table.")] = 292_286,
+    width: Annotated[int, typer.Option(help="Numbers of a row.")] = 40,
+    batch_size: Annotated[
+        int, typer.Option(min=2, help="Positives of a batch.")
+    ] = 256,
+    steps: Annotated[int, typer.Option(min=1, help="Measured steps.")] = 50,
+    out: Annotated[
+        Path | None, typer.Option(help="JSON file of the results.")
+    ] = None,
+) -> None:
+    """Measure what two workers tell each other in a step (root, Linux)."""
+    with sentences():
+        from benchmarks.exchange import measure
+        from benchmarks.machine import describe_machine
+        from mgnm_tf.utils.files import write_json
+
+        found = measure(items, width, batch_size, steps)
+        if out is not None:
+            write_json(out, {"machine": describe_machine(), **found})
+        for name, value in found.items():
+            console.print(f"{name}: {value:,.6g}")
+
+
 if __name__ == "__main__":
     app(prog_name="python -m benchmarks")

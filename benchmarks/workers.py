@@ -106,12 +106,12 @@ def _train(label: str, data: Path, out: Path, count: int) -> None:
         command += ["--set", f"{name}={value}"]
     if count > 1:
         command.append("--hosts")
-    addresses = [f"127.0.0.1:{port}" for port in _free_ports(count)]
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]
     processes = [
         subprocess.Popen(
             command,
             cwd=ROOT,
-            env=_environment(addresses, index),
+            env=worker_environment(addresses, index),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -124,7 +124,13 @@ def _train(label: str, data: Path, out: Path, count: int) -> None:
             raise UserError(f"{label} by {count} processes: {text[-400:]}")
 
 
-def _environment(addresses: list[str], index: int) -> dict[str, str]:
+def worker_environment(addresses: list[str], index: int) -> dict[str, str]:
+    """Returns the environment of a worker of one core.
+
+    Args:
+        addresses: `host:port` of all workers.
+        index: which of them it is.
+    """
     config = {
         "cluster": {"worker": addresses},
         "task": {"type": "worker", "index": index},
@@ -137,7 +143,8 @@ def _environment(addresses: list[str], index: int) -> dict[str, str]:
     }
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Returns so many ports that were free a moment ago."""
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
         one.bind(("127.0.0.1", 0))

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -9,6 +10,9 @@ from importlib import import_module
 from typing import Any
 
 from mgnm_tf.errors import UserError
+
+_PATIENCE = 10.0
+"""Seconds to wait for an answer."""
 
 _SETTINGS = {
     # Otherwise it tells its makers of each cluster.
@@ -33,6 +37,40 @@ def import_ray() -> Any:
             "Several workers are run by Ray, which is not installed: "
             f'pip install "mgnm_tf[cluster]" ({error}).'
         ) from error
+
+
+def check_address(address: str) -> None:
+    """Makes sure that something listens at the address of a cluster.
+
+    Ray itself tries for minutes.
+
+    Args:
+        address: `host:port` or `ray://host:port`; `"auto"` is for Ray to
+            find.
+
+    Raises:
+        UserError: nothing does, or it is no such address.
+    """
+    if address == "auto":
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        raise UserError(
+            "The address of a Ray cluster is host:port or ray://host:port. "
+            f"Received: {address!r}"
+        )
+    try:
+        socket.create_connection((host, int(port)), _PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str, error: Exception) -> UserError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return UserError(
+        f"There is no Ray cluster at {address} ({reason}). Start one with "
+        "`ray start --head`, and give the address that it prints."
+    )
 
 
 @contextmanager
@@ -61,17 +99,14 @@ def connected(
     if address is None:
         options.update(num_cpus=cpus, include_dashboard=False)
     else:
+        check_address(address)
         options.update(address=address)
     try:
         ray.init(**options)
     except (ConnectionError, TimeoutError, ValueError, RuntimeError) as error:
         if address is None:
             raise
-        first = str(error).strip().splitlines()[0]
-        raise UserError(
-            f"There is no Ray cluster at {address}: {first} Start one with "
-            "`ray start --head`, and give the address that it prints."
-        ) from error
+        raise _no_cluster(address, error) from error
     try:
         yield ray
     finally:

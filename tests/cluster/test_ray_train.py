@@ -129,7 +129,7 @@ def test_killed_workers_are_started_again_and_nothing_is_lost(
         (
             "data",
             ["--cluster", "127.0.0.1:6555"],
-            r"mgnm: There is no Ray cluster at 127\.0\.0\.1:6555: .* Start one",
+            r"mgnm: There is no Ray cluster at 127\.0\.0\.1:6555 .* Start one",
         ),
         (
             "data",
