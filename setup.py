@@ -136,7 +136,7 @@ setup(
             "duckdb>=2; python_version >= '3.11'",
             "universal-pathlib>=0.2",
         ],
-        # Several machines: Ray starts, places and restarts what they do.
+        # Training and recommending by several processes and machines.
         "cluster": ["ray[data,train]>=2.40"],
         "dev": [
             "duckdb>=2; python_version >= '3.11'",

@@ -33,7 +33,14 @@ COMMANDS = {
     ],
     "evaluate": ["--data", "--negatives", "--k", "--seed", "--part"],
     "export": ["--out", "--data", "--sample", "--index"],
-    "recommend": ["--history", "--out", "--top", "--user", "--items"],
+    "recommend": [
+        *("--history", "--out", "--top", "--user", "--items"),
+        *("--workers", "--cluster"),
+    ],
+    "estimate": [
+        *("--events", "--items", "--users", "--width", "--workers"),
+        *("--model", "--memory", "--cores", "--network", "--batch", "--top"),
+    ],
     "explain": ["--history", "--out", "--users", "--titles"],
     "serve": [
         *("--host", "--port", "--items", "--token-file", "--max-waiting"),
