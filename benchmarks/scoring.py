@@ -1,5 +1,6 @@
 """Recommending to all users of a folder: one process, and workers of Ray."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -38,7 +39,7 @@ def run(settings: Settings) -> dict[str, dict]:
     GRU4Rec, unless models are named, as constructed, of width 64, 20,000
     items, histories of 1 to 39 events, 50 files. One process has one core;
     of two workers each has one, and what Ray does besides has to fit on the
-    same two.
+    same two; without Ray there is only the one.
 
     Returns:
         "model, what" -> `seconds` with start and model, `users_per_second`
@@ -74,21 +75,16 @@ def measure_scoring(label: str, folder: Path, settings: Settings) -> dict:
     cores = sorted(os.sched_getaffinity(0))
     alone = score(folder, "all", "alone", [], cores[:1])
     tenth = score(folder, "tenth", "alone-tenth", [], cores[:1])
-    options = ["--workers", str(WORKERS)]
-    together = score(folder, "all", "together", options, cores[:WORKERS])
-    start = together["seconds"] - users / together["users_per_second"]
-    hours = {
-        f"hours_of_100_million_{name}": significant(
-            (start + MANY / found["users_per_second"]) / 3600
-        )
-        for name, found in (("one_core", alone), ("two_cores", together))
-    }
-    return {
+    report = {
         f"{label}, one process": alone,
         f"{label}, one process, a tenth": tenth,
-        f"{label}, {WORKERS} workers": together,
-        label: {
-            "users": users,
+    }
+    figures = {"users": users, "hours_of_100_million_one_core": hours(alone)}
+    if importlib.util.find_spec("ray") is not None:
+        options = ["--workers", str(WORKERS)]
+        together = score(folder, "all", "together", options, cores[:WORKERS])
+        report[f"{label}, {WORKERS} workers"] = together
+        figures |= {
             "speedup": significant(
                 together["users_per_second"] / alone["users_per_second"]
             ),
@@ -99,9 +95,14 @@ def measure_scoring(label: str, folder: Path, settings: Settings) -> dict:
                 WORKERS * alone["cpu_seconds"] / together["cpu_seconds"]
             ),
             "equal": str(same(folder / "alone", folder / "together")),
-            **hours,
-        },
-    }
+            "hours_of_100_million_two_cores": hours(together),
+        }
+    return {**report, label: figures}
+
+
+def hours(found: dict) -> float:
+    """Returns the hours of 100 million users at the speed of a run."""
+    return significant(MANY / found["users_per_second"] / 3600)
 
 
 def write_histories(
