@@ -43,7 +43,8 @@ def run(settings: Settings) -> dict[str, dict]:
 
     Returns:
         "model, what" -> `seconds` with start and model, `users_per_second`
-        after the first file, `cpu_seconds` of all its processes,
+        after the first file, `cpu_seconds` of all its processes and
+        `workers_cpu_seconds` of Ray's workers among them,
         `peak_memory_mib` of the command's own process (of one process also
         with a tenth of the files: it should be the same). "model" ->
         `speedup`, of `users_per_second`, and `speedup_with_start`;
@@ -149,10 +150,13 @@ def score(
     seconds = time.time() - begin
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, "mgnm recommend has failed"
+    # Workers of Ray are called by the class that works in them.
+    workers = [spent for name, spent in used.values() if "_Worker" in name]
     return {
         "seconds": significant(seconds),
         "users_per_second": significant(speed(folder / out)),
-        "cpu_seconds": significant(sum(used.values())),
+        "cpu_seconds": significant(sum(one for _, one in used.values())),
+        "workers_cpu_seconds": significant(sum(workers)),
         "peak_memory_mib": round(usage.ru_maxrss / 1024),
     }
 
