@@ -11,17 +11,17 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
-def cpu_seconds(pid: int) -> Iterator[dict[int, float]]:
+def cpu_seconds(pid: int) -> Iterator[dict[int, tuple[str, float]]]:
     """Watches a process and its descendants, also those nobody waits for.
 
     Args:
         pid: the process.
 
     Returns:
-        A context manager over a dict: process -> seconds of processor time
-        that it has used when it was last seen.
+        A context manager over a dict: process -> its command, and the seconds
+        of processor time that it has used, when it was last seen.
     """
-    used: dict[int, float] = {}
+    used: dict[int, tuple[str, float]] = {}
     ended = threading.Event()
 
     def watch():
@@ -37,18 +37,20 @@ def cpu_seconds(pid: int) -> Iterator[dict[int, float]]:
         thread.join()
 
 
-def _tree(pid: int) -> dict[int, float]:
-    """Returns the processor time of each process of a tree."""
+def _tree(pid: int) -> dict[int, tuple[str, float]]:
+    """Returns command and processor time of each process of a tree."""
     parents, used = {}, {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             # The name, in brackets, may hold blanks.
             fields = path.read_text().rpartition(")")[2].split()
+            command = path.with_name("cmdline").read_text().replace("\0", " ")
         except OSError:
             continue  # It has ended.
         number = int(path.parent.name)
         parents[number] = int(fields[1])
-        used[number] = (int(fields[11]) + int(fields[12])) / _TICKS
+        seconds = (int(fields[11]) + int(fields[12])) / _TICKS
+        used[number] = (command, seconds)
     return {one: used[one] for one in used if _below(one, pid, parents)}
 
 

@@ -1,5 +1,6 @@
 """Recommending to all users of a folder: one process, and workers of Ray."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -38,11 +39,12 @@ def run(settings: Settings) -> dict[str, dict]:
     GRU4Rec, unless models are named, as constructed, of width 64, 20,000
     items, histories of 1 to 39 events, 50 files. One process has one core;
     of two workers each has one, and what Ray does besides has to fit on the
-    same two.
+    same two; without Ray there is only the one.
 
     Returns:
         "model, what" -> `seconds` with start and model, `users_per_second`
-        after the first file, `cpu_seconds` of all its processes,
+        after the first file, `cpu_seconds` of all its processes and
+        `workers_cpu_seconds` of Ray's workers among them,
         `peak_memory_mib` of the command's own process (of one process also
         with a tenth of the files: it should be the same). "model" ->
         `speedup`, of `users_per_second`, and `speedup_with_start`;
@@ -74,21 +76,16 @@ def measure_scoring(label: str, folder: Path, settings: Settings) -> dict:
     cores = sorted(os.sched_getaffinity(0))
     alone = score(folder, "all", "alone", [], cores[:1])
     tenth = score(folder, "tenth", "alone-tenth", [], cores[:1])
-    options = ["--workers", str(WORKERS)]
-    together = score(folder, "all", "together", options, cores[:WORKERS])
-    start = together["seconds"] - users / together["users_per_second"]
-    hours = {
-        f"hours_of_100_million_{name}": significant(
-            (start + MANY / found["users_per_second"]) / 3600
-        )
-        for name, found in (("one_core", alone), ("two_cores", together))
-    }
-    return {
+    report = {
         f"{label}, one process": alone,
         f"{label}, one process, a tenth": tenth,
-        f"{label}, {WORKERS} workers": together,
-        label: {
-            "users": users,
+    }
+    figures = {"users": users, "hours_of_100_million_one_core": hours(alone)}
+    if importlib.util.find_spec("ray") is not None:
+        options = ["--workers", str(WORKERS)]
+        together = score(folder, "all", "together", options, cores[:WORKERS])
+        report[f"{label}, {WORKERS} workers"] = together
+        figures |= {
             "speedup": significant(
                 together["users_per_second"] / alone["users_per_second"]
             ),
@@ -99,9 +96,14 @@ def measure_scoring(label: str, folder: Path, settings: Settings) -> dict:
                 WORKERS * alone["cpu_seconds"] / together["cpu_seconds"]
             ),
             "equal": str(same(folder / "alone", folder / "together")),
-            **hours,
-        },
-    }
+            "hours_of_100_million_two_cores": hours(together),
+        }
+    return {**report, label: figures}
+
+
+def hours(found: dict) -> float:
+    """Returns the hours of 100 million users at the speed of a run."""
+    return significant(MANY / found["users_per_second"] / 3600)
 
 
 def write_histories(
@@ -148,10 +150,13 @@ def score(
     seconds = time.time() - begin
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, "mgnm recommend has failed"
+    # Workers of Ray are called by the class that works in them.
+    workers = [spent for name, spent in used.values() if "_Worker" in name]
     return {
         "seconds": significant(seconds),
         "users_per_second": significant(speed(folder / out)),
-        "cpu_seconds": significant(sum(used.values())),
+        "cpu_seconds": significant(sum(one for _, one in used.values())),
+        "workers_cpu_seconds": significant(sum(workers)),
         "peak_memory_mib": round(usage.ru_maxrss / 1024),
     }
 

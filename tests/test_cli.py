@@ -37,7 +37,14 @@ COMMANDS = {
         *("--out", "--data", "--sample", "--index", "--onnx"),
         "--item-features",
     ],
-    "recommend": ["--history", "--out", "--top", "--user", "--items"],
+    "recommend": [
+        *("--history", "--out", "--top", "--user", "--items"),
+        *("--workers", "--cluster"),
+    ],
+    "estimate": [
+        *("--events", "--items", "--users", "--width", "--workers"),
+        *("--model", "--memory", "--cores", "--network", "--batch", "--top"),
+    ],
     "explain": ["--history", "--out", "--users", "--titles"],
     "serve": [
         *("--host", "--port", "--items", "--token-file", "--max-waiting"),

@@ -4,6 +4,7 @@ import os
 
 from mgnm_tf.cli import comparison as comparison
 from mgnm_tf.cli import data as data
+from mgnm_tf.cli import estimate as estimate
 from mgnm_tf.cli import explain as explain
 from mgnm_tf.cli import models as models
 from mgnm_tf.cli import serve as serve

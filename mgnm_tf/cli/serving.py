@@ -193,16 +193,14 @@ def _recommend_folder(
     from mgnm_tf.serving.recommend_file import ListOptions
     from mgnm_tf.serving.recommend_folder import recommend_folder
 
-    asked, on_workers = (
-        ListOptions(top, diversity, history_columns(options)),
-        None,
-    )
+    asked = ListOptions(top, diversity, history_columns(options))
     if engine["workers"] is not None:
         check_workers(engine["workers"])
-    if engine["address"] is not None or engine["workers"] not in (None, 1):
-        on_workers = on_ray(model, **engine)
+    # One worker on this machine is this process.
+    here = engine["address"] is None and engine["workers"] in (None, 1)
+    run = None if here else on_ray(model, **engine)
     with _progress("Files") as advance:
-        done = recommend_folder(model, history, out, asked, advance, on_workers)
+        done = recommend_folder(model, history, out, asked, advance, run)
     if done.already:
         notes.print(
             f"{done.already:,} of {done.parts:,} files were there already."

@@ -63,7 +63,7 @@ def on_ray(
         check_workers(workers)
     export = str(Path(export).absolute())
 
-    def run(parts: Sequence[Part], options: ListOptions) -> Iterator[PartDone]:
+    def run(parts: Sequence[Part], options: ListOptions):
         with _session(ray, workers, address):
             count = _actors(ray, workers, len(parts))
             data = ray.data.from_items(

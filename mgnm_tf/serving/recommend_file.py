@@ -29,6 +29,9 @@ _SCHEMA = pa.schema(
     ]
 )
 
+_NOTE = b"mgnm_tf.recommend"
+"""The metadata of a file that say what it was made of."""
+
 
 @dataclass(frozen=True)
 class ListOptions:
@@ -134,9 +137,6 @@ def read_note(path: str | os.PathLike) -> bytes | None:
         return (pq.read_schema(path).metadata or {}).get(_NOTE)
     except (OSError, pa.ArrowException):
         return None
-
-
-_NOTE = b"mgnm_tf.recommend"
 
 
 def _lists(

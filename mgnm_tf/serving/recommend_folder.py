@@ -3,8 +3,9 @@
 import logging
 import os
 from collections.abc import Callable
-from collections.abc import Iterable
+from collections.abc import Generator
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,7 +121,9 @@ class PartWorker:
         return counts
 
 
-Engine = Callable[[Sequence[Part], ListOptions], Iterable[PartDone]]
+Engine = Callable[
+    [Sequence[Part], ListOptions], Generator[PartDone, None, None]
+]
 """Does parts somewhere: parts and what is asked for -> what came of each."""
 
 
@@ -163,22 +166,23 @@ def recommend_folder(
     header = export_folder.read_header(export)
     options = with_one_time(history, options, header["reads_times"])
     parts = find_parts(history, out, export_folder.fingerprint(export), options)
+    found = [part.found() for part in parts]
     _make_room(Path(out))
     check_users_once(
         [part.history for part in parts], options.columns.user, out
     )
-    tally = _Tally(str(history), len(parts), progress)
-    todo = []
-    for part in parts:
-        if (counts := part.found()) is None:
+    tally, todo = _Tally(str(history), len(parts), progress), []
+    for part, counts in zip(parts, found, strict=True):
+        if counts is None:
             todo.append(part)
         else:
             tally.add(PartDone(part.name, **counts))
     already = tally.done
     if todo:
-        run = engine or _here(export)
-        for done in run(todo, options):
-            tally.add(done)
+        # Closed, so that an engine that is left early ends, too.
+        with closing((engine or _here(export))(todo, options)) as results:
+            for done in results:
+                tally.add(done)
         _make_room(Path(out))  # Without what a killed worker has left.
     tally.close(str(out))
     return FolderDone(len(parts), already, tally.users, header["num_items"])
@@ -186,7 +190,11 @@ def recommend_folder(
 
 def _here(export: str | os.PathLike) -> Engine:
     """Returns the engine that is this process."""
-    return lambda parts, options: map(PartWorker(export, options), parts)
+
+    def run(parts: Sequence[Part], options: ListOptions):
+        yield from map(PartWorker(export, options), parts)
+
+    return run
 
 
 def _make_room(out: Path) -> None:

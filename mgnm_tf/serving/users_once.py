@@ -45,7 +45,7 @@ def check_users_once(
     try:
         with ExitStack() as stack:
             portions = [
-                stack.enter_context(TemporaryFile(dir=space))
+                stack.enter_context(TemporaryFile(dir=Path(space)))
                 for _ in range(1 << _BITS)
             ]
             for number, path in enumerate(files):

@@ -111,7 +111,7 @@ def run(code, *arguments):
         text=True,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=400,
+        timeout=900,
     )
 
 
@@ -162,14 +162,25 @@ def test_the_parts_of_a_killed_worker_are_done_again(export, tmp_path):
     assert len(names) == 30 and not [n for n in names if n.startswith(".")]
 
 
+CLUSTER = """
+import subprocess, sys
+import ray
+
+ray.init(num_cpus=3, include_dashboard=False, logging_level="ERROR")
+address = ray.get_runtime_context().gcs_address
+command = [sys.executable, "-m", "mgnm_tf", *sys.argv[1:], "--cluster", address]
+sys.exit(subprocess.run(command).returncode)
+"""
+
+
 @pytest.mark.large
-def test_a_poisoned_file_of_several_workers(export, history, tmp_path):
+def test_a_poisoned_file_on_a_cluster_that_is_there(export, history, tmp_path):
     (history / "part-1.parquet").write_bytes(b"PAR1")
     out = tmp_path / "out"
     done = run(
-        "from mgnm_tf.cli import main; main()",
+        CLUSTER,
         *("recommend", export, "--history", history, "--out", out),
-        *("--top", 3, "--workers", 2),
+        *("--top", 3),
     )
     assert done.returncode == 1
     assert "part-1.parquet is not a whole Parquet file" in done.stderr

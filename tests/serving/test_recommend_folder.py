@@ -248,7 +248,7 @@ def test_a_worker_does_not_make_again_what_is_there(
 
     def engine(parts, options):
         seen.extend(parts)
-        return map(PartWorker(export, options), parts)
+        yield from map(PartWorker(export, options), parts)
 
     recommend_folder(export, history, out, K3, engine=engine)
     assert len(seen) == 3
