@@ -36,10 +36,11 @@ PROBED = 0.24
 For each of n interests it is `PROBED / sqrt(n)`: what one of them misses
 another one often finds.
 """
-PROBED_TOGETHER = 0.24
+PROBED_TOGETHER = 0.36
 """The same where the interests of a user are one question, see `ListSearch`.
 
-All n together look through `PROBED_TOGETHER / n**0.25` of the lists.
+All n together look through `PROBED_TOGETHER / n**0.25` of the lists: 18 % of
+them for 16 interests, where 12 % find 0.989 of 292,286 items, and 24 % 0.998.
 """
 NEIGHBOURS = 32
 """Edges of a vector in an HNSW graph; twice as many in its lowest layer."""

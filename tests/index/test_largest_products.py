@@ -55,6 +55,18 @@ def test_short_vectors_are_not_looked_at():
     assert (np.bincount(users, minlength=9) >= 5).all()
 
 
+def test_an_interest_of_zeros_reaches_a_bound_of_zero():
+    vectors, interests = made()
+    interests = interests[:1]
+    interests[:] = 0.0
+    searched = LargestProducts(vectors)
+    for bound, count in ((0.0, 700 * 3), (1e-3, 0)):
+        users, _ = searched.reaching(
+            interests, np.array([bound], np.float32), 10**6
+        )
+        assert len(users) == count
+
+
 def test_too_many_are_no_answer():
     vectors, interests = made()
     searched = LargestProducts(vectors)

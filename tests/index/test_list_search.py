@@ -122,6 +122,7 @@ def test_changes_are_seen():
     assert finds(found, best) == [1.0] * users
     bounds = np.full(users, -np.inf, np.float32)
     _, every = built.lists.reaching(interests, bounds, 10**6)
+    assert (every >= 0).all()
     for ids in (found, every, built.lists.first(interests, 300)):
         assert not np.isin(ids, gone).any() and np.isin(900, ids)
 
