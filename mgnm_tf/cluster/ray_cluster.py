@@ -17,6 +17,8 @@ _PATIENCE = 10.0
 _SETTINGS = {
     # Otherwise it tells its makers of each cluster.
     "RAY_USAGE_STATS_ENABLED": "0",
+    # It calls an error what is none.
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
     # What a cluster without a dashboard says every second.
     "RAY_DEDUP_LOGS_SKIP_REGEX": "Failed to query Ray Train Controller",
 }
@@ -75,7 +77,7 @@ def _no_cluster(address: str, error: Exception) -> UserError:
 
 @contextmanager
 def connected(
-    address: str | None, cpus: int, variables: Mapping[str, str]
+    address: str | None, cpus: int, variables: Mapping[str, str], **further: Any
 ) -> Iterator[Any]:
     """Connects to a cluster, and leaves it at the end.
 
@@ -84,6 +86,7 @@ def connected(
             a cluster on this machine that ends with the block.
         cpus: how many workers of one CPU the cluster on this machine takes.
         variables: environment of the workers.
+        **further: arguments of `ray.init`.
 
     Returns:
         A context manager over the module `ray`.
@@ -102,7 +105,7 @@ def connected(
         check_address(address)
         options.update(address=address)
     try:
-        ray.init(**options)
+        ray.init(**{**options, **further})
     except (ConnectionError, TimeoutError, ValueError, RuntimeError) as error:
         if address is None:
             raise

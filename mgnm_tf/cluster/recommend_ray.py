@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from mgnm_tf.cluster.ray_cluster import connected
+from mgnm_tf.cluster.ray_cluster import import_ray
 from mgnm_tf.errors import UserError
 from mgnm_tf.serving.history_parts import Part
 from mgnm_tf.serving.recommend_file import ListOptions
@@ -26,8 +29,6 @@ _BLOCKS = 2000
 """Into how many blocks Ray divides the parts, at most."""
 _STORE = 200 << 20
 """Bytes of Ray's store of objects: nothing but names goes through it."""
-_SECONDS = 5
-"""How long an address may take to answer; Ray itself waits for minutes."""
 
 
 def on_ray(
@@ -54,7 +55,8 @@ def on_ray(
             missing without an address. From the engine: there is no cluster
             at the address, or a worker cannot do its work.
     """
-    ray = _import_ray()
+    ray = import_ray()
+    import_module("ray.data")
     if workers is None and address is None:
         raise UserError(
             "Give a number of workers, or the address of a cluster."
@@ -130,11 +132,9 @@ class _Worker:
                     f"it does not see {path}; give folders that all machines "
                     "share, under the same name."
                 )
-        return (
-            PartDone(part.name, problem=problem, of_all=True)
-            if (problem)
-            else None
-        )
+        if not problem:
+            return None
+        return PartDone(part.name, problem=problem, of_all=True)
 
 
 def _checked(done: PartDone, out: dict[str, str]) -> PartDone:
@@ -148,20 +148,6 @@ def _checked(done: PartDone, out: dict[str, str]) -> PartDone:
     return done
 
 
-def _import_ray() -> ModuleType:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise UserError(
-            "Several workers and clusters need Ray: pip install "
-            f"'mgnm-tf[cluster]' ({error})."
-        ) from error
-    return ray
-
-
 @contextmanager
 def _session(
     ray: ModuleType, workers: int | None, address: str | None
@@ -172,33 +158,19 @@ def _session(
         return
     cores = len(os.sched_getaffinity(0))
     threads = 1 if address else max(1, cores // (workers or 1))
-    common = {
+    options: dict[str, Any] = {
         "log_to_driver": False,
         "logging_level": logging.ERROR,
-        "runtime_env": {"env_vars": _threads(threads)},
     }
     if address is None:
-        # One more than actors: a pool that takes every core starves what
-        # feeds it, and hangs.
-        ray.init(
-            num_cpus=(workers or 1) + 1,
-            include_dashboard=False,
-            object_store_memory=_STORE,
-            **common,
-        )
-    else:
-        _check_address(address)
-        try:
-            ray.init(address=address, **common)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise _no_cluster(address, _last_line(error)) from error
-    try:
+        options["object_store_memory"] = _STORE
+    # One core more than actors: a pool that takes every core starves what
+    # feeds it, and hangs.
+    with connected(address, (workers or 1) + 1, _threads(threads), **options):
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         yield
-    finally:
-        ray.shutdown()
 
 
 def _threads(count: int) -> dict[str, str]:
@@ -210,30 +182,6 @@ def _threads(count: int) -> dict[str, str]:
     )
     found = {name: os.environ.get(name, str(count)) for name in names}
     return {"TF_CPP_MIN_LOG_LEVEL": "3", **found}
-
-
-def _check_address(address: str) -> None:
-    """Refuses an address where nothing answers; Ray would wait for minutes."""
-    if address == "auto":
-        return
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not colon or not port.isdecimal():
-        raise UserError(
-            "The address of a cluster must be HOST:PORT or 'auto'. Received: "
-            f"{address!r}"
-        )
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), _SECONDS):
-            pass
-    except (OSError, OverflowError) as error:
-        raise _no_cluster(address, error) from error
-
-
-def _no_cluster(address: str, error: Any) -> UserError:
-    return UserError(
-        f"There is no cluster of Ray at {address} ({error}); start one with "
-        "`ray start --head`, or give --workers alone."
-    )
 
 
 def _actors(ray: ModuleType, workers: int | None, parts: int) -> int:
