@@ -51,10 +51,10 @@ class BatchBuilder:
         weights: sampling weights (M + 1,), or `None` for uniform ones.
         logq_correction: whether to add `log_sampling_probability`.
         exclude: what negatives avoid.
-        every_position: whether each event of a history has its own target.
         features: further keys.
         seed: seed of order and negatives.
         share: which of how many shares of each batch, or `None` for all.
+        every_position: whether each event of a history has its own target.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class BatchBuilder:
         weights: np.ndarray | None,
         logq_correction: bool,
         exclude: str,
-        every_position: bool,
         features: tuple[str, ...],
         seed: int,
         share: tuple[int, int] | None = None,
+        every_position: bool = False,
     ):
         self.num_batches = plan.num_batches(batch_size)
         self.num_users = data.num_users
