@@ -330,9 +330,8 @@ class MGNM(SequentialRecommender):
         return encoded
 
     def score(self, encoded, candidates, training=False):
-        candidates = self.item_embedding(
-            ops.convert_to_tensor(candidates), training=training
-        )
+        ids = ops.convert_to_tensor(candidates)
+        candidates = self.item_embedding(ids, training=training)
         if training and self.l2 and self.l2_scope == "batch":
             interests = encoded["interests"]
             self.add_loss(candidate_penalty(self, interests, candidates))
@@ -385,8 +384,6 @@ class MGNM(SequentialRecommender):
 
     def item_vectors(self):
         return self.item_embedding.vectors()
-
-    # === Steps ===
 
     def _in_a_row(self, interests):
         """Returns (B, levels, K, d) interests as (B, levels * K, d)."""
