@@ -52,7 +52,7 @@ class Rates:
 TRAIN_CORES = 2
 
 RATES = {
-    "mgnm": Rates(24_430, 64, 8_398, 64, 243.1, 292_286, 40, 2),
+    "mgnm": Rates(24_430, 64, 8_398, 64, 599.0, 292_286, 40, 2),
     "gru4rec": Rates(99_150, 16, 40_870, 16, 3_830, 20_000, 64, 1),
 }
 """From benchmarks/results/: toys-20.json (training, evaluation), serving.json

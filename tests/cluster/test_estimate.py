@@ -39,7 +39,10 @@ def test_the_rates_are_those_that_were_measured():
             file, "evaluate", row, "records_per_second"
         )
     assert RATES["mgnm"].rank == measured(
-        "serving.json", "serving", "mgnm, exact, history 20", "users_per_second"
+        "serving.json",
+        "serving",
+        "mgnm:paper, exact, history 20",
+        "users_per_second",
     )
     seconds = measured(
         "scoring.json", "scoring", "gru4rec, one process", "cpu_seconds"
@@ -70,7 +73,7 @@ def test_the_laws_by_hand():
         10**9 / 4096 * (costs.step + costs.exchange)
     )
     assert costs.rank == pytest.approx(
-        10**8 * 2 / 243.1 / 16 * (10**7 * 64) / (292_286 * 40)
+        10**8 * 2 / 599.0 / 16 * (10**7 * 64) / (292_286 * 40)
     )
     assert costs.machines(costs.train_memory) == 6
     assert costs.machines(65 * 10**9) == 0
