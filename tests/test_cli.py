@@ -565,13 +565,19 @@ def test_ctrl_c_leaves_a_run_that_goes_on(folder, tmp_path):
     command += ["--epochs", "100000", "--patience", "100000"]
     environment = dict(os.environ)
     environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
-    process = subprocess.Popen(
-        list(map(str, command)),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
+    # A job that a shell runs in the background ignores Ctrl-C, and so would
+    # the processes that it starts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(
+            list(map(str, command)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 120
     while not (tmp_path / "r.partial" / "backup" / "epoch-00002").exists():
         assert process.poll() is None, process.communicate()

@@ -30,7 +30,6 @@ from mgnm_tf.training.callbacks import Timing
 from mgnm_tf.training.callbacks import ValidationProgress
 from mgnm_tf.training.continued import Continuation
 from mgnm_tf.training.grown_weights import grow_model
-from mgnm_tf.training.interrupt import Interruptible
 from mgnm_tf.training.stages import start_from
 from mgnm_tf.training.stages import start_of
 from mgnm_tf.training.workers import Workers
@@ -185,7 +184,7 @@ def _fit(
         lambda share: make_batches(model, data, config, done * steps, share)
     )
     progress = [ValidationProgress()] if verbose else []
-    with workers.fitting(model), Interruptible() as interruptible:
+    with workers.fitting(model):
         model.fit(
             training,
             epochs=epochs,
@@ -193,7 +192,7 @@ def _fit(
             validation_data=validation,
             shuffle=False,
             verbose=verbose,
-            callbacks=[*progress, *callbacks, *own, interruptible],
+            callbacks=[*progress, *callbacks, *own],
         )
 
 
