@@ -257,8 +257,6 @@ class MGNM(SequentialRecommender):
         create_layers(self)
         self.built = True
 
-    # === The contract ===
-
     @property
     def capabilities(self):
         capabilities = super().capabilities
