@@ -139,6 +139,8 @@ setup(
         ],
         # Training and recommending by several processes and machines.
         "cluster": ["ray[data,train]>=2.40"],
+        # Preparing on a cluster; it needs Java, and Python 3.11 as DuckDB.
+        "spark": ["pyspark>=4; python_version >= '3.11'"],
         "dev": [
             "duckdb>=2; python_version >= '3.11'",
             "faiss-cpu>=1.8",

@@ -323,5 +323,28 @@ def exchange(
             console.print(f"{name}: {value:,.6g}")
 
 
+@app.command()
+def sharded(
+    items: Annotated[
+        int, typer.Option(help="Rows of the large table, less the padding.")
+    ] = 19_999_999,
+    width: Annotated[int, typer.Option(help="Numbers of a row.")] = 64,
+    steps: Annotated[int, typer.Option(min=1, help="Measured steps.")] = 5,
+    out: Annotated[
+        Path | None, typer.Option(help="JSON file of the results.")
+    ] = None,
+) -> None:
+    """Train with a table of items cut over two processes (JAX, 20 GB)."""
+    with sentences():
+        from benchmarks.machine import describe_machine
+        from benchmarks.sharded import measure
+        from mgnm_tf.utils.files import write_json
+
+        found = measure(items, width, steps)
+        if out is not None:
+            write_json(out, {"machine": describe_machine(), **found})
+        console.print_json(data=found)
+
+
 if __name__ == "__main__":
     app(prog_name="python -m benchmarks")

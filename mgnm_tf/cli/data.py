@@ -128,8 +128,9 @@ def prepare(
     engine: Annotated[
         str,
         typer.Option(
-            help="in_memory, duckdb for logs that memory does not hold, or "
-            "auto, by their size; the result is the same."
+            help="in_memory, duckdb for logs that memory does not hold, "
+            "spark for a cluster, or auto, by their size; the result is the "
+            "same."
         ),
     ] = "auto",
     memory: Annotated[

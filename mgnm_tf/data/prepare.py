@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from typing import cast
@@ -19,10 +20,13 @@ from mgnm_tf.data.filters import drop_duplicates
 from mgnm_tf.data.filters import filter_core
 from mgnm_tf.data.filters import filter_rating
 from mgnm_tf.data.large.choice import choose_engine
+from mgnm_tf.data.large.duckdb_workspace import DuckDBWorkspace
 from mgnm_tf.data.large.engine import prepare_large
+from mgnm_tf.data.large.file_blocks import Columns
 from mgnm_tf.data.large.memory import half_of_memory
 from mgnm_tf.data.large.memory import read_memory
-from mgnm_tf.data.large.staging import Columns
+from mgnm_tf.data.large.spark_workspace import SparkWorkspace
+from mgnm_tf.data.large.workspace import Workspace
 from mgnm_tf.data.log import InteractionLog
 from mgnm_tf.data.log import read_log
 from mgnm_tf.data.session_splits import read_training_share
@@ -102,9 +106,10 @@ def prepare(
             `False`.
         progress: called with a few words at the start of each step.
         engine: "in_memory"; "duckdb", which needs little memory for logs of
-            any size, gives the same folder and is in the extra `large`; or
-            "auto": DuckDB for files of `LARGE_ROWS` rows or more, about, if
-            it is installed. Defaults to `"auto"`.
+            any size, gives the same folder and is in the extra `large`;
+            "spark", which does so on the cluster of a Spark session (extra
+            `spark`); or "auto": DuckDB for files of `LARGE_ROWS` rows or
+            more, about, if it is installed. Defaults to `"auto"`.
         memory: with "duckdb", how much memory DuckDB takes before it goes on
             in files beside `out`, for example "4GB". The process itself
             takes some hundred megabytes more. Defaults to `None`: half of
@@ -131,8 +136,15 @@ def prepare(
         )
         if value is not None
     ]
-    if choose_engine(engine, memory, source, progress, unsupported):
+    chosen = choose_engine(engine, memory, source, progress, unsupported)
+    if chosen != "in_memory":
         files = cast(Source, source)
+        limit = read_memory(memory) if memory else half_of_memory()
+        open_workspace: Callable[..., Workspace] = (
+            SparkWorkspace
+            if chosen == "spark"
+            else partial(DuckDBWorkspace, memory=limit)
+        )
         return prepare_large(
             files,
             out,
@@ -148,7 +160,7 @@ def prepare(
                 quotes=quotes,
                 rating_above=rating_above,
             ),
-            memory=read_memory(memory) if memory else half_of_memory(),
+            open_workspace=open_workspace,
             min_user=min_user,
             min_item=min_item,
             keep_duplicates=keep_duplicates,

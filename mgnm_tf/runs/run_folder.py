@@ -1,6 +1,5 @@
 """Names and life of the folder that a training run leaves."""
 
-import fcntl
 import logging
 import os
 import shutil
@@ -16,6 +15,8 @@ from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.utils.disk import disk_error
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import write_json
+from mgnm_tf.utils.lock import LOCK
+from mgnm_tf.utils.lock import locked
 
 CONFIG = "config.json"
 """The `TrainConfig`."""
@@ -52,7 +53,6 @@ TRACKING = "tracking.json"
 BACKUP = "backup"
 """State of an unfinished run; not in a finished folder."""
 
-_LOCK = "lock"
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ def open_run(
             yield partial
             shutil.rmtree(partial / BACKUP, ignore_errors=True)
             partial.rename(path)
-        (path / _LOCK).unlink()
+        (path / LOCK).unlink()
 
 
 @contextmanager
@@ -192,24 +192,3 @@ def _check_same_run(
             was,
             now,
         )
-
-
-@contextmanager
-def locked(partial: Path) -> Iterator[None]:
-    """Holds the lock of a folder; the system frees it when a process dies.
-
-    Args:
-        partial: the folder that is written.
-
-    Raises:
-        UserError: another process holds it.
-    """
-    with open(partial / _LOCK, "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(
-                f"Another process is writing {partial}; wait for it, or give "
-                "another folder."
-            ) from error
-        yield

@@ -111,12 +111,23 @@ class BlockTimes:
                 digits = 0
             self.digits = digits
 
+    def add(self, other: "BlockTimes") -> None:
+        """Takes in what is known of other blocks of the same kind."""
+        self.floating |= other.floating
+        self.low = min(self.low, other.low)
+        self.top = max(self.top, other.top)
+        self.finest = max(self.finest, other.finest)
+        if self.digits == -1:
+            self.digits = other.digits
+        elif other.digits not in (-1, self.digits):
+            self.digits = 0
+
     def finish(self, work: Workspace, where: str) -> tuple[str, str]:
         """Finds the unit of all times.
 
         Args:
-            work: the database with the columns `whole` and `billionths` of
-                the table `raw`.
+            work: where the table `raw` has the columns `whole` and
+                `billionths`.
             where: the source, for messages.
 
         Returns:
@@ -130,7 +141,7 @@ class BlockTimes:
             return self._refined(work, "s", where, whole, top)
         if unit == "auto" and self.digits > 0 and not self.finest:
             form = CALENDAR[self.digits]
-            epoch = f"epoch(strptime(whole::VARCHAR, '{form}'))::BIGINT"
+            epoch = work.epoch("whole", form)
             self._check_epoch(work, epoch, where)
             ends = f"min({epoch}), max({epoch})"
             first, last = work.rows(f"SELECT {ends} FROM raw")[0]
@@ -142,14 +153,14 @@ class BlockTimes:
                 ends = np.array([self.low, self.top])
                 warn_of_kind(ends, unit, False, self.name, where)
         if unit == "ns" and self.floating:
-            whole, unit = "((whole + 500) // 1000)", "us"
+            whole, unit = work.quotient("(whole + 500)", 1000), "us"
             top = (top + 500) // 1000
         if self.finest:
             return self._refined(work, unit, where, whole, top)
         while unit != "s" and not work.one(
             f"SELECT count(*) FROM raw WHERE {whole} % 1000 <> 0"
         ):
-            whole = f"({whole} // 1000)"
+            whole = work.quotient(whole, 1000)
             unit = TIME_UNITS[TIME_UNITS.index(unit) - 1]
         return whole, unit
 
@@ -168,7 +179,7 @@ class BlockTimes:
             row = work.one(first, [self.top])
             expected = f"a time that int64 holds in {UNIT_NAMES[unit]}"
             raise bad_value(where, row, self.name, top, expected)
-        rest = f"billionths // {_BILLION // factor}"
+        rest = work.quotient("billionths", _BILLION // factor)
         return f"({whole} * {factor} + {rest})", unit
 
     def _check_epoch(self, work: Workspace, epoch: str, where: str) -> None:

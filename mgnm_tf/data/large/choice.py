@@ -9,13 +9,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 
+from mgnm_tf.data.large.duckdb_workspace import import_duckdb
 from mgnm_tf.data.large.memory import read_memory
-from mgnm_tf.data.large.workspace import import_duckdb
+from mgnm_tf.data.large.spark_workspace import import_spark
 from mgnm_tf.data.source_files import find_files
 from mgnm_tf.errors import UserError
 from mgnm_tf.utils.validation import check_choice
 
-ENGINES = ("auto", "in_memory", "duckdb")
+ENGINES = ("auto", "in_memory", "duckdb", "spark")
 """The engines of `prepare`."""
 
 LARGE_ROWS = 20_000_000
@@ -36,8 +37,8 @@ def choose_engine(
     source: Any,
     progress: Callable[[str], None],
     unsupported: Sequence[str],
-) -> bool:
-    """Returns whether DuckDB prepares a log; says so where it chose itself.
+) -> str:
+    """Returns the engine that prepares a log; says so where it chose DuckDB.
 
     Args:
         engine: one of `ENGINES`.
@@ -47,8 +48,9 @@ def choose_engine(
         unsupported: the options that only the engine in memory knows.
 
     Raises:
-        UserError: DuckDB is asked for and missing, or cannot do an option or
-            read the source; or a memory is given without it, or is none.
+        UserError: DuckDB or Spark is asked for and missing, or cannot do an
+            option or read the source; or a memory is given without DuckDB,
+            or is none.
         ValueError: the engine is unknown.
     """
     check_choice(engine, "engine", ENGINES)
@@ -60,31 +62,29 @@ def choose_engine(
                 f"too. Received: memory={memory!r} with engine={engine!r}"
             )
     tabular = hasattr(source, "columns")
-    if engine == "duckdb":
-        import_duckdb()
+    if engine in ("duckdb", "spark"):
+        import_duckdb() if engine == "duckdb" else import_spark()
         if tabular:
             raise UserError(
-                "The engine 'duckdb' reads files. Received: a table in "
+                f"The engine {engine!r} reads files. Received: a table in "
                 "memory; use the engine 'in_memory'."
             )
         if unsupported:
             raise UserError(
-                f"The engine 'duckdb' does not know {unsupported[0]!r}; use "
+                f"The engine {engine!r} does not know {unsupported[0]!r}; use "
                 "the engine 'in_memory'."
             )
-        return True
+        return engine
     if engine == "in_memory" or tabular or unsupported:
-        return False
+        return "in_memory"
     rows = guess_rows(find_files(source))
-    if rows < LARGE_ROWS:
-        return False
-    if importlib.util.find_spec("duckdb") is None:
-        return False
+    if rows < LARGE_ROWS or importlib.util.find_spec("duckdb") is None:
+        return "in_memory"
     progress(
         f"about {rows:,} rows, so DuckDB prepares them; ask for the engine "
         "'in_memory' if you do not want that"
     )
-    return True
+    return "duckdb"
 
 
 def guess_rows(files: Sequence[Path]) -> int:

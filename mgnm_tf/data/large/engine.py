@@ -21,6 +21,7 @@ from mgnm_tf.data.large.block_writer import read_pieces
 from mgnm_tf.data.large.block_writer import write_column
 from mgnm_tf.data.large.block_writer import write_events
 from mgnm_tf.data.large.block_writer import write_lines
+from mgnm_tf.data.large.file_blocks import Columns
 from mgnm_tf.data.large.filter_queries import Filters
 from mgnm_tf.data.large.index_queries import CATEGORY_IDS
 from mgnm_tf.data.large.index_queries import EVENTS
@@ -29,7 +30,6 @@ from mgnm_tf.data.large.index_queries import ITEM_IDS
 from mgnm_tf.data.large.index_queries import USER_IDS
 from mgnm_tf.data.large.index_queries import index
 from mgnm_tf.data.large.split_queries import Split
-from mgnm_tf.data.large.staging import Columns
 from mgnm_tf.data.large.staging import stage
 from mgnm_tf.data.large.workspace import Workspace
 from mgnm_tf.data.session_splits import END_TIMES
@@ -53,7 +53,7 @@ def prepare_large(
     out: Path,
     columns: Columns,
     *,
-    memory: int,
+    open_workspace: Callable[..., Workspace],
     min_user: int,
     min_item: int,
     keep_duplicates: bool,
@@ -67,13 +67,13 @@ def prepare_large(
     overwrite: bool,
     progress: Callable[[str], None],
 ) -> SequenceDataset:
-    """Does what `prepare` does, with DuckDB; the result is the same.
+    """Does what `prepare` does, with an SQL engine; the result is the same.
 
     Args:
         source: see `read_log`.
         out: the data folder to make.
         columns: the columns of the log.
-        memory: the memory of DuckDB, in bytes.
+        open_workspace: opens the engine, see `Workspace`.
         min_user: see `prepare`; so are the others.
         min_item: see `prepare`.
         keep_duplicates: see `prepare`.
@@ -92,8 +92,8 @@ def prepare_large(
 
     Raises:
         DataError: see `prepare`.
-        UserError: see `prepare`; or the memory is too little, the disk is
-            full, or another process prepares the same folder.
+        UserError: see `prepare`; or the engine fails, the disk is full, or
+            another process prepares the same folder.
     """
     method, number = read_method(split)
     shares = read_shares(ratios)
@@ -115,12 +115,11 @@ def prepare_large(
         ],
         "split": [split, shares, str(stays)],
     }
-    work = Workspace(out, key, memory, progress)
+    work = open_workspace(out, key, progress)
     try:
         staged = work.phase(
             "read",
-            f"reading {len(files):,} files by DuckDB, with "
-            f"{memory >> 20:,} MiB of memory",
+            f"reading {len(files):,} files by {work.name}",
             lambda: stage(work, files, columns, where),
         )
         rows = sum(staged["rows"])
@@ -225,7 +224,7 @@ def _write(
     """Writes a data folder from the indexed tables.
 
     Args:
-        work: the database.
+        work: where the tables are.
         folder: the folder to write into.
         users: the table of the ids of the users.
         time_unit: the unit of the times.

@@ -16,14 +16,10 @@ from mgnm_tf.data.sessions import seconds_of_gap
 from mgnm_tf.data.sessions import units_per_second
 from mgnm_tf.utils.validation import check_positive_int
 
-_CODES = """
-CREATE OR REPLACE TABLE {name}_codes AS
-SELECT (row_number() OVER (ORDER BY id))::INTEGER AS code, id
-  FROM (SELECT DISTINCT {column} AS id FROM raw
-         WHERE kept AND {column} IS NOT NULL)
+_IDS = """
+SELECT DISTINCT {column} AS id FROM raw WHERE kept AND {column} IS NOT NULL
 """
 _EVENTS = """
-CREATE OR REPLACE TABLE events_0 AS
 SELECT user_codes.code AS user_code, item_codes.code AS item_code,
        {time} AS time, row, part, {category} AS category
   FROM raw
@@ -36,7 +32,7 @@ _JOIN = "LEFT JOIN category_codes ON category_codes.id = raw.category"
 
 _FIRST_OF_EQUAL = """
 SELECT user_code, item_code, time, min(row) AS row,
-       arg_min(part, row) AS part, arg_min(category, row) AS category
+       min_by(part, row) AS part, min_by(category, row) AS category
   FROM {source} GROUP BY user_code, item_code, time
 """
 _SUPPORT = """
@@ -47,13 +43,18 @@ SELECT * FROM {source}
                      HAVING count(*) >= {min_item})
 """
 _FIRST_EVENTS = """
-SELECT * FROM {source}
-QUALIFY row_number() OVER (PARTITION BY user_code ORDER BY time, row) <= {count}
+SELECT user_code, item_code, time, row, part, category
+  FROM (SELECT *, row_number() OVER (PARTITION BY user_code
+                                     ORDER BY time, row) AS place
+          FROM {source})
+ WHERE place <= {count}
 """
 _NO_REPEATS = """
-SELECT * FROM {source}
-QUALIFY item_code IS DISTINCT FROM
-        lag(item_code) OVER (PARTITION BY user_code ORDER BY time, row)
+SELECT user_code, item_code, time, row, part, category
+  FROM (SELECT *, lag(item_code) OVER (PARTITION BY user_code
+                                       ORDER BY time, row) AS before
+          FROM {source})
+ WHERE item_code IS DISTINCT FROM before
 """
 _TOP_ITEMS = """
 SELECT * FROM {source}
@@ -61,18 +62,17 @@ SELECT * FROM {source}
                      ORDER BY count(*) DESC, item_code LIMIT {count})
 """
 _NUMBERED = """
-CREATE OR REPLACE TABLE numbered AS
-SELECT *, sum(begins) OVER (PARTITION BY user_code ORDER BY time, row
-                            ROWS UNBOUNDED PRECEDING)::BIGINT AS session
+SELECT *, CAST(sum(begins) OVER (PARTITION BY user_code ORDER BY time, row
+                                 ROWS UNBOUNDED PRECEDING)
+               AS BIGINT) AS session
   FROM (SELECT *, CASE WHEN time - lag(time) OVER (
                               PARTITION BY user_code ORDER BY time, row)
                             <= {gap} THEN 0 ELSE 1 END AS begins
           FROM {source})
 """
-_SESSION_CODES = """
-CREATE OR REPLACE TABLE session_codes AS
-SELECT (row_number() OVER (ORDER BY user_codes.id || '#' || session))::INTEGER
-       AS code, user_codes.id || '#' || session AS id, user_code, session
+_SESSION_IDS = """
+SELECT user_codes.id || '#' || CAST(session AS STRING) AS id,
+       user_code, session
   FROM (SELECT DISTINCT user_code, session FROM numbered)
   JOIN user_codes ON user_code = user_codes.code
 """
@@ -86,7 +86,7 @@ class Filters:
     """Filters the events, from one table to the next.
 
     Args:
-        work: the database, with the table `raw`.
+        work: where the table `raw` is.
         source: where the events come from, for messages.
         rows: how many rows were read.
     """
@@ -124,12 +124,12 @@ class Filters:
 
         def work():
             for name, column in names.items():
-                sql = _CODES.format(name=name, column=column)
-                self.work.run_sql(sql)
+                ids = _IDS.format(column=column)
+                self.work.number(f"{name}_codes", ids, "code", "id")
             code = "coalesce(category_codes.code, 0)" if categories else "0"
             join = _JOIN if categories else ""
-            self.work.run_sql(
-                _EVENTS.format(time=time, category=code, join=join)
+            self.work.make(
+                "events_0", _EVENTS.format(time=time, category=code, join=join)
             )
 
         words = f"numbering the ids of {kept:,} events"
@@ -145,12 +145,11 @@ class Filters:
         source, self._number = self.table, self._number + 1
 
         def work():
-            self.work.run_sql(_NUMBERED.format(source=source, gap=longest))
-            self.work.run_sql(_SESSION_CODES)
-            self.work.run_sql(
-                f"CREATE OR REPLACE TABLE {self.table} AS {_OF_SESSIONS}"
-            )
-            self.work.run_sql("DROP TABLE numbered")
+            numbered = _NUMBERED.format(source=source, gap=longest)
+            self.work.make("numbered", numbered)
+            self.work.number("session_codes", _SESSION_IDS, "code", "id")
+            self.work.make(self.table, _OF_SESSIONS)
+            self.work.drop("numbered")
             return self.work.rows(
                 "SELECT count(DISTINCT user_code), count(*) FROM session_codes"
             )[0]
@@ -203,14 +202,11 @@ class Filters:
             before, rounds = self.rows, 0
             inner = source
             while True:
-                self.work.run_sql(
-                    "CREATE OR REPLACE TABLE round AS "
-                    + _SUPPORT.format(source=inner, **least)
-                )
+                query = _SUPPORT.format(source=inner, **least)
+                self.work.make("round", query)
                 left = self.work.one("SELECT count(*) FROM round")
                 rounds += 1
-                self.work.run_sql(f"DROP TABLE IF EXISTS {self.table}")
-                self.work.run_sql(f"ALTER TABLE round RENAME TO {self.table}")
+                self.work.rename("round", self.table)
                 inner = self.table
                 self.work.progress(f"core, round {rounds}: {left:,} events")
                 if left == before:
@@ -255,9 +251,7 @@ class Filters:
 
         def work():
             query = select.format(source=source, **values)
-            self.work.run_sql(
-                f"CREATE OR REPLACE TABLE {self.table} AS {query}"
-            )
+            self.work.make(self.table, query)
             return self.work.one(f"SELECT count(*) FROM {self.table}")
 
         words = f"filtering {self.rows:,} events: {step['filter']}"

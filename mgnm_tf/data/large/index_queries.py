@@ -5,35 +5,20 @@ from typing import Any
 from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.large.workspace import Workspace
 
-_ITEMS = """
-CREATE OR REPLACE TABLE item_rows AS
-SELECT item_code, (row_number() OVER (ORDER BY item_code))::INTEGER AS item
-  FROM (SELECT DISTINCT item_code FROM parted WHERE part = 0)
-"""
+_ITEMS = "SELECT DISTINCT item_code FROM parted WHERE part = 0"
 _KNOWN = """
-CREATE OR REPLACE TABLE known AS
 SELECT user_code, item, time, row, part FROM parted JOIN item_rows
  USING (item_code)
 """
-# Known users first; both in the order of their ids.
 _SEQUENCES = """
-CREATE OR REPLACE TABLE sequences AS
-SELECT user_code, trained,
-       (row_number() OVER (ORDER BY trained DESC, user_code))::INTEGER
-       AS sequence
-  FROM (SELECT user_code, bool_or(part = 0) AS trained FROM known
-         GROUP BY user_code)
+SELECT user_code, bool_or(part = 0) AS trained FROM known GROUP BY user_code
 """
 _CATEGORIES = """
-CREATE OR REPLACE TABLE item_categories AS
-SELECT item, coalesce(arg_min(category, row) FILTER (category > 0), 0) AS code
+SELECT item, coalesce(min_by(category, row) FILTER (WHERE category > 0), 0)
+       AS code
   FROM parted JOIN item_rows USING (item_code) WHERE part = 0 GROUP BY item
 """
-_CATEGORY_ROWS = """
-CREATE OR REPLACE TABLE category_rows AS
-SELECT code, (row_number() OVER (ORDER BY code))::INTEGER AS category
-  FROM (SELECT DISTINCT code FROM item_categories WHERE code > 0)
-"""
+_CATEGORY_CODES = "SELECT DISTINCT code FROM item_categories WHERE code > 0"
 
 EVENTS = """
 SELECT item, time, part, sequence FROM known JOIN sequences USING (user_code)
@@ -59,7 +44,7 @@ SELECT id FROM category_rows JOIN category_codes USING (code)
 """The ids of the categories, from 1."""
 
 ITEM_CATEGORIES = """
-SELECT coalesce(category, 0)::INTEGER AS category
+SELECT CAST(coalesce(category, 0) AS INTEGER) AS category
   FROM item_categories LEFT JOIN category_rows USING (code) ORDER BY item
 """
 """The category of each item, from row 1."""
@@ -69,7 +54,7 @@ def index(work: Workspace, categories: bool) -> dict[str, Any]:
     """Numbers the items and sequences of the table `parted`.
 
     Args:
-        work: the database.
+        work: where the tables are.
         categories: whether the log has categories.
 
     Returns:
@@ -77,13 +62,15 @@ def index(work: Workspace, categories: bool) -> dict[str, Any]:
         data set, and `parts`, the events of each part with those of items
         that have no training event.
     """
-    work.run_sql(_ITEMS)
-    work.run_sql(_KNOWN)
-    work.run_sql(_SEQUENCES)
+    work.number("item_rows", _ITEMS, "item", "item_code")
+    work.make("known", _KNOWN)
+    # Known users first; both in the order of their ids.
+    order = "trained DESC, user_code"
+    work.number("sequences", _SEQUENCES, "sequence", order)
     num_categories = 0
     if categories:
-        work.run_sql(_CATEGORIES)
-        work.run_sql(_CATEGORY_ROWS)
+        work.make("item_categories", _CATEGORIES)
+        work.number("category_rows", _CATEGORY_CODES, "category", "code")
         num_categories = work.one("SELECT count(*) FROM category_rows")
     parts, known = (
         _events_of_parts(work, name) for name in ("parted", "known")
@@ -93,7 +80,7 @@ def index(work: Workspace, categories: bool) -> dict[str, Any]:
         "FROM parted"
     )[0]
     sequences, trained = work.rows(
-        "SELECT count(*), count(*) FILTER (trained) FROM sequences"
+        "SELECT count(*), count(*) FILTER (WHERE trained) FROM sequences"
     )[0]
     cold = [all_ - left for all_, left in zip(parts, known, strict=True)]
     return {

@@ -25,26 +25,24 @@ from mgnm_tf.data.splits import rounded
 from mgnm_tf.data.times import whole_seconds
 
 _BY_EVENT = """
-CREATE OR REPLACE TABLE parted AS
-SELECT user_code, item_code, time, row, category, ({part})::TINYINT AS part
+SELECT user_code, item_code, time, row, category,
+       CAST({part} AS TINYINT) AS part
   FROM (SELECT *, count(*) OVER (PARTITION BY user_code) AS size,
                row_number() OVER (PARTITION BY user_code ORDER BY time, row)
                - 1 AS rank
           FROM {source})
 """
 _BY_TIME = """
-CREATE OR REPLACE TABLE parted AS
 SELECT user_code, item_code, time, row, category,
-       ((time >= {first})::TINYINT + (time >= {second})::TINYINT) AS part
+       CAST(CASE WHEN time >= {second} THEN 2 WHEN time >= {first} THEN 1
+                 ELSE 0 END AS TINYINT) AS part
   FROM {source}
 """
 _UP_TO = """
-CREATE OR REPLACE TEMP TABLE up_to AS
 SELECT time, sum(count(*)) OVER (ORDER BY time) AS count
   FROM {source} GROUP BY time
 """
 _SESSIONS = """
-CREATE OR REPLACE TEMP TABLE sessions AS
 SELECT user_code, count(*) AS size, min(time) AS start, max(time) AS finish,
        min(row) AS place, min(part) AS part, max(part) AS other_part
   FROM {source} GROUP BY user_code
@@ -57,13 +55,11 @@ SELECT *, row_number() OVER (ORDER BY {order}) AS back,
   FROM sessions WHERE {chosen}
 """
 _BY_SESSION = """
-CREATE OR REPLACE TABLE parted AS
 SELECT user_code, item_code, time, row, category,
-       session_parts.part::TINYINT AS part
+       CAST(session_parts.part AS TINYINT) AS part
   FROM {source} JOIN session_parts USING (user_code)
  WHERE session_parts.part >= 0
 """
-_PARTS = "CREATE OR REPLACE TEMP TABLE session_parts AS SELECT user_code, "
 
 
 @dataclass(frozen=True)
@@ -71,7 +67,7 @@ class Split:
     """A split of the events of a table into the table `parted`.
 
     Args:
-        work: the database.
+        work: where the tables are.
         events: the table of the events.
         users: the table of the ids of the users.
         source: where the events come from, for messages.
@@ -102,8 +98,8 @@ class Split:
         """Does `splits.per_user_ratio`."""
         ends = (self.shares[0], self.shares[0] + self.shares[1])
         first, second = (
-            f"floor(size::DOUBLE * {end!r}::DOUBLE + 0.5::DOUBLE"
-            " + 1e-9::DOUBLE)::BIGINT"
+            f"CAST(floor(CAST(size AS DOUBLE) * CAST('{end!r}' AS DOUBLE)"
+            " + CAST('0.5' AS DOUBLE) + CAST('1e-9' AS DOUBLE)) AS BIGINT)"
             for end in ends
         )
         first = f"greatest(1, {first})"
@@ -118,7 +114,7 @@ class Split:
         """Does `splits.temporal`."""
         count = self.work.one(f"SELECT count(*) FROM {self.events}")
         cuts = places_of_cuts(count, self.shares, self.source).tolist()
-        self.work.run_sql(_UP_TO.format(source=self.events))
+        self.work.make("up_to", _UP_TO.format(source=self.events))
         limit = "SELECT min(time) FROM up_to WHERE count > ?"
         first, second = (self.work.one(limit, [cut]) for cut in cuts)
         self._make(_BY_TIME, first=first, second=second)
@@ -133,7 +129,7 @@ class Split:
         """Does `splits.sessions`."""
         if not self.given:
             raise no_given_split(self.source)
-        self.work.run_sql(_SESSIONS.format(source=self.events))
+        self.work.make("sessions", _SESSIONS.format(source=self.events))
         mixed = self.work.rows(
             f"SELECT id FROM sessions JOIN {self.users} ON code = "
             "sessions.user_code WHERE sessions.part <> other_part "
@@ -143,7 +139,7 @@ class Split:
             raise mixed_session(self.source, mixed[0][0])
         note: dict[str, Any] = {}
         held = _HELD.format(order="start DESC, place DESC", chosen="part = 0")
-        self.work.run_sql(f"CREATE OR REPLACE TEMP TABLE held AS {held}")
+        self.work.make("held", held)
         needed = -1
         if self.stays is not None:
             needed = self._needed("held")
@@ -154,10 +150,11 @@ class Split:
         if not self.work.one("SELECT count(*) FROM sessions WHERE part = 1"):
             count = self.work.one(f"SELECT count(*) FROM held WHERE {stays}")
             taken = int(rounded(np.float64(count * 0.1)))
-        self.work.run_sql(
-            f"{_PARTS} CASE WHEN NOT {stays} THEN -1 WHEN back <= {taken} "
-            "THEN 1 ELSE 0 END AS part FROM held UNION ALL "
-            "SELECT user_code, part FROM sessions WHERE part > 0"
+        self.work.make(
+            "session_parts",
+            f"SELECT user_code, CASE WHEN NOT {stays} THEN -1 "
+            f"WHEN back <= {taken} THEN 1 ELSE 0 END AS part FROM held "
+            "UNION ALL SELECT user_code, part FROM sessions WHERE part > 0",
         )
         self._make(_BY_SESSION)
         note["validation_sessions_taken_from_training"] = taken
@@ -167,7 +164,7 @@ class Split:
         """Does `session_splits.last_days`."""
         days = int(self.number)
         units = units_per_second(self.time_unit)
-        self.work.run_sql(_SESSIONS.format(source=self.events))
+        self.work.make("sessions", _SESSIONS.format(source=self.events))
         start, least, last = self.work.rows(
             "SELECT min(start), min(finish), max(finish) FROM sessions"
         )[0]
@@ -179,7 +176,7 @@ class Split:
 
     def last_share(self) -> dict[str, Any]:
         """Does `session_splits.last_share`."""
-        self.work.run_sql(_SESSIONS.format(source=self.events))
+        self.work.make("sessions", _SESSIONS.format(source=self.events))
         total = self.work.one("SELECT count(*) FROM sessions")
         count = sessions_of_share(total, self.number, self.source)
         limit = self._end(total - count)
@@ -192,7 +189,7 @@ class Split:
             held = _HELD.format(
                 order="finish DESC, user_code DESC", chosen=f"finish < {limit}"
             )
-            self.work.run_sql(f"CREATE OR REPLACE TEMP TABLE held AS {held}")
+            self.work.make("held", held)
             needed = self._needed("held")
             since = self.work.one(
                 "SELECT min(finish) FROM held "
@@ -206,10 +203,11 @@ class Split:
         count = self.work.one(f"SELECT count(*) FROM sessions WHERE {before}")
         taken = int(rounded(np.float64(count * VALIDATION_SHARE)))
         first = self._end(count - taken, before) if taken else limit
-        self.work.run_sql(
-            f"{_PARTS} CASE WHEN {left_out} THEN -1 WHEN finish >= {limit} "
-            f"THEN 2 WHEN finish >= {first} THEN 1 ELSE 0 END AS part "
-            "FROM sessions"
+        self.work.make(
+            "session_parts",
+            f"SELECT user_code, CASE WHEN {left_out} THEN -1 "
+            f"WHEN finish >= {limit} THEN 2 WHEN finish >= {first} THEN 1 "
+            "ELSE 0 END AS part FROM sessions",
         )
         self._make(_BY_SESSION)
         numbers = dict(
@@ -240,4 +238,4 @@ class Split:
         )
 
     def _make(self, sql: str, **values: Any) -> None:
-        self.work.run_sql(sql.format(source=self.events, **values))
+        self.work.make("parted", sql.format(source=self.events, **values))

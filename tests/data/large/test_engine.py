@@ -12,8 +12,8 @@ import pytest
 from mgnm_tf.data.large import block_writer
 from mgnm_tf.data.large import choice
 from mgnm_tf.data.large import engine
+from mgnm_tf.data.large.duckdb_workspace import DuckDBWorkspace
 from mgnm_tf.data.large.memory import read_memory
-from mgnm_tf.data.large.workspace import Workspace
 from mgnm_tf.data.prepare import prepare
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
@@ -166,8 +166,8 @@ def test_disk_full_in_the_database(duckdb, source, tmp_path, monkeypatch):
                 raise duckdb.IOException("write: No space left on device")
         return rows(self, sql, *arguments)
 
-    rows = Workspace.rows
-    monkeypatch.setattr(Workspace, "rows", full)
+    rows = DuckDBWorkspace.rows
+    monkeypatch.setattr(DuckDBWorkspace, "rows", full)
     with pytest.raises(UserError, match="out could not be written: No space"):
         prepare(source, tmp_path / "out", engine="duckdb")
     assert os.listdir(tmp_path) == []
