@@ -324,6 +324,37 @@ def exchange(
 
 
 @app.command()
+def large(
+    events: Annotated[int, typer.Option(help="Rows of the log.")] = 200_000_000,
+    items: Annotated[int, typer.Option(help="Different items.")] = 500_000,
+    limit: Annotated[
+        str, typer.Option(help="The most memory of a process.")
+    ] = "4GiB",
+    memory: Annotated[
+        str, typer.Option(help="Of that, the memory of DuckDB.")
+    ] = "2GB",
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Where log and data are made, and left."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="JSON file of the results.")
+    ] = None,
+) -> None:
+    """Prepare and train under a limit of memory (Linux, root)."""
+    with sentences():
+        from benchmarks.large import measure
+        from benchmarks.machine import describe_machine
+        from mgnm_tf.data.large.memory import read_memory
+        from mgnm_tf.utils.files import write_json
+
+        found = measure(events, items, read_memory(limit), memory, folder)
+        if out is not None:
+            write_json(out, {"machine": describe_machine(), **found})
+        console.print_json(data=found)
+
+
+@app.command()
 def sharded(
     items: Annotated[
         int, typer.Option(help="Rows of the large table, less the padding.")

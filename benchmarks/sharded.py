@@ -173,8 +173,7 @@ def _work(
     found = {
         "seconds_per_step": float(np.median(seconds[1:] or seconds)),
         "table_bytes_here": sum(shard.data.nbytes for shard in here),
-        "peak_bytes": 1024
-        * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "peak_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
     }
     print(json.dumps(found))
 

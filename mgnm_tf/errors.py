@@ -1,4 +1,7 @@
-"""Errors that a user can cause; their text is one clear sentence."""
+"""Errors that a user can cause; their text is one clear sentence.
+
+All can be pickled, since workers of Ray and Spark raise them.
+"""
 
 
 class UserError(ValueError):
@@ -27,6 +30,9 @@ class MissingColumnError(DataError):
         self.column = column
         self.found = found
 
+    def __reduce__(self):
+        return type(self), (str(self), self.column, self.found)
+
 
 class RowError(DataError):
     """A row of a log cannot be used.
@@ -40,6 +46,9 @@ class RowError(DataError):
     def __init__(self, where: str, row: int, said: str):
         super().__init__(f"{where}, row {row + 1}{said}")
         self.where, self.row, self.said = where, row, said
+
+    def __reduce__(self):
+        return type(self), (self.where, self.row, self.said)
 
 
 class OutputExistsError(UserError, FileExistsError):
