@@ -1,47 +1,20 @@
 """The command `python -m benchmarks`."""
 
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
+from benchmarks import beyond as beyond
+from benchmarks.app import app
+from benchmarks.app import say
+from benchmarks.app import sentences
 from mgnm_tf.cli.app import console
 from mgnm_tf.cli.app import load_tensorflow
 from mgnm_tf.cli.app import notes
 from mgnm_tf.cli.app import read_numbers
 from mgnm_tf.errors import UserError
-
-
-class RunByDefault(TyperGroup):
-    """A group whose command is `run` where none is named."""
-
-    def parse_args(self, context, arguments):
-        if not arguments or arguments[0] not in {*self.commands, "--help"}:
-            arguments = ["run", *arguments]
-        return super().parse_args(context, arguments)
-
-
-app = typer.Typer(
-    cls=RunByDefault,
-    help="Speed and memory of every part. Without a command: `run`.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-
-
-@contextmanager
-def sentences() -> Iterator[None]:
-    """Ends in a sentence where the user gave something unusable."""
-    try:
-        yield
-    except UserError as error:
-        notes.print(f"benchmarks: {error}")
-        raise typer.Exit(1) from error
 
 
 @app.command()
@@ -125,14 +98,10 @@ def run(
         if against:
             _compare(against, names, settings, pairs, out)
             return
-        report = run_phases(names, settings, out, _progress)
+        report = run_phases(names, settings, out, say)
         console.print(markdown(report))
         if out is not None:
             notes.print(f"Written: {out}")
-
-
-def _progress(text: str) -> None:
-    notes.print(f"{text} ...")
 
 
 def _compare(revision, names, settings, pairs, out) -> None:
@@ -141,7 +110,7 @@ def _compare(revision, names, settings, pairs, out) -> None:
     from benchmarks.tables import plain_table
     from mgnm_tf.utils.files import write_json
 
-    table = compare(revision, [*names, *settings.arguments()], pairs, _progress)
+    table = compare(revision, [*names, *settings.arguments()], pairs, say)
     console.print(plain_table(table))
     console.print(f"ratio: this checkout / {revision}")
     if out is not None:
@@ -268,113 +237,11 @@ def gpu(
         )
         if dry_run:
             plan = plan.tiny()
-        found = steps.run(labels, plan, out, _progress)
+        found = steps.run(labels, plan, out, say)
         console.print(markdown(found))
         failed = steps.failures(found)
         if failed:
             raise UserError(f"{len(failed)} failed: {'; '.join(failed)}")
-
-
-@app.command()
-def workers(
-    models: Annotated[
-        str, typer.Option(help="Recipes with commas, or all.")
-    ] = "all",
-    steps: Annotated[
-        int, typer.Option(min=4, help="About how many steps, in two epochs.")
-    ] = 200,
-    out: Annotated[
-        Path | None, typer.Option(help="JSON file of the results.")
-    ] = None,
-) -> None:
-    """Compare the trainings of one and of two processes."""
-    with sentences(), tempfile.TemporaryDirectory() as folder:
-        load_tensorflow()
-        from benchmarks import workers as processes
-        from benchmarks.tables import plain_table
-
-        labels = [*processes.CASES] if models == "all" else models.split(",")
-        found = processes.run(labels, steps, Path(folder), out, _progress)
-        console.print(plain_table(processes.table(found)))
-
-
-@app.command()
-def exchange(
-    items: Annotated[int, typer.Option(help="Rows of the table.")] = 292_286,
-    width: Annotated[int, typer.Option(help="Numbers of a row.")] = 40,
-    batch_size: Annotated[
-        int, typer.Option(min=2, help="Positives of a batch.")
-    ] = 256,
-    steps: Annotated[int, typer.Option(min=1, help="Measured steps.")] = 50,
-    out: Annotated[
-        Path | None, typer.Option(help="JSON file of the results.")
-    ] = None,
-) -> None:
-    """Measure what two workers tell each other in a step (root, Linux)."""
-    with sentences():
-        from benchmarks.exchange import measure
-        from benchmarks.machine import describe_machine
-        from mgnm_tf.utils.files import write_json
-
-        found = measure(items, width, batch_size, steps)
-        if out is not None:
-            write_json(out, {"machine": describe_machine(), **found})
-        for name, value in found.items():
-            console.print(f"{name}: {value:,.6g}")
-
-
-@app.command()
-def large(
-    events: Annotated[int, typer.Option(help="Rows of the log.")] = 200_000_000,
-    items: Annotated[int, typer.Option(help="Different items.")] = 500_000,
-    limit: Annotated[
-        str, typer.Option(help="The most memory of a process.")
-    ] = "4GiB",
-    memory: Annotated[
-        str, typer.Option(help="Of that, the memory of DuckDB.")
-    ] = "2GB",
-    folder: Annotated[
-        Path | None,
-        typer.Option(help="Where log and data are made, and left."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="JSON file of the results.")
-    ] = None,
-) -> None:
-    """Prepare and train under a limit of memory (Linux, root)."""
-    with sentences():
-        from benchmarks.large import measure
-        from benchmarks.machine import describe_machine
-        from mgnm_tf.data.large.memory import read_memory
-        from mgnm_tf.utils.files import write_json
-
-        found = measure(events, items, read_memory(limit), memory, folder)
-        if out is not None:
-            write_json(out, {"machine": describe_machine(), **found})
-        console.print_json(data=found)
-
-
-@app.command()
-def sharded(
-    items: Annotated[
-        int, typer.Option(help="Rows of the large table, less the padding.")
-    ] = 19_999_999,
-    width: Annotated[int, typer.Option(help="Numbers of a row.")] = 64,
-    steps: Annotated[int, typer.Option(min=1, help="Measured steps.")] = 5,
-    out: Annotated[
-        Path | None, typer.Option(help="JSON file of the results.")
-    ] = None,
-) -> None:
-    """Train with a table of items cut over two processes (JAX, 20 GB)."""
-    with sentences():
-        from benchmarks.machine import describe_machine
-        from benchmarks.sharded import measure
-        from mgnm_tf.utils.files import write_json
-
-        found = measure(items, width, steps)
-        if out is not None:
-            write_json(out, {"machine": describe_machine(), **found})
-        console.print_json(data=found)
 
 
 if __name__ == "__main__":

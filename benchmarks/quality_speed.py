@@ -14,7 +14,7 @@ import typer
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from benchmarks.__main__ import sentences
+from benchmarks.app import sentences
 from mgnm_tf.errors import UserError
 from mgnm_tf.studies.packed_ranks import PackedRanks
 from mgnm_tf.utils.files import atomic_write

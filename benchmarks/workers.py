@@ -54,9 +54,11 @@ _BATCH_SIZE = 63
 """Odd, so that halves differ."""
 
 
-def make_data(folder: Path, steps: int) -> SequenceDataset:
+def make_data(
+    folder: Path, steps: int, batch_size: int = _BATCH_SIZE
+) -> SequenceDataset:
     """Writes a synthetic data set of so many steps in two epochs."""
-    events = steps // 2 * _BATCH_SIZE
+    events = steps // 2 * batch_size
     users = max(20, events // 20)
     world = make_world(users, max(600, users // 2), seed=0, num_events=events)
     log = read_log(world, category_column="category")
@@ -113,7 +115,7 @@ def _pairs(
     def made(name, count, flags=(), more=MappingProxyType({})):
         progress(f"{label}, {name}")
         out = folder / f"{label} {name}".replace(":", "-").replace(" ", "-")
-        _train(label, folder / "data", out, count, flags, more)
+        train_by(label, folder / "data", out, count, flags, more)
         return out
 
     one, two = made("one", 1), made("two", 2)
@@ -127,18 +129,34 @@ def _pairs(
     yield f"{label}, second stage alone", *pair
 
 
-def _train(
+def train_by(
     label: str,
     data: Path,
     out: Path,
     count: int,
-    flags: Sequence[str],
-    more: Mapping[str, str],
+    flags: Sequence[str] = (),
+    more: Mapping[str, str] = MappingProxyType({}),
+    batch_size: int = _BATCH_SIZE,
+    pinned: bool = False,
 ) -> None:
-    """Lets so many processes, of one core each, train a recipe."""
+    """Lets so many processes, of one thread each, train a recipe.
+
+    Args:
+        label: a key of `CASES`.
+        data: the data folder.
+        out: the run folder to make.
+        count: how many processes.
+        flags: more of the command line.
+        more: more of the environment.
+        batch_size: of all processes together.
+        pinned: whether each process has a core that is its own.
+
+    Raises:
+        UserError: a process fails.
+    """
     command = [sys.executable, "-m", "mgnm_tf", "train", label, *flags]
     command += ["--data", str(data), "--out", str(out), "--epochs", "2"]
-    command += ["--batch-size", str(_BATCH_SIZE)]
+    command += ["--batch-size", str(batch_size)]
     command += ["--validation-negatives", "100", "--max-length", "20"]
     for name, value in CASES[label].items():
         command += ["--set", f"{name}={value}"]
@@ -147,7 +165,7 @@ def _train(
     addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]
     processes = [
         subprocess.Popen(
-            command,
+            [*(["taskset", "-c", str(index)] if pinned else []), *command],
             cwd=ROOT,
             env={**worker_environment(addresses, index), **more},
             stdout=subprocess.DEVNULL,

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import typer
 
-from benchmarks.__main__ import sentences
+from benchmarks.app import sentences
 from benchmarks.machine import describe_machine
 from benchmarks.measure import figure
 from benchmarks.measure import seconds_of

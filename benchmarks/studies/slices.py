@@ -18,7 +18,7 @@ from typing import Any
 
 import typer
 
-from benchmarks.__main__ import sentences
+from benchmarks.app import sentences
 from mgnm_tf.cli.app import console
 from mgnm_tf.cli.app import load_tensorflow
 from mgnm_tf.cli.app import notes

@@ -51,16 +51,13 @@ class _Reader:
         self._said = monotonic()
 
     def read_all(self) -> Read:
-        """Reads all files in one transaction."""
+        """Reads all files.
+
+        Not in one transaction, which would hold every block until its end.
+        """
         self.work.run_sql(_RAW)
-        self.work.run_sql("BEGIN")
-        try:
-            for path in self.files:
-                self._read(path)
-        except BaseException:
-            self.work.run_sql("ROLLBACK")
-            raise
-        self.work.run_sql("COMMIT")
+        for path in self.files:
+            self._read(path)
         return Read(self.rows, self.kept, self.times, self.rows)
 
     def _read(self, path: Path) -> None:

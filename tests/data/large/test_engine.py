@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from mgnm_tf.data import table
 from mgnm_tf.data.large import block_writer
 from mgnm_tf.data.large import choice
 from mgnm_tf.data.large import engine
@@ -171,6 +173,25 @@ def test_disk_full_in_the_database(duckdb, source, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="out could not be written: No space"):
         prepare(source, tmp_path / "out", engine="duckdb")
     assert os.listdir(tmp_path) == []
+
+
+def test_blocks_are_not_held(duckdb, tmp_path, monkeypatch):
+    def watched(self, name, block):
+        blocks.append(block.nbytes)
+        held.append(pa.total_allocated_bytes() - before)
+        return table_of(self, name, block)
+
+    blocks, held = [], []
+    table_of = DuckDBWorkspace.table_of
+    monkeypatch.setattr(DuckDBWorkspace, "table_of", watched)
+    monkeypatch.setattr(table, "_BLOCK_ROWS", 5_000)
+    path = tmp_path / "log.parquet"
+    tied_log(100_000).to_parquet(path, row_group_size=5_000)
+    before = pa.total_allocated_bytes()
+    prepare(path, tmp_path / "out", engine="duckdb")
+    assert len(blocks) > 20
+    # The file itself may be read ahead.
+    assert max(held) < 8 * max(blocks)
 
 
 def test_an_interruption_keeps_whole_phases(duckdb, source, tmp_path):
