@@ -30,7 +30,7 @@ COMMANDS = {
     "prepare": ["--out", "--user-column", "--rating-above", "--min-user"],
     "train": [
         *("--data", "--out", "--recipe", "--set", "--seed", "--k", "--track"),
-        *("--hosts", "--workers", "--cluster"),
+        *("--hosts", "--workers", "--least-workers", "--cluster"),
     ],
     "evaluate": ["--data", "--negatives", "--k", "--seed", "--part"],
     "export": [

@@ -74,6 +74,14 @@ def train(
             show_default="this one; with --cluster one a node",
         ),
     ] = None,
+    least_workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Go on with so few where some are lost, and with more when "
+            "there are again.",
+            show_default="as many as --workers",
+        ),
+    ] = None,
     cluster: Annotated[
         str | None,
         typer.Option(
@@ -118,7 +126,8 @@ def train(
     else:
         config = configure(recipe_of(model, recipe), **values)
     verbose = 1 if sys.stdout.isatty() else 2
-    if workers is not None or cluster is not None:
+    ray = (workers, least_workers, cluster)
+    if any(one is not None for one in ray):
         from mgnm_tf.cluster.ray_train import train_by_ray
 
         with values_of_the_user():
@@ -127,6 +136,7 @@ def train(
                 config,
                 out,
                 workers=workers,
+                least_workers=least_workers,
                 address=cluster,
                 track=track,
             )

@@ -19,6 +19,8 @@ MOST_FAILURES = 5
 """How often the workers are started again when one of them is lost."""
 
 _REFUSAL = "refusal.txt"
+# How often Ray looks whether there is room for more workers.
+_SECONDS_BETWEEN_LOOKS = 10
 
 
 def train_by_ray(
@@ -27,6 +29,7 @@ def train_by_ray(
     out: str | os.PathLike,
     *,
     workers: int | None = None,
+    least_workers: int | None = None,
     address: str | None = None,
     verbose: int = 2,
     track: str | None = None,
@@ -43,6 +46,9 @@ def train_by_ray(
         out: the run folder to make; all workers see it under this path.
         workers: how many processes. `None` is one for each node of the
             cluster.
+        least_workers: with how few the training goes on where there are no
+            more; as soon as there are, it goes on with more again. `None` is
+            as many as `workers`.
         address: where the head of a Ray cluster is. `None` starts one on this
             machine, whose cores the workers share.
         verbose: Keras's: 0 silent, 2 a line an epoch.
@@ -54,10 +60,18 @@ def train_by_ray(
     Raises:
         UserError: Ray is not installed, there is no cluster at the address or
             it is too small, or what `train` refuses.
-        ValueError: `workers` is below 1.
+        ValueError: `workers` or `least_workers` is below 1.
     """
     if workers is not None:
         check_positive_int(workers, "workers")
+    if least_workers is not None:
+        check_positive_int(least_workers, "least_workers")
+        if workers is None or least_workers > workers:
+            raise UserError(
+                "The least number of workers goes with a greater number of "
+                f"workers. Received: least_workers={least_workers}, "
+                f"workers={workers}"
+            )
     data, out = Path(data).absolute(), Path(out).absolute()
     run_folder.check_free(out)
     variables = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": _search_path()}
@@ -75,11 +89,12 @@ def train_by_ray(
     }
     with connected(address, workers or 1, variables) as ray:
         count = workers or _nodes(ray)
-        resources = _resources(ray, count)
+        least = least_workers or count
+        resources = _resources(ray, least)
         shutil.rmtree(storage, ignore_errors=True)
         storage.mkdir(parents=True)
         try:
-            _run(ray, settings, count, resources, storage)
+            _run(ray, settings, (least, count), resources, storage)
         finally:
             shutil.rmtree(storage, ignore_errors=True)
     return out
@@ -115,24 +130,46 @@ def _resources(ray: Any, count: int) -> dict[str, float]:
 def _run(
     ray: Any,
     settings: dict[str, Any],
-    count: int,
+    counts: tuple[int, int],
     resources: dict[str, float],
     storage: Path,
 ) -> None:
-    """Lets Ray train, and says in a sentence why it could not."""
+    """Lets Ray train, and says in a sentence why it could not.
+
+    Args:
+        ray: the module.
+        settings: what each worker is given.
+        counts: the least and the greatest number of workers.
+        resources: what each takes.
+        storage: where Ray keeps its own state.
+    """
     from ray.train import FailureConfig
     from ray.train import RunConfig
     from ray.train import ScalingConfig
     from ray.train.tensorflow import TensorflowTrainer
 
+    least, count = counts
+    scaling: dict[str, Any] = {"num_workers": count}
+    if least < count:
+        scaling = {
+            "num_workers": counts,
+            "elastic_resize_monitor_interval_s": _SECONDS_BETWEEN_LOOKS,
+        }
+    try:
+        config = ScalingConfig(
+            **scaling,
+            use_gpu=bool(resources["GPU"]),
+            resources_per_worker=resources,
+        )
+    except TypeError as error:
+        raise UserError(
+            f"Ray {ray.__version__} cannot change the number of workers; "
+            "expected 2.55 or later."
+        ) from error
     trainer = TensorflowTrainer(
         train_on_worker,
         train_loop_config=settings,
-        scaling_config=ScalingConfig(
-            num_workers=count,
-            use_gpu=bool(resources["GPU"]),
-            resources_per_worker=resources,
-        ),
+        scaling_config=config,
         run_config=RunConfig(
             name="train",
             storage_path=str(storage),

@@ -145,3 +145,63 @@ def test_what_workers_refuse_ends_in_a_sentence(folder, data, flags, message):
     assert process.returncode == 1
     assert re.search(message, output), output
     assert not list(folder.glob("refused*"))
+
+
+ELASTIC = """
+import subprocess, sys, threading, time
+from pathlib import Path
+from ray.cluster_utils import Cluster
+from mgnm_tf.runs.history import read_history
+
+history, *line = sys.argv[1:]
+head = {"num_cpus": 0, "include_dashboard": False}
+cluster = Cluster(initialize_head=True, head_node_args=head)
+cluster.add_node(num_cpus=1)
+other = cluster.add_node(num_cpus=1)
+process = subprocess.Popen([*line, "--cluster", cluster.address])
+
+def wait_for(epochs):
+    while not Path(history).exists() or len(read_history(history)) < epochs:
+        assert process.poll() is None
+        time.sleep(0.2)
+    return len(read_history(history))
+
+done = wait_for(2)
+cluster.remove_node(other, allow_graceful=False)
+wait_for(done + 3)
+cluster.add_node(num_cpus=1)
+sys.exit(process.wait())
+"""
+
+
+@pytest.mark.large
+@needs_ray
+def test_a_lost_node_takes_part_again_when_it_is_back(folder):
+    """Two workers, one, and two again."""
+    out = folder / "elastic"
+    flags = ["--workers", "2", "--least-workers", "1"]
+    # Long enough for a node to come back: Ray looks every ten seconds.
+    line = command(folder / "data", out, *flags)
+    line += ["--epochs", "300", "--patience", "300"]
+    history = folder / "elastic.partial" / "history.csv"
+    with start([sys.executable, "-c", ELASTIC, str(history), *line]) as process:
+        output, _ = process.communicate()
+    assert process.returncode == 0, output
+    changes = re.findall(
+        r"was last at (\d) worker\(s\), and goes on with (\d)\.", output
+    )
+    assert changes == [("2", "1"), ("1", "2")], output
+    assert Run(out).environment["workers"] == 2
+    assert len(Run(out).history) == 300
+
+
+def test_the_least_number_of_workers(tmp_path):
+    for workers in (None, 1):
+        with pytest.raises(UserError, match="Received: least_workers=2, "):
+            train_by_ray(
+                tmp_path,
+                CONFIG,
+                tmp_path / "run",
+                workers=workers,
+                least_workers=2,
+            )
