@@ -182,7 +182,7 @@ def test_a_lost_node_takes_part_again_when_it_is_back(folder):
     flags = ["--workers", "2", "--least-workers", "1"]
     # Long enough for a node to come back: Ray looks every ten seconds.
     line = command(folder / "data", out, *flags)
-    line += ["--epochs", "300", "--patience", "300"]
+    line += ["--epochs", "120", "--patience", "120"]
     history = folder / "elastic.partial" / "history.csv"
     with start([sys.executable, "-c", ELASTIC, str(history), *line]) as process:
         output, _ = process.communicate()
@@ -192,7 +192,7 @@ def test_a_lost_node_takes_part_again_when_it_is_back(folder):
     )
     assert changes == [("2", "1"), ("1", "2")], output
     assert Run(out).environment["workers"] == 2
-    assert len(Run(out).history) == 300
+    assert len(Run(out).history) == 120
 
 
 def test_the_least_number_of_workers(tmp_path):
