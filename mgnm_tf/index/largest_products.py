@@ -87,7 +87,7 @@ class LargestProducts:
         number = interests.shape[1]
         queries = interests.reshape(-1, interests.shape[2])
         bounds = np.repeat(bounds, number)
-        shortest = _shortest(queries, bounds)
+        shortest = shortest_to_reach(queries, bounds)
         # Those that need the shortest vectors come first.
         order = np.argsort(shortest, kind="stable")
         shortest, bounds, queries = (
@@ -137,8 +137,16 @@ class _Pairs:
         return np.concatenate(self._users), np.concatenate(self._rows)
 
 
-def _shortest(queries, bounds):
-    """Returns how long a vector must be to reach the bound of a query."""
+def shortest_to_reach(queries: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Returns how long a vector must be to reach the bound of a query.
+
+    Args:
+        queries: float32 (Q, d).
+        bounds: float32 (Q,).
+
+    Returns:
+        float32 (Q,), -inf where any will do.
+    """
     lengths = np.linalg.norm(queries, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         shortest = bounds / lengths

@@ -29,8 +29,6 @@ _LEAST = 50
 """How many candidates are looked for with an interest, at least."""
 _SEEN = 256
 """For how many items of a history more candidates are looked for, at most."""
-_MANY = 32
-"""From how many users on lists are looked through once for all of them."""
 _FLOATS = 1 << 24
 """Size of the candidates' vectors that are in memory at a time."""
 
@@ -157,8 +155,8 @@ class Retrieval:
         rows = np.full((len(empty), k), -1, np.int64)
         scores = np.full((len(empty), k), -np.inf, np.float32)
         lists = self.index.lists if self._together else None
-        if lists is not None and len(empty) >= _MANY:
-            ranking = BoundedRanking(self._read, lists, self._vectors)
+        if lists is not None:
+            ranking = BoundedRanking(self._read, lists, lists.vectors)
             best = ranking(encoded, interests, seen, empty, k)
             if best is not None:
                 return self._named(encoded, *best, seen, empty, k)
