@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from mgnm_tf.index.largest_products import LargestProducts
 from mgnm_tf.index.largest_products import shortest_to_reach
 from mgnm_tf.index.vector_search import few_threads
 from mgnm_tf.index.vector_search import import_faiss
@@ -15,8 +16,10 @@ _LONGEST = 64
 """... and how many vectors of each of them, the longest."""
 _PRODUCTS = 1 << 19
 """Products of interests and centres at a time, which the cache holds."""
-_FEW = 8
-"""Up to how many users lists are not read for all of them at once."""
+_PAYS = 0.05
+"""Up to which share of the products of all vectors no list is asked."""
+_MANY = 32
+"""From how many users on lists are looked through once for all of them."""
 
 
 class ListSearch:
@@ -32,8 +35,9 @@ class ListSearch:
     multiplied once with all interests that ask for it, as one product of
     matrices, and of the products only those are kept that reach the bound of
     their user (`reaching`), as `LargestProducts` does of all vectors. As
-    there, what is too short to reach the bound is not looked at: a copy of
-    the vectors is held, in which those of a list are sorted by length.
+    there, what is too short to reach the bound is not looked at; and where
+    little is long enough, as with trained interests, all vectors are looked
+    through, which is exact. A copy of them is held for it, sorted by length.
 
     Letters in shapes: B users, n interests, d width.
 
@@ -63,23 +67,24 @@ class ListSearch:
         vectors = np.concatenate([vectors for vectors, _ in parts])
         ids = self._ids[np.concatenate([rows for _, rows in parts])]
         number = np.repeat(np.arange(len(parts)), [len(x) for _, x in parts])
-        lengths = np.linalg.norm(vectors, axis=1).astype(np.float64)
-        order = np.lexsort((-lengths, number))
-        order = order[ids[order] >= 0]
-        self._vectors = vectors[order]
-        self._names, number = ids[order], number[order]
+        alive = ids >= 0
+        self._all = LargestProducts(vectors[alive])
+        self._names_of_rows = ids[alive]
+        self._names = self._names_of_rows[self._all.rows]
+        number = number[alive][self._all.rows]
+        # Where the vectors of a list are, the longest first.
+        self._places = np.argsort(number, kind="stable")
+        number, lengths = number[self._places], self._all.lengths[self._places]
         self._starts = np.searchsorted(number, np.arange(len(parts) + 1))
-        lengths = lengths[order]
-        self.longest = float(lengths.max(initial=0.0))
-        # List and length as one number, so that one search finds for each of
-        # many lists how many vectors are long enough.
-        self._step = 2 * self.longest + 1
-        self._key = number * self._step - lengths
         self._longest = np.zeros(len(parts))
         filled = np.diff(self._starts) > 0
         self._longest[filled] = lengths[self._starts[:-1][filled]]
+        # List and length as one number, so that one search finds for each of
+        # many lists how many vectors are long enough.
+        self._step = 2.0 * self.longest + 1.0
+        self._key = number * self._step - lengths
         self._place = np.zeros(int(self._names.max(initial=0)) + 1, np.int64)
-        self._place[self._names] = np.arange(len(order))
+        self._place[self._names] = np.arange(len(self._names))
 
     def __len__(self) -> int:
         return len(self._names)
@@ -90,9 +95,14 @@ class ListSearch:
         number = min(_FIRST, len(self._longest)) * _LONGEST
         return min(number, len(self))
 
+    @property
+    def longest(self) -> float:
+        """The length of the longest vector."""
+        return self._all.longest
+
     def vectors(self, ids: np.ndarray) -> np.ndarray:
         """Returns the vectors (..., d) of ids (...), any for -1."""
-        return self._vectors[self._place[ids]]
+        return self._all.vectors[self._place[ids]]
 
     def near(
         self, interests: np.ndarray, k: int, effort: float = 1.0
@@ -137,7 +147,8 @@ class ListSearch:
             there = places < self._starts[lists + 1][..., None]
             places = np.minimum(places, len(self) - 1)
             places, there = (x.reshape(len(part), -1) for x in (places, there))
-            values = self._vectors[places] @ part.transpose(0, 2, 1)
+            places = self._places[places]
+            values = self._all.vectors[places] @ part.transpose(0, 2, 1)
             values = np.where(there, values.max(axis=2), -np.inf)
             chosen = np.argpartition(-values, k - 1, axis=1)[:, :k]
             ids = self._names[np.take_along_axis(places, chosen, 1)]
@@ -154,6 +165,9 @@ class ListSearch:
     ) -> tuple[np.ndarray, np.ndarray] | None:
         """Finds what reaches a bound in the lists next to each user.
 
+        Where little is long enough to reach it, everything that does is
+        found.
+
         Args:
             interests: float32 (B, n, d).
             bounds: float32 (B,); infinity for a user who needs none.
@@ -162,8 +176,16 @@ class ListSearch:
 
         Returns:
             Users and ids, int64 (P,), in no order, some pairs more than
-            once; `None` where there are more than `most`.
+            once; `None` where there are more than `most`, or few users with
+            much to be looked at, who had better ask one by one (`near`).
         """
+        if self._all.share(interests, bounds) < _PAYS:
+            found = self._all.reaching(interests, bounds, most)
+            if found is None:
+                return None
+            return found[0], self._names_of_rows[found[1]]
+        if len(interests) < _MANY:
+            return None
         number = interests.shape[1]
         queries = interests.reshape(-1, interests.shape[2])
         bounds = np.repeat(bounds, number)
@@ -176,61 +198,38 @@ class ListSearch:
             query, lists = np.nonzero(asked)
             asking.append((query + rows.start, lists))
         query, lists = map(np.concatenate, zip(*asking, strict=True))
-        if len(interests) <= _FEW:
-            parts = self._by_user(query // number, lists, shortest, interests)
-        else:
-            parts = self._by_list(query, lists, shortest, queries)
+        parts = self._by_list(query, lists, shortest)
         users, ids = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-        for asked, vectors, place in parts:
+        for asked, places in parts:
+            vectors = np.take(self._all.vectors, places, axis=0)
             products = vectors @ queries[asked].T
             hits = np.flatnonzero(products >= bounds[asked])
             row, column = np.divmod(hits, len(asked))
             users.append(asked[column] // number)
-            ids.append(self._names[place[row]])
+            ids.append(self._names[places[row]])
             most -= len(hits)
             if most < 0:
                 return None
         return np.concatenate(users), np.concatenate(ids)
 
-    def _by_user(self, users, lists, shortest, interests):
-        """Yields queries, vectors and their places, user by user."""
-        number = interests.shape[1]
-        shortest = shortest.reshape(-1, number).min(axis=1)
-        for user in range(len(interests)):
-            asked = np.unique(lists[users == user])
-            if not len(asked):
-                continue
-            starts = self._starts[asked]
-            counts = self._ends(asked, shortest[user]) - starts
-            before = np.cumsum(counts) - counts
-            place = np.repeat(starts - before, counts)
-            place += np.arange(len(place))
-            queries = np.arange(user * number, (user + 1) * number)
-            yield queries, self._vectors[place], place
-
-    def _by_list(self, query, lists, shortest, queries):
-        """Yields queries, vectors and their places, list by list."""
+    def _by_list(self, query, lists, shortest):
+        """Yields queries, and places of vectors, list by list."""
         order = np.argsort(lists.astype(np.int32), kind="stable")
         query, lists = query[order], lists[order]
         asked, firsts = np.unique(lists, return_index=True)
         if not len(asked):
             return
-        ends = self._ends(asked, np.minimum.reduceat(shortest[query], firsts))
-        stops = np.append(firsts[1:], len(query))
-        starts = self._starts[asked]
+        # No length is negative, so that a place stays in its list.
+        least = np.minimum.reduceat(shortest[query], firsts)
+        least = np.maximum(least, -0.5)
+        ends = np.searchsorted(
+            self._key, asked * self._step - least, side="right"
+        )
+        stops, starts = np.append(firsts[1:], len(query)), self._starts[asked]
         for first, stop, start, end in zip(
             firsts, stops, starts, ends, strict=True
         ):
-            place = np.arange(start, end)
-            yield query[first:stop], self._vectors[start:end], place
-
-    def _ends(self, lists, shortest):
-        """Returns behind which place the vectors of lists are too short."""
-        # No length is negative, so that it stays in its list.
-        shortest = np.maximum(shortest, -0.5)
-        return np.searchsorted(
-            self._key, lists * self._step - shortest, side="right"
-        )
+            yield query[first:stop], self._places[start:end]
 
     def _blocks(self, interests):
         """Yields start, interests, products with centres (B, n, lists)."""

@@ -46,7 +46,10 @@ def test_the_best_of_any_interest():
 
 
 @pytest.mark.parametrize("effort", [1.0, 100.0])
-def test_all_that_reaches_a_bound_in_the_lists_that_are_asked(effort):
+def test_all_that_reaches_a_bound_in_the_lists_that_are_asked(
+    effort, monkeypatch
+):
+    monkeypatch.setattr(module, "_PAYS", 0.0)
     vectors, interests = made()
     ids = np.arange(900) * 3 + 1
     built = InterestIndex.build(vectors, ids, "ivf")
@@ -64,6 +67,24 @@ def test_all_that_reaches_a_bound_in_the_lists_that_are_asked(effort):
     assert (shares == 1.0).all() if effort > 1 else 0.8 < shares.mean() < 1.0
     assert not (users == 3).any()
     assert built.lists.reaching(interests, bounds, 20, effort) is None
+
+
+def test_where_little_is_long_enough_nothing_is_missed(monkeypatch):
+    vectors, interests = made(3)
+    ids = np.arange(900) * 3 + 1
+    lists = InterestIndex.build(vectors, ids, "ivf").lists
+    products = np.einsum("bnd,md->bnm", interests, vectors).max(axis=1)
+    bounds = np.sort(products, axis=1)[:, -12].astype(np.float32) - 1e-4
+    # One by one they ask the lists.
+    monkeypatch.setattr(module, "_PAYS", 0.0)
+    assert lists.reaching(interests, bounds, 10**6) is None
+    monkeypatch.setattr(module, "_PAYS", 1.1)
+    users, found = lists.reaching(interests, bounds, 10**6)
+    for user in range(3):
+        expected = ids[products[user] >= bounds[user]]
+        assert set(found[users == user]) == set(expected)
+    assert lists.reaching(interests, bounds, 20) is None
+    np.testing.assert_array_equal(lists.vectors(ids[5:7]), vectors[5:7])
 
 
 def test_the_first_are_good_and_different(monkeypatch):
@@ -107,7 +128,8 @@ def test_a_far_interest_finds_nothing_of_its_own():
     assert np.mean(finds(found, best)) > 0.8
 
 
-def test_changes_are_seen():
+def test_changes_are_seen(monkeypatch):
+    monkeypatch.setattr(module, "_MANY", 1)
     users = 5
     vectors, interests = made(users)
     built = InterestIndex.build(vectors, kind="ivf")
