@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from mgnm_tf.export.vocabularies import Vocabularies
 from mgnm_tf.serving.compiled_ranking import CompiledRanking
 from mgnm_tf.serving.compiled_ranking import request_specs
 from mgnm_tf.serving.interest_reader import InterestReader
+from mgnm_tf.utils.threads import fastest_threads
 
 _TOGETHER = 16
 """Users who are encoded at once: what is computed stays in the cache."""
+_MEASURED = 10
+"""The length of the histories by which threads are chosen."""
 
 
 class OnnxReader:
@@ -24,7 +28,8 @@ class OnnxReader:
 
     Its LSTM is one step where that of TensorFlow is a loop of many, and a
     call of it costs microseconds. Many users are encoded a few at a time, in
-    the order of their lengths, by as many threads as there are cores.
+    the order of their lengths, by as many threads as are fastest here: the
+    first request of many users measures it, in a fraction of a second.
 
     Letters in shapes: B users, n interests, d width, m the longest history
     given.
@@ -44,7 +49,6 @@ class OnnxReader:
             {one: row for row, one in enumerate(ids, 1)}
             for ids in (vocabularies.user_ids, vocabularies.item_ids)
         )
-        self._pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
         self.score_each = steps.score_each
 
     def __call__(
@@ -62,23 +66,36 @@ class OnnxReader:
             return self._steps.encode({"user": users, "history": history})
         lengths = np.maximum((history > 0).sum(axis=1), 1)
         order = np.argsort(lengths, kind="stable")
-        blocks = [
-            order[start : start + _TOGETHER]
-            for start in range(0, len(order), _TOGETHER)
-        ]
-
-        def encode(block):
+        blocks = []
+        for start in range(0, len(order), _TOGETHER):
+            block = order[start : start + _TOGETHER]
             longest = lengths[block[-1]]
-            given = {"user": users[block], "history": history[block, :longest]}
-            return self._steps.encode(given)
-
-        parts = list(self._pool.map(encode, blocks))
+            blocks.append(
+                {"user": users[block], "history": history[block, :longest]}
+            )
+        parts = list(self._pool.map(self._steps.encode, blocks))
         back = np.argsort(order)
         encoded = {
             name: np.concatenate([one[name] for one, _ in parts])[back]
             for name in parts[0][0]
         }
         return encoded, np.concatenate([one for _, one in parts])[back]
+
+    @cached_property
+    def _pool(self):
+        block = {
+            "user": np.zeros(_TOGETHER, np.int32),
+            "history": np.ones(
+                (_TOGETHER, min(_MEASURED, self._max_length)), np.int32
+            ),
+        }
+
+        def work(threads):
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(self._steps.encode, [block] * (2 * cores)))
+
+        cores = len(os.sched_getaffinity(0))
+        return ThreadPoolExecutor(fastest_threads(work, cores))
 
 
 Reader = InterestReader | OnnxReader
