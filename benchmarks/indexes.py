@@ -180,8 +180,6 @@ def by_bound(
     found = products.reaching(
         interests, np.array(bounds, np.float32), vectors.size, **more
     )
-    if found is None:  # A user for whom the bound leaves much.
-        found = products.near(interests, DEPTH, **more)
     return table_of_pairs(*found, len(interests))
 
 

@@ -72,18 +72,22 @@ class LargestProducts:
             found[start : start + users] = self.rows[chosen]
         return found
 
-    def share(self, interests: np.ndarray, bounds: np.ndarray) -> float:
-        """Returns which share of all products `reaching` has to compute.
+    def shares(self, interests: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+        """Returns which share of the products of a user has to be computed.
 
         Args:
             interests: float32 (B, n, d).
             bounds: float32 (B,); infinity for a user who needs none.
+
+        Returns:
+            float64 (B,).
         """
         queries = interests.reshape(-1, interests.shape[2])
         bounds = np.repeat(bounds, interests.shape[1])
         shortest = shortest_to_reach(queries, bounds)
         left = np.searchsorted(-self.lengths, -shortest, side="right")
-        return float(left.mean() / max(1, len(self)))
+        left = left.reshape(interests.shape[:2]).mean(axis=1)
+        return left / max(1, len(self))
 
     def reaching(
         self, interests: np.ndarray, bounds: np.ndarray, most: int

@@ -17,9 +17,7 @@ _LONGEST = 64
 _PRODUCTS = 1 << 19
 """Products of interests and centres at a time, which the cache holds."""
 _PAYS = 0.05
-"""Up to which share of the products of all vectors no list is asked."""
-_MANY = 32
-"""From how many users on lists are looked through once for all of them."""
+"""Up to which share of the products of all vectors a user asks no list."""
 
 
 class ListSearch:
@@ -165,8 +163,8 @@ class ListSearch:
     ) -> tuple[np.ndarray, np.ndarray] | None:
         """Finds what reaches a bound in the lists next to each user.
 
-        Where little is long enough to reach it, everything that does is
-        found.
+        For a user for whom little is long enough to reach it, everything
+        that does is found.
 
         Args:
             interests: float32 (B, n, d).
@@ -176,16 +174,18 @@ class ListSearch:
 
         Returns:
             Users and ids, int64 (P,), in no order, some pairs more than
-            once; `None` where there are more than `most`, or few users with
-            much to be looked at, who had better ask one by one (`near`).
+            once; `None` where there are more than `most`.
         """
-        if self._all.share(interests, bounds) < _PAYS:
-            found = self._all.reaching(interests, bounds, most)
-            if found is None:
-                return None
-            return found[0], self._names_of_rows[found[1]]
-        if len(interests) < _MANY:
+        # Each user for itself, so that no answer depends on who else asks.
+        pays = self._all.shares(interests, bounds) < _PAYS
+        found = self._all.reaching(
+            interests, np.where(pays, bounds, np.inf), most
+        )
+        if found is None:
             return None
+        users, ids = [found[0]], [self._names_of_rows[found[1]]]
+        most -= len(found[0])
+        bounds = np.where(pays, np.inf, bounds)
         number = interests.shape[1]
         queries = interests.reshape(-1, interests.shape[2])
         bounds = np.repeat(bounds, number)
@@ -198,12 +198,12 @@ class ListSearch:
             query, lists = np.nonzero(asked)
             asking.append((query + rows.start, lists))
         query, lists = map(np.concatenate, zip(*asking, strict=True))
-        parts = self._by_list(query, lists, shortest)
-        users, ids = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-        for asked, places in parts:
+        for asked, places in self._by_list(query, lists, shortest):
             vectors = np.take(self._all.vectors, places, axis=0)
             products = vectors @ queries[asked].T
             hits = np.flatnonzero(products >= bounds[asked])
+            if not len(hits):
+                continue
             row, column = np.divmod(hits, len(asked))
             users.append(asked[column] // number)
             ids.append(self._names[places[row]])
