@@ -1,9 +1,14 @@
 """Latency and throughput of recommendations from an export."""
 
 import inspect
+import itertools
+import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +19,12 @@ from benchmarks.measure import seconds_of
 from benchmarks.measure import significant
 from benchmarks.measure import speeds
 from benchmarks.settings import Settings
+from benchmarks.vectors import made_interests
 from benchmarks.vectors import made_items
+from mgnm_tf.errors import UserError
 from mgnm_tf.export.export import export
+from mgnm_tf.export.export_folder import ONNX
+from mgnm_tf.export.onnx_graphs import write_onnx
 from mgnm_tf.export.vocabularies import Vocabularies
 from mgnm_tf.index.make_index import make_index
 from mgnm_tf.models.base import SequentialRecommender
@@ -26,7 +35,9 @@ from mgnm_tf.serving.recommender import Recommender
 
 ITEMS, QUICK_ITEMS = 292_286, 5_000
 """Items of the paper's micro-video data."""
-DIM = 40
+DIM, LEVELS, INTERESTS = 40, 4, 4
+LONGEST = 100
+"""Of the histories that the model reads."""
 USERS = 1_000
 """Known users; the size of their table does not matter here."""
 STRONGER = 8.0
@@ -44,6 +55,9 @@ def run(settings: Settings) -> dict[str, dict]:
     292,286 items, width 40, the model as constructed by itself (MGNM: 4 x 4
     interests) with item vectors made like trained ones and interests of their
     length, which point nowhere, as it has not trained; 20 items for a user.
+    Beside it, in the process alone, the same with interests made like trained
+    ones in place of those that the encoder has found. ONNX Runtime encodes
+    where the model can be written for it.
 
     Returns:
         "model, exact or index, history length" -> `p50_ms` and `p99_ms` of
@@ -77,7 +91,13 @@ def measure_serving(label: str, folder: Path, settings: Settings) -> dict:
         "export_seconds": significant(
             seconds_of(lambda: export(model, words, folder))
         ),
+        "onnx_seconds": significant(
+            seconds_of(lambda: add_steps(folder, model))
+        ),
     }
+    trained = made_interests(vectors, counts, BATCH, LEVELS, INTERESTS)
+    if not label.startswith("mgnm"):
+        trained = None
     found, exact = {}, {}
     lengths = QUICK_LENGTHS if settings.quick else LENGTHS
     for kind in ("exact", "index"):
@@ -89,21 +109,29 @@ def measure_serving(label: str, folder: Path, settings: Settings) -> dict:
         recommender = Recommender.load(folder)
         seconds = time.perf_counter() - begin
         costs[f"{kind}_load_seconds"] = significant(seconds)
-        for length in lengths:
+        for length, made in itertools.product(
+            lengths, (None,) if trained is None else (None, trained)
+        ):
+            name = f"{length}, like trained" if made is not None else length
             histories = made_histories(vectors, names, length)
-            row = measure_recommender(recommender, histories, settings)
-            answers = recommender.recommend(histories)
+            with replaced_interests(recommender, made):
+                row = measure_recommender(recommender, histories, settings)
+                answers = recommender.recommend(histories)
             if kind == "exact":
-                exact[length] = answers
+                exact[name] = answers
             else:
-                row["recall"] = recall(answers, exact[length])
-            seconds = settings.seconds
-            if not settings.quick:
-                seconds *= CALLERS_WINDOWS
-            row |= measure_http(
-                folder, histories, settings.windows * settings.seconds, seconds
-            )
-            found[f"{label}, {kind}, history {length}"] = row
+                row["recall"] = recall(answers, exact[name])
+            if made is None:
+                seconds = settings.seconds
+                if not settings.quick:
+                    seconds *= CALLERS_WINDOWS
+                row |= measure_http(
+                    folder,
+                    histories,
+                    settings.windows * settings.seconds,
+                    seconds,
+                )
+            found[f"{label}, {kind}, history {name}"] = row
     size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
     return {label: {**costs, "disk_mib": significant(size / 2**20)}, **found}
 
@@ -128,6 +156,57 @@ def made_model(label: str, vectors: np.ndarray) -> SequentialRecommender:
         if variable.path.endswith("extractor/output_kernel"):
             variable.assign(STRONGER * variable)
     return model
+
+
+def add_steps(folder: Path, model: SequentialRecommender) -> None:
+    """Writes what ONNX Runtime encodes by, if it can be written."""
+    try:
+        write_onnx(folder / ONNX, model, LONGEST)
+    except UserError:
+        shutil.rmtree(folder / ONNX, ignore_errors=True)
+
+
+@contextmanager
+def replaced_interests(
+    recommender: Recommender, interests: np.ndarray | None
+) -> Iterator[None]:
+    """Has the encoder do its work, and puts others in place of what it finds.
+
+    Args:
+        recommender: of an export of MGNM.
+        interests: float32 (B, levels, K, d), of a batch; a user alone is one
+            after another of them. `None` changes nothing.
+    """
+    ranking: Any = recommender._ranking
+    owner = getattr(ranking, "_exact", None) or ranking
+    if interests is None or not hasattr(owner, "_read"):
+        yield
+        return
+    read, turn = owner._read, itertools.count()
+
+    class Replaced:
+        score_each = staticmethod(read.score_each)
+
+        def __call__(self, inputs):
+            encoded, found, *rest = read(inputs)
+            made = interests[: len(found)]
+            if len(found) == 1:
+                made = interests[next(turn) % len(interests)][None]
+            name = "interests" if "interests" in encoded else "encoded_0"
+            encoded = {**encoded, name: made}
+            return encoded, made.reshape(found.shape), *rest
+
+    def swap(reader):
+        owner._read = reader
+        bounded = getattr(owner, "_ranking", None)
+        if bounded is not None:
+            bounded._scorer = reader
+
+    swap(Replaced())
+    try:
+        yield
+    finally:
+        swap(read)
 
 
 def made_histories(

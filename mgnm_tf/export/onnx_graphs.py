@@ -14,7 +14,14 @@ import tensorflow as tf
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.pipeline import make_dataset
 from mgnm_tf.errors import UserError
+from mgnm_tf.export.onnx_lstm import as_lstm
+from mgnm_tf.export.onnx_lstm import lstm_of_nodes
+from mgnm_tf.export.onnx_steps import ENCODE_STEP
+from mgnm_tf.export.onnx_steps import SCORE_STEP
+from mgnm_tf.export.onnx_steps import OnnxSteps
+from mgnm_tf.export.onnx_steps import step_functions
 from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.utils.recurrence import another_lstm
 
 ENCODER = "encoder.onnx"
 """Users and histories -> interests."""
@@ -29,6 +36,8 @@ NEEDED = frozenset({"interests", "item_vectors", "score_vectors"})
 _OPSET = 18
 _CLOSE = 1e-4
 """The largest difference of scores, relative to the largest of a list."""
+_LISTED = 256
+"""Items whose scores by the steps are compared."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +104,11 @@ def write_onnx(
       `interests` (B, n, d) float32;
     - `scorer.onnx`: the same and `vectors` (V, d) float32 -> `scores` (B, V)
       float32, those of the items that have these vectors;
-    - `item_vectors.npy`: float32 (M + 1, d), row 0 is padding.
+    - `item_vectors.npy`: float32 (M + 1, d), row 0 is padding;
+    - `encode_step.onnx` and `score_step.onnx`, which a `Recommender` takes
+      instead of TensorFlow: see `step_functions`. Models that read more than
+      users and histories, compute in fewer bits, or have loops that ONNX
+      cannot express at any length do without.
 
     Users and items are rows, that of an id its line in the vocabulary of the
     export, from 1; user 0 is unknown. Histories are oldest first, padded with 0
@@ -138,6 +151,31 @@ def write_onnx(
         described[name] = _convert(
             tf2onnx, function, features, more, path / name, type(model).__name__
         )
+    return described | _write_steps(tf2onnx, path, model)
+
+
+def _write_steps(
+    tf2onnx: Any, path: Path, model: SequentialRecommender
+) -> dict[str, Any]:
+    """Writes the two steps of serving, where the model has such."""
+    found = step_functions(model)
+    if found is None:
+        return {}
+    described = {}
+    try:
+        for name, (function, specs) in found.items():
+            described[name] = _convert(
+                tf2onnx,
+                lambda _, *values, function=function: function(*values),
+                [],
+                specs,
+                path / name,
+                type(model).__name__,
+            )
+    except UserError:  # For histories of any length it has no counterpart.
+        for name in (ENCODE_STEP, SCORE_STEP):
+            (path / name).unlink(missing_ok=True)
+        return {}
     return described
 
 
@@ -168,11 +206,16 @@ def _convert(
         return function(batch, *values[len(names) :])
 
     specs = [*features, *more]
+    # A loop of many nodes takes several times as long.
+    handlers = {"BlockLSTM": (as_lstm, [])}
     graph = tf.function(flat, input_signature=specs, autograph=False)
-    with _silent():
+    with _silent(), another_lstm(lstm_of_nodes):
         try:
             proto, _ = tf2onnx.convert.from_function(
-                graph, input_signature=specs, opset=_OPSET
+                graph,
+                input_signature=specs,
+                opset=_OPSET,
+                custom_op_handlers=handlers,
             )
         except Exception as error:  # Whatever an operation of it raises.
             raise UserError(
@@ -227,12 +270,19 @@ def compare_onnx(
         path / SCORER, providers=["CPUExecutionProvider"]
     )
     read = [one.name for one in session.get_inputs()]
+    steps = OnnxSteps(path) if OnnxSteps.there(path) else None
     count, largest = 0, 0.0
     for batch in _histories(model, data, max_length, records):
         ours = model.score_vectors(model.encode(batch), vectors[1:])
         ours = np.asarray(ours, np.float32)
         given = {**batch, "vectors": vectors[1:]}
         (theirs,) = session.run(["scores"], {key: given[key] for key in read})
+        if steps is not None:
+            encoded, _ = steps.encode(batch)
+            listed = np.tile(vectors[1 : _LISTED + 1], (len(ours), 1, 1))
+            by_step = steps.score_each(encoded, listed)
+            theirs = np.append(theirs, by_step, axis=1)
+            ours = np.append(ours, ours[:, :_LISTED], axis=1)
         scale = np.abs(ours).max(axis=1, keepdims=True)
         difference = np.abs(ours - theirs) / np.maximum(scale, 1e-3)
         count += len(ours)

@@ -25,26 +25,31 @@ class LargestProducts:
 
     Args:
         vectors: float32 (M, d). A sorted copy is held.
+
+    Attributes:
+        vectors: float32 (M, d), the longest first.
+        lengths: float32 (M,), of these.
+        rows: int64 (M,), where each was.
     """
 
     def __init__(self, vectors: np.ndarray):
         lengths = np.linalg.norm(vectors, axis=1)
-        self._rows = np.argsort(-lengths, kind="stable")
-        self._vectors = np.ascontiguousarray(vectors[self._rows])
-        self._lengths = lengths[self._rows]
+        self.rows = np.argsort(-lengths, kind="stable")
+        self.vectors = np.ascontiguousarray(vectors[self.rows])
+        self.lengths = lengths[self.rows]
 
     @property
     def most(self) -> int:
         """The most vectors that `first` finds."""
-        return min(_SAMPLE, len(self._rows))
+        return min(_SAMPLE, len(self.rows))
 
     def __len__(self):
-        return len(self._rows)
+        return len(self.rows)
 
     @property
     def longest(self) -> float:
         """The length of the longest vector."""
-        return float(self._lengths[0]) if len(self) else 0.0
+        return float(self.lengths[0]) if len(self) else 0.0
 
     def first(self, interests: np.ndarray, k: int) -> np.ndarray:
         """Returns good vectors, the best among the longest ones.
@@ -56,7 +61,7 @@ class LargestProducts:
         Returns:
             int64 (B, k), their rows.
         """
-        sample = self._vectors[: self.most]
+        sample = self.vectors[: self.most]
         found = np.empty((len(interests), k), np.int64)
         for start in range(0, len(interests), _USERS):
             part = interests[start : start + _USERS]
@@ -64,8 +69,25 @@ class LargestProducts:
             products = part.reshape(-1, dim) @ sample.T
             best = products.reshape(users, number, -1).max(axis=1)
             chosen = np.argpartition(-best, k - 1, axis=1)[:, :k]
-            found[start : start + users] = self._rows[chosen]
+            found[start : start + users] = self.rows[chosen]
         return found
+
+    def shares(self, interests: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+        """Returns which share of the products of a user has to be computed.
+
+        Args:
+            interests: float32 (B, n, d).
+            bounds: float32 (B,); infinity for a user who needs none.
+
+        Returns:
+            float64 (B,).
+        """
+        queries = interests.reshape(-1, interests.shape[2])
+        bounds = np.repeat(bounds, interests.shape[1])
+        shortest = shortest_to_reach(queries, bounds)
+        left = np.searchsorted(-self.lengths, -shortest, side="right")
+        left = left.reshape(interests.shape[:2]).mean(axis=1)
+        return left / max(1, len(self))
 
     def reaching(
         self, interests: np.ndarray, bounds: np.ndarray, most: int
@@ -87,7 +109,7 @@ class LargestProducts:
         number = interests.shape[1]
         queries = interests.reshape(-1, interests.shape[2])
         bounds = np.repeat(bounds, number)
-        shortest = _shortest(queries, bounds)
+        shortest = shortest_to_reach(queries, bounds)
         # Those that need the shortest vectors come first.
         order = np.argsort(shortest, kind="stable")
         shortest, bounds, queries = (
@@ -97,12 +119,12 @@ class LargestProducts:
         )
         found = _Pairs(most)
         size = max(1, _PRODUCTS // min(_QUERIES, max(1, len(queries))))
-        for start in range(0, len(self._rows), size):
-            longest = self._lengths[start]
+        for start in range(0, len(self.rows), size):
+            longest = self.lengths[start]
             asking = int(np.searchsorted(shortest, longest, "right"))
             if not asking:
                 break
-            vectors = self._vectors[start : start + size]
+            vectors = self.vectors[start : start + size]
             for first in range(0, asking, _QUERIES):
                 part = slice(first, min(asking, first + _QUERIES))
                 products = vectors @ queries[part].T
@@ -113,7 +135,7 @@ class LargestProducts:
                     if found.full:
                         return None
         users, rows = found.joined()
-        return users, self._rows[rows]
+        return users, self.rows[rows]
 
 
 class _Pairs:
@@ -122,11 +144,11 @@ class _Pairs:
     def __init__(self, most):
         self._left = most
         self._users = [np.zeros(0, np.int64)]
-        self._rows = [np.zeros(0, np.int64)]
+        self.rows = [np.zeros(0, np.int64)]
 
     def add(self, users, rows):
         self._users.append(users)
-        self._rows.append(rows)
+        self.rows.append(rows)
         self._left -= len(users)
 
     @property
@@ -134,11 +156,19 @@ class _Pairs:
         return self._left < 0
 
     def joined(self):
-        return np.concatenate(self._users), np.concatenate(self._rows)
+        return np.concatenate(self._users), np.concatenate(self.rows)
 
 
-def _shortest(queries, bounds):
-    """Returns how long a vector must be to reach the bound of a query."""
+def shortest_to_reach(queries: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Returns how long a vector must be to reach the bound of a query.
+
+    Args:
+        queries: float32 (Q, d).
+        bounds: float32 (Q,).
+
+    Returns:
+        float32 (Q,), -inf where any will do.
+    """
     lengths = np.linalg.norm(queries, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         shortest = bounds / lengths

@@ -4,14 +4,20 @@ from typing import Any
 
 import numpy as np
 
+from mgnm_tf.index.largest_products import LargestProducts
+from mgnm_tf.index.largest_products import shortest_to_reach
 from mgnm_tf.index.vector_search import few_threads
 from mgnm_tf.index.vector_search import import_faiss
 from mgnm_tf.index.vector_search import lists_together
 
-_FIRST = 32
-"""Lists of a user that are looked through for a first bound."""
-_PRODUCTS = 1 << 22
-"""Products of interests and centres that are in memory at a time."""
+_FIRST = 16
+"""Lists of a user that are looked through for a first bound ..."""
+_LONGEST = 64
+"""... and how many vectors of each of them, the longest."""
+_PRODUCTS = 1 << 19
+"""Products of interests and centres at a time, which the cache holds."""
+_PAYS = 0.05
+"""Up to which share of the products of all vectors a user asks no list."""
 
 
 class ListSearch:
@@ -26,7 +32,10 @@ class ListSearch:
     For many users at once the lists are not read user by user: each is
     multiplied once with all interests that ask for it, as one product of
     matrices, and of the products only those are kept that reach the bound of
-    their user (`reaching`), as `LargestProducts` does of all vectors.
+    their user (`reaching`), as `LargestProducts` does of all vectors. As
+    there, what is too short to reach the bound is not looked at; and where
+    little is long enough, as with trained interests, all vectors are looked
+    through, which is exact. A copy of them is held for it, sorted by length.
 
     Letters in shapes: B users, n interests, d width.
 
@@ -43,24 +52,55 @@ class ListSearch:
         self._searcher = searcher
         self._ids = ids
         self._selected = {} if selector is None else {"sel": selector}
-        lists = searcher.invlists
-        # No copies; they hold as long as nothing is added.
-        self._lists = [
-            _views(self._faiss, lists, number, searcher.d)
-            for number in range(searcher.nlist)
-        ]
         centres = searcher.quantizer.reconstruct_n(0, searcher.nlist)
         self._centres = np.ascontiguousarray(centres[:, :-1].T)
-        # All vectors are lifted to one length.
-        self.longest = float(np.linalg.norm(centres, axis=1).max())
+        self._hold(searcher)
+
+    def _hold(self, searcher):
+        """Copies what is in the lists, in each the longest vectors first."""
+        parts = [
+            _of_list(self._faiss, searcher.invlists, number, searcher.d)
+            for number in range(searcher.nlist)
+        ]
+        vectors = np.concatenate([vectors for vectors, _ in parts])
+        ids = self._ids[np.concatenate([rows for _, rows in parts])]
+        number = np.repeat(np.arange(len(parts)), [len(x) for _, x in parts])
+        alive = ids >= 0
+        self._all = LargestProducts(vectors[alive])
+        self._names_of_rows = ids[alive]
+        self._names = self._names_of_rows[self._all.rows]
+        number = number[alive][self._all.rows]
+        # Where the vectors of a list are, the longest first.
+        self._places = np.argsort(number, kind="stable")
+        number, lengths = number[self._places], self._all.lengths[self._places]
+        self._starts = np.searchsorted(number, np.arange(len(parts) + 1))
+        self._longest = np.zeros(len(parts))
+        filled = np.diff(self._starts) > 0
+        self._longest[filled] = lengths[self._starts[:-1][filled]]
+        # List and length as one number, so that one search finds for each of
+        # many lists how many vectors are long enough.
+        self._step = 2.0 * self.longest + 1.0
+        self._key = number * self._step - lengths
+        self._place = np.zeros(int(self._names.max(initial=0)) + 1, np.int64)
+        self._place[self._names] = np.arange(len(self._names))
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._names)
 
     @property
     def most(self) -> int:
         """The most vectors that `first` finds."""
-        return len(self._ids)
+        number = min(_FIRST, len(self._longest)) * _LONGEST
+        return min(number, len(self))
+
+    @property
+    def longest(self) -> float:
+        """The length of the longest vector."""
+        return self._all.longest
+
+    def vectors(self, ids: np.ndarray) -> np.ndarray:
+        """Returns the vectors (..., d) of ids (...), any for -1."""
+        return self._all.vectors[self._place[ids]]
 
     def near(
         self, interests: np.ndarray, k: int, effort: float = 1.0
@@ -96,30 +136,22 @@ class ListSearch:
         Returns:
             int64 (B, k), their ids, all different; -1 for none.
         """
-        users, number, _ = interests.shape
-        found = np.full((users, k), -1, np.int64)
+        found = np.full((len(interests), k), -1, np.int64)
         for start, part, products in self._blocks(interests):
             best = products.max(axis=1)
             size = min(_FIRST, best.shape[1])
             lists = np.argpartition(-best, size - 1, axis=1)[:, :size]
-            # Lists are disjoint; each is looked through with one interest,
-            # so no vector comes twice.
-            each = np.arange(len(part))[:, None]
-            nearest = products.transpose(0, 2, 1)[each, lists].argmax(axis=2)
-            query = (each * number + nearest).ravel()
-            order = np.argsort(query, kind="stable")
-            values, asked, rows = self._by_query(
-                part, query[order], lists.ravel()[order], k
-            )
-            values[rows < 0] = -np.inf
-            table = np.full((len(part) * number, k), -np.inf, np.float32)
-            names = np.full(table.shape, -1, np.int64)
-            table[asked], names[asked] = values, rows
-            table = table.reshape(len(part), number * k)
-            chosen = np.argpartition(-table, k - 1, axis=1)[:, :k]
-            rows = np.take_along_axis(names.reshape(table.shape), chosen, 1)
-            ids = np.where(rows < 0, -1, self._ids[rows])
-            found[start : start + len(part)] = ids
+            places = self._starts[lists][..., None] + np.arange(_LONGEST)
+            there = places < self._starts[lists + 1][..., None]
+            places = np.minimum(places, len(self) - 1)
+            places, there = (x.reshape(len(part), -1) for x in (places, there))
+            places = self._places[places]
+            values = self._all.vectors[places] @ part.transpose(0, 2, 1)
+            values = np.where(there, values.max(axis=2), -np.inf)
+            chosen = np.argpartition(-values, k - 1, axis=1)[:, :k]
+            ids = self._names[np.take_along_axis(places, chosen, 1)]
+            there = np.take_along_axis(there, chosen, 1)
+            found[start : start + len(part)] = np.where(there, ids, -1)
         return found
 
     def reaching(
@@ -131,6 +163,9 @@ class ListSearch:
     ) -> tuple[np.ndarray, np.ndarray] | None:
         """Finds what reaches a bound in the lists next to each user.
 
+        For a user for whom little is long enough to reach it, everything
+        that does is found.
+
         Args:
             interests: float32 (B, n, d).
             bounds: float32 (B,); infinity for a user who needs none.
@@ -141,32 +176,65 @@ class ListSearch:
             Users and ids, int64 (P,), in no order, some pairs more than
             once; `None` where there are more than `most`.
         """
+        # Each user for itself, so that no answer depends on who else asks.
+        pays = self._all.shares(interests, bounds) < _PAYS
+        found = self._all.reaching(
+            interests, np.where(pays, bounds, np.inf), most
+        )
+        if found is None:
+            return None
+        users, ids = [found[0]], [self._names_of_rows[found[1]]]
+        most -= len(found[0])
+        bounds = np.where(pays, np.inf, bounds)
         number = interests.shape[1]
-        users, ids = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        queries = interests.reshape(-1, interests.shape[2])
+        bounds = np.repeat(bounds, number)
+        shortest = shortest_to_reach(queries, bounds)
+        asking = []
         for start, part, products in self._blocks(interests):
-            queries = part.reshape(-1, part.shape[-1])
-            least = np.repeat(bounds[start : start + len(part)], number)
-            lists, query = np.nonzero(self._asked(products, effort).T)
-            ends = np.searchsorted(lists, np.arange(len(self._lists) + 1))
-            for place, (vectors, rows) in enumerate(self._lists):
-                asking = query[ends[place] : ends[place + 1]]
-                if not len(asking) or not len(rows):
-                    continue
-                found = vectors @ queries[asking].T
-                hits = np.flatnonzero(found >= least[asking])
-                if len(hits):
-                    row, column = np.divmod(hits, len(asking))
-                    users.append(asking[column] // number + start)
-                    ids.append(self._ids[rows[row]])
-                    most -= len(hits)
-                    if most < 0:
-                        return None
-        users, ids = np.concatenate(users), np.concatenate(ids)
-        return users[ids >= 0], ids[ids >= 0]
+            rows = slice(start * number, (start + len(part)) * number)
+            asked = self._asked(products, effort)
+            asked &= self._longest >= shortest[rows, None]
+            query, lists = np.nonzero(asked)
+            asking.append((query + rows.start, lists))
+        query, lists = map(np.concatenate, zip(*asking, strict=True))
+        for asked, places in self._by_list(query, lists, shortest):
+            vectors = np.take(self._all.vectors, places, axis=0)
+            products = vectors @ queries[asked].T
+            hits = np.flatnonzero(products >= bounds[asked])
+            if not len(hits):
+                continue
+            row, column = np.divmod(hits, len(asked))
+            users.append(asked[column] // number)
+            ids.append(self._names[places[row]])
+            most -= len(hits)
+            if most < 0:
+                return None
+        return np.concatenate(users), np.concatenate(ids)
+
+    def _by_list(self, query, lists, shortest):
+        """Yields queries, and places of vectors, list by list."""
+        order = np.argsort(lists.astype(np.int32), kind="stable")
+        query, lists = query[order], lists[order]
+        asked, firsts = np.unique(lists, return_index=True)
+        if not len(asked):
+            return
+        # No length is negative, so that a place stays in its list.
+        least = np.minimum.reduceat(shortest[query], firsts)
+        least = np.maximum(least, -0.5)
+        ends = np.searchsorted(
+            self._key, asked * self._step - least, side="right"
+        )
+        stops, starts = np.append(firsts[1:], len(query)), self._starts[asked]
+        for first, stop, start, end in zip(
+            firsts, stops, starts, ends, strict=True
+        ):
+            yield query[first:stop], self._places[start:end]
 
     def _blocks(self, interests):
         """Yields start, interests, products with centres (B, n, lists)."""
-        size = max(1, _PRODUCTS // (interests.shape[1] * len(self._lists)))
+        lists = self._centres.shape[1]
+        size = max(1, _PRODUCTS // (interests.shape[1] * lists))
         for start in range(0, len(interests), size):
             part = interests[start : start + size]
             yield start, part, part @ self._centres
@@ -217,7 +285,7 @@ class ListSearch:
         return values, asked, rows
 
 
-def _views(faiss, lists, number, width):
+def _of_list(faiss, lists, number, width):
     """Returns vectors (size, width - 1) and rows (size,) of a list."""
     size = lists.list_size(number)
     if not size:

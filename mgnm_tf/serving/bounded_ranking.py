@@ -35,7 +35,7 @@ class BoundedRanking:
     Letters in shapes: B users, n interests, C candidates, d width.
 
     Args:
-        served: what `tf.saved_model.load` returned for an export.
+        scorer: has `score_each`, as an `InterestReader` has.
         products: looks for large products: `LargestProducts`, which looks
             through all vectors, or `ListSearch`.
         vectors_of: returns the vectors float32 (B, C, d) of rows int64
@@ -45,12 +45,12 @@ class BoundedRanking:
 
     def __init__(
         self,
-        served: Any,
+        scorer: Any,
         products: Any,
         vectors_of: Callable[[np.ndarray], np.ndarray],
         first_row: int = 0,
     ):
-        self._served = served
+        self._scorer = scorer
         self._products = products
         self._vectors_of = vectors_of
         self._first_row = first_row
@@ -81,7 +81,8 @@ class BoundedRanking:
             return None
         first = self._products.first(interests, depth)
         first = np.where(first < 0, -1, first + self._first_row)
-        _, scores = self._best(encoded, without(first, seen), k)
+        dim = interests.shape[2]
+        _, scores = self._best(encoded, without(first, seen), k, dim)
         found = self._products.reaching(
             interests,
             self._bounds(interests, scores[:, -1], empty),
@@ -91,7 +92,7 @@ class BoundedRanking:
             return None
         users, rows = found
         candidates = table_of_pairs(users, rows + self._first_row, len(empty))
-        return self._best(encoded, without(candidates, seen), k)
+        return self._best(encoded, without(candidates, seen), k, dim)
 
     def _bounds(self, interests, scores, empty):
         """Returns what a product must reach, with room for rounding."""
@@ -99,17 +100,17 @@ class BoundedRanking:
         room = _ROUNDING * lengths * self._products.longest
         return np.where(empty, np.inf, scores - room).astype(np.float32)
 
-    def _best(self, encoded, candidates, k):
+    def _best(self, encoded, candidates, k, dim):
         count, width = candidates.shape
         rows = np.empty((count, k), np.int64)
         scores = np.empty((count, k), np.float32)
-        floats = max(1, width * self._served.item_table.shape[1])
+        floats = max(1, width * dim)
         size = max(1, _FLOATS // floats)
         for start in range(0, count, size):
             part = slice(start, start + size)
             listed = candidates[part]
             rows[part], scores[part] = best_of(
-                self._served,
+                self._scorer,
                 rows_of(encoded, part, count),
                 listed,
                 self._vectors_of(listed),

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 
 def best_of(
-    served: Any,
+    scorer: Any,
     encoded: Any,
     candidates: np.ndarray,
     vectors: np.ndarray,
@@ -16,7 +16,7 @@ def best_of(
     """Returns the best candidates of each user by the score of the model.
 
     Args:
-        served: what `tf.saved_model.load` returned for an export.
+        scorer: has `score_each`, as an `InterestReader` has.
         encoded: what the model scores by, of B users.
         candidates: int64 (B, C), rows, ascending where equal scores shall
             keep the order of the catalogue; -1 for none.
@@ -28,7 +28,7 @@ def best_of(
         -inf where fewer are left.
     """
     count = len(candidates)
-    scores = served.score_each(encoded, vectors).numpy()
+    scores = scorer.score_each(encoded, vectors)
     scores = np.where(candidates >= 0, scores, -np.inf)
     # Of equal scores the lower row comes first, as in the whole catalogue.
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]

@@ -1,5 +1,6 @@
 """The best items of the whole catalogue, by the fastest way there is."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import tensorflow as tf
 from mgnm_tf.export.vocabularies import Vocabularies
 from mgnm_tf.serving.compiled_ranking import CompiledRanking
 from mgnm_tf.serving.exact_ranking import ExactRanking
+from mgnm_tf.serving.onnx_reader import make_reader
 
 MANY = 256
 """Users at a time where not every item is scored."""
@@ -26,6 +28,7 @@ class CatalogueRanking:
         metadata: the content of `export.json`.
         vocabularies: the ids of the model.
         signatures: name -> function. Defaults to `None`: those of `served`.
+        path: the export folder. Defaults to `None`: TensorFlow reads.
     """
 
     def __init__(
@@ -34,14 +37,16 @@ class CatalogueRanking:
         metadata: Mapping[str, Any],
         vocabularies: Vocabularies,
         signatures: Mapping[str, Any] | None = None,
+        path: str | os.PathLike | None = None,
     ):
         self._recommend = (signatures or served.signatures)["recommend"]
         self._exact, self._compiled = None, None
         if signatures is None and CompiledRanking.pays(metadata):
             self._compiled = CompiledRanking(served, metadata)
             if ExactRanking.pays(metadata):
+                reader = make_reader(served, metadata, vocabularies, path)
                 counts = vocabularies.item_counts
-                self._exact = ExactRanking(served, metadata, counts)
+                self._exact = ExactRanking(served, reader, counts)
         self._scored_rows = metadata["rows_at_a_time"]
         # Row -1, nothing, has the last entry.
         self._ids = np.array(["", *vocabularies.item_ids, ""], object)

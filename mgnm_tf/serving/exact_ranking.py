@@ -9,8 +9,7 @@ from mgnm_tf.index.largest_products import LargestProducts
 from mgnm_tf.serving.bounded_ranking import BoundedRanking
 from mgnm_tf.serving.candidates import seen_rows
 from mgnm_tf.serving.compiled_ranking import CompiledRanking
-from mgnm_tf.serving.compiled_ranking import request_specs
-from mgnm_tf.serving.interest_reader import InterestReader
+from mgnm_tf.serving.onnx_reader import Reader
 
 
 class ExactRanking:
@@ -23,27 +22,20 @@ class ExactRanking:
 
     Args:
         served: what `tf.saved_model.load` returned for an export.
-        metadata: the content of `export.json`.
+        reader: reads requests.
         item_counts: (M,), how often each item occurs in training.
     """
 
-    def __init__(
-        self, served: Any, metadata: Mapping[str, Any], item_counts: np.ndarray
-    ):
+    def __init__(self, served: Any, reader: Reader, item_counts: np.ndarray):
         self._table = served.item_table.numpy().astype(np.float32, copy=False)
         self._ranking = BoundedRanking(
-            served,
+            reader,
             LargestProducts(self._table[1:]),
             # Row 0, of padding, stands for none.
             lambda rows: self._table[np.maximum(rows, 0)],
             first_row=1,
         )
-        self._read = InterestReader(
-            served,
-            request_specs(metadata),
-            metadata["max_length"],
-            compiled=True,
-        )
+        self._read = reader
         shares = item_counts / max(1, item_counts.sum())
         order = np.argsort(-item_counts, kind="stable")
         self._popular = order + 1

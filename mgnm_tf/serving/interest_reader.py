@@ -65,6 +65,18 @@ class InterestReader:
         encoded, *others = read(tensors)
         return encoded, *(tensor.numpy() for tensor in others)
 
+    def score_each(self, encoded: Any, vectors: np.ndarray) -> np.ndarray:
+        """Scores items by their vectors.
+
+        Args:
+            encoded: what the model scores by, of B users.
+            vectors: float32 (B, C, d).
+
+        Returns:
+            float32 (B, C).
+        """
+        return self._served.score_each(encoded, vectors).numpy()
+
     def _read(self, request):
         read = self._served.read(request)
         return _with_interests(self._served.encode(read["features"]), read)

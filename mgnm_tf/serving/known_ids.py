@@ -68,6 +68,9 @@ class KnownIds:
     def __init__(self, vocabularies: Vocabularies):
         self.users = pd.Index(vocabularies.user_ids)
         self.items = pd.Index(vocabularies.item_ids)
+        # Asked one by one, an index of pandas is slow.
+        self._users = frozenset(vocabularies.user_ids)
+        self._items = frozenset(vocabularies.item_ids)
 
     def unknown(self, requests: Requests) -> UnknownIds:
         """Returns what of a request the model does not know.
@@ -78,9 +81,9 @@ class KnownIds:
         users = [one for one in dict.fromkeys(requests.users) if one]
         counts = Counter(requests.items.tolist())
         counts.pop("", None)  # Padding.
-        items = [str(one) for one in counts if one not in self.items]
+        items = [str(one) for one in counts if one not in self._items]
         return UnknownIds(
-            users=[str(one) for one in users if one not in self.users],
+            users=[str(one) for one in users if one not in self._users],
             num_users=len(users),
             items=items,
             num_items=len(counts),

@@ -54,6 +54,8 @@ class Recommender(ChangingItems):
         signatures: name -> function. Defaults to `None`: those of `served`.
         feature_map: vectors of new items from their features. Defaults to
             `None`.
+        path: the export folder, where TensorFlow need not do all. Defaults
+            to `None`.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Recommender(ChangingItems):
         retrieval: Retrieval | None = None,
         signatures: Mapping[str, Any] | None = None,
         feature_map: FeatureMap | None = None,
+        path: str | os.PathLike | None = None,
     ):
         self.served = served
         self.metadata = metadata
@@ -84,7 +87,7 @@ class Recommender(ChangingItems):
         self._ranking: Any = retrieval
         if retrieval is None:
             self._ranking = CatalogueRanking(
-                served, metadata, vocabularies, signatures
+                served, metadata, vocabularies, signatures, path
             )
 
     @classmethod
@@ -110,7 +113,12 @@ class Recommender(ChangingItems):
         features = path / export_folder.FEATURES
         feature_map = FeatureMap.load(features) if features.exists() else None
         return cls(
-            served, metadata, vocabularies, retrieval, feature_map=feature_map
+            served,
+            metadata,
+            vocabularies,
+            retrieval,
+            feature_map=feature_map,
+            path=path,
         )
 
     @property

@@ -20,9 +20,8 @@ from mgnm_tf.serving.candidates import rows_of
 from mgnm_tf.serving.candidates import seen_rows
 from mgnm_tf.serving.candidates import without
 from mgnm_tf.serving.catalogue_ranking import MANY
-from mgnm_tf.serving.compiled_ranking import CompiledRanking
-from mgnm_tf.serving.compiled_ranking import request_specs
-from mgnm_tf.serving.interest_reader import InterestReader
+from mgnm_tf.serving.onnx_reader import Reader
+from mgnm_tf.serving.onnx_reader import make_reader
 from mgnm_tf.serving.requests import text_ids
 from mgnm_tf.utils.files import atomic_folder
 
@@ -30,8 +29,6 @@ _LEAST = 50
 """How many candidates are looked for with an interest, at least."""
 _SEEN = 256
 """For how many items of a history more candidates are looked for, at most."""
-_MANY = 32
-"""From how many users on lists are looked through once for all of them."""
 _FLOATS = 1 << 24
 """Size of the candidates' vectors that are in memory at a time."""
 
@@ -65,7 +62,7 @@ class Retrieval:
     def __init__(
         self,
         served: Any,
-        reader: InterestReader,
+        reader: Reader,
         vocabularies: Vocabularies,
         index: InterestIndex,
         added: Sequence[str] = (),
@@ -74,7 +71,6 @@ class Retrieval:
     ):
         self.index = index
         self.added = list(added)
-        self._served = served
         self._read = reader
         self._together = together
         self._folder = None if folder is None else Path(folder)
@@ -126,12 +122,7 @@ class Retrieval:
         )
         if index.dim != width or index.ids.max(initial=1) > items + len(added):
             raise UserError(f"{folder} is not the index of this model.")
-        reader = InterestReader(
-            served,
-            request_specs(metadata),
-            metadata["max_length"],
-            compiled=CompiledRanking.pays(metadata),
-        )
+        reader = make_reader(served, metadata, vocabularies, path)
         # Exports of earlier versions do not say so.
         together = metadata.get("scores_within_products", False)
         return cls(
@@ -164,8 +155,8 @@ class Retrieval:
         rows = np.full((len(empty), k), -1, np.int64)
         scores = np.full((len(empty), k), -np.inf, np.float32)
         lists = self.index.lists if self._together else None
-        if lists is not None and len(empty) >= _MANY:
-            ranking = BoundedRanking(self._served, lists, self._vectors)
+        if lists is not None:
+            ranking = BoundedRanking(self._read, lists, lists.vectors)
             best = ranking(encoded, interests, seen, empty, k)
             if best is not None:
                 return self._named(encoded, *best, seen, empty, k)
@@ -218,7 +209,7 @@ class Retrieval:
     def _rank(self, encoded, candidates, k):
         """Scores candidates (B, C) exactly; returns the best k."""
         vectors = self._vectors(candidates)
-        return best_of(self._served, encoded, candidates, vectors, k)
+        return best_of(self._read, encoded, candidates, vectors, k)
 
     def _most_popular(self, k):
         """Returns the most frequent items that were not removed."""

@@ -1,5 +1,9 @@
 """Recurrent networks for processors without a kernel of their own for them."""
 
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import keras
 from keras import ops
 
@@ -10,6 +14,25 @@ SHUT = -1.0e4
 
 HELD = 1.0e4
 """Logit of an update gate that keeps the state as it is, bit by bit."""
+
+
+_instead: list[Callable] = []
+
+
+@contextmanager
+def another_lstm(function: Callable) -> Iterator[None]:
+    """Has another function compute what `bidirectional_lstm` does.
+
+    For graphs of other runtimes, which have a node for a whole LSTM.
+
+    Args:
+        function: takes and returns the same.
+    """
+    _instead.append(function)
+    try:
+        yield
+    finally:
+        _instead.pop()
 
 
 def bidirectional_lstm(
@@ -35,6 +58,8 @@ def bidirectional_lstm(
         float, (N, m, 2 d): both directions. Invalid positions hold numbers
         without a meaning.
     """
+    if _instead:
+        return _instead[-1](bidirectional, items, valid_mask)
     dim = bidirectional.forward_layer.units
     dtype = items.dtype
     padding = ops.cast(ops.logical_not(valid_mask), dtype)

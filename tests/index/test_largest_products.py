@@ -46,11 +46,11 @@ def test_short_vectors_are_not_looked_at():
     searched = LargestProducts(vectors)
     bounds = np.sort(largest(vectors, interests), axis=1)[:, -5]
     # What is not read cannot be found.
-    searched._vectors = searched._vectors.copy()
+    searched.vectors = searched.vectors.copy()
     least = (bounds / np.linalg.norm(interests, axis=2).max(axis=1)).min()
-    short = searched._lengths < 0.99 * least
+    short = searched.lengths < 0.99 * least
     assert short.mean() > 0.3
-    searched._vectors[short] = np.nan
+    searched.vectors[short] = np.nan
     users, rows = searched.reaching(interests, 0.9999 * bounds, 10**6)
     assert (np.bincount(users, minlength=9) >= 5).all()
 

@@ -46,7 +46,10 @@ def test_the_best_of_any_interest():
 
 
 @pytest.mark.parametrize("effort", [1.0, 100.0])
-def test_all_that_reaches_a_bound_in_the_lists_that_are_asked(effort):
+def test_all_that_reaches_a_bound_in_the_lists_that_are_asked(
+    effort, monkeypatch
+):
+    monkeypatch.setattr(module, "_PAYS", 0.0)
     vectors, interests = made()
     ids = np.arange(900) * 3 + 1
     built = InterestIndex.build(vectors, ids, "ivf")
@@ -64,6 +67,31 @@ def test_all_that_reaches_a_bound_in_the_lists_that_are_asked(effort):
     assert (shares == 1.0).all() if effort > 1 else 0.8 < shares.mean() < 1.0
     assert not (users == 3).any()
     assert built.lists.reaching(interests, bounds, 20, effort) is None
+
+
+def test_where_little_is_long_enough_nothing_is_missed(monkeypatch):
+    vectors, interests = made(30)
+    ids = np.arange(900) * 3 + 1
+    lists = InterestIndex.build(vectors, ids, "ivf").lists
+    products = np.einsum("bnd,md->bnm", interests, vectors).max(axis=1)
+    bounds = np.sort(products, axis=1)[:, -12].astype(np.float32) - 1e-4
+    shares = lists._all.shares(interests, bounds)
+    assert shares.shape == (30,) and 0 < shares.min() < shares.max() < 1
+    monkeypatch.setattr(module, "_PAYS", float(np.median(shares)))
+    users, found = lists.reaching(interests, bounds, 10**6)
+    misses = np.zeros(30)
+    for user in range(30):
+        expected = ids[products[user] >= bounds[user]]
+        mine = found[users == user]
+        assert np.isin(mine, expected).all()
+        misses[user] = (~np.isin(expected, mine)).sum()
+        alone = lists.reaching(
+            interests[user : user + 1], bounds[user : user + 1], 10**6
+        )
+        assert set(alone[1]) == set(mine)
+    assert not misses[shares < module._PAYS].any() and misses.any()
+    assert lists.reaching(interests, bounds, 20) is None
+    np.testing.assert_array_equal(lists.vectors(ids[5:7]), vectors[5:7])
 
 
 def test_the_first_are_good_and_different(monkeypatch):
