@@ -139,7 +139,11 @@ def _classes(column: pa.Array) -> np.ndarray:
     """Returns a list of text for each row."""
     found = np.empty(len(column), object)
     found[:] = [
-        [] if one is None else [one] if isinstance(one, str) else one
+        [
+            text
+            for text in ([one] if isinstance(one, str) else one or [])
+            if text
+        ]
         for one in column.to_pylist()
     ]
     return found

@@ -21,8 +21,8 @@ def stages_of(config: TrainConfig) -> list[TrainConfig]:
     """Returns the stages that come before a run, the nearest one first.
 
     A stage has the seed, the cut-offs, the history length, the precision and
-    the item features of the run, is a refit where that is one, and has the options of its
-    model that make the layers which are taken over
+    the item features of the run, is a refit where that is one, and has the
+    options of its model that make the layers which are taken over
     (`options_of_first_stage`); the rest is that of its own recipe.
 
     Args:

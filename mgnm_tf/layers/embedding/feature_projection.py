@@ -81,6 +81,8 @@ class FeatureProjection(keras.layers.Layer):
                 "num_numbers=0, num_classes=0"
             )
         super().__init__(**kwargs)
+        # Only the rows that are read are cast to the compute dtype.
+        self.autocast = False
         self.num_items = num_items
         self.output_dim = output_dim
         self.num_numbers = num_numbers

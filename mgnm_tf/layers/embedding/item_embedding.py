@@ -170,7 +170,7 @@ class ItemEmbedding(keras.layers.Layer):
                 **self.features,
                 embeddings_initializer=initializer.clone(),
                 name="projection",
-                dtype="float32",
+                dtype=self.dtype_policy,
             )
         for table in self.trainable_weights:
             if table.constraint is not None:
@@ -244,7 +244,7 @@ class ItemEmbedding(keras.layers.Layer):
         return vectors
 
     def _with_features(self, vectors, items, training):
-        """Adds to rows of E what the features say, or puts it in their place."""
+        """Adds what the features say to rows of E, or takes it instead."""
         if self.projection is None:
             return vectors
         projected = self.projection(items)
@@ -254,7 +254,7 @@ class ItemEmbedding(keras.layers.Layer):
             known = ops.any(ops.not_equal(projected, 0), axis=-1)
             dropped = ops.logical_and(drawn < self.id_dropout, known)
             vectors = zero_invalid(vectors, ops.logical_not(dropped))
-        return vectors + projected
+        return vectors + ops.cast(projected, vectors.dtype)
 
     def _finished(self, vectors, items):
         """Returns rows as they are used: of length 1, padding zero."""
