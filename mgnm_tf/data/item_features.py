@@ -77,7 +77,7 @@ def read_item_features(
             ) from error
     names = table.column_names
     check_columns(where, [ITEM], names)
-    others = [name for name in names if name != ITEM]
+    others = [name for name in names if name != ITEM and not _is_index(name)]
     if not others or not len(table):
         raise DataError(
             f"{where} has {len(others)} columns besides {ITEM!r} and "
@@ -112,6 +112,11 @@ def read_item_features(
                 "text, or lists of one of them."
             )
     return ItemFeatures([ids[code] for code in codes], numbers, classes)
+
+
+def _is_index(name: str) -> bool:
+    """Whether pandas wrote the labels of the rows under this name."""
+    return name.startswith("__index_level_")
 
 
 def _chunked(column: pa.ChunkedArray) -> pa.ChunkedArray:

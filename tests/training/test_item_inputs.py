@@ -45,7 +45,7 @@ REFUSED = {
     "popularity": {},
     "item_knn": {},
     "slirec": {},
-    "gru4rec": {"tied": False},
+    "gru4rec": {"tied": False, "temperature": None},
     "dhcn": {},
     "sgnnhn": {},
     "tgsrec": {},

@@ -201,7 +201,7 @@ def test_contract_with_features(id_dropout):
         {"items": ITEMS},
         expected_output_shape=(2, 3, 4),
         expected_num_trainable_weights=3,
-        expected_num_non_trainable_weights=2 + (id_dropout > 0),
+        expected_num_non_trainable_weights=2,
         expected_num_seed_generators=int(id_dropout > 0),
         # The test knows nothing of the items.
         inert_weights=("kernel", "class_embeddings"),
