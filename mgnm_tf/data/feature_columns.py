@@ -104,10 +104,11 @@ class FeatureColumns:
         Raises:
             UserError: a column is missing or has another number of numbers.
         """
+        numbers = self.number_table(features)
         ones = np.zeros((len(features.ids), self.num_classes))
         for row, ids in enumerate(self.class_ids(features)):
             ones[row, np.array(ids, np.int64) - 1] = 1.0
-        return np.concatenate([self.number_table(features), ones], axis=1)
+        return np.concatenate([numbers, ones], axis=1)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all values, as JSON types."""

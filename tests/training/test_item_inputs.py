@@ -18,6 +18,7 @@ from mgnm_tf.losses import CatalogueSoftmax
 from mgnm_tf.models.loading import load_model
 from mgnm_tf.runs.config import configure
 from mgnm_tf.runs.run import Run
+from mgnm_tf.runs.run_folder import open_run
 from mgnm_tf.serving.recommender import Recommender
 from mgnm_tf.training.build import compile_model
 from mgnm_tf.training.build import count_parameters
@@ -234,19 +235,20 @@ def test_a_run_with_features_does_not_go_on(run, file):
         continuation_of(config, DATA, DATA)
 
 
-@pytest.mark.usefixtures("eagerly")
-def test_an_unfinished_run_keeps_its_features(table, tmp_path):
-    path = tmp_path / "items.parquet"
-    table.to_parquet(path)
-    config = configured("youtube_dnn", str(path), epochs=2)
-
-    class Stopped(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch:
-                raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(DATA, config, tmp_path / "r", verbose=0, callbacks=[Stopped()])
-    table.assign(price=1.0).to_parquet(path)
-    with pytest.raises(UserError, match="with other item features than"):
-        train(DATA, config, tmp_path / "r", verbose=0)
+def test_an_unfinished_run_keeps_its_features(file, tmp_path):
+    config = configured("youtube_dnn", file)
+    environment = {
+        "data": {"fingerprint": "a", "path": "", "name": "small"},
+        "item_features": {"sha256": "b"},
+    }
+    with (
+        pytest.raises(KeyboardInterrupt),
+        open_run(tmp_path / "r", config, environment),
+    ):
+        raise KeyboardInterrupt
+    environment["item_features"] = {"sha256": "c"}
+    with (
+        pytest.raises(UserError, match="with other item features than"),
+        open_run(tmp_path / "r", config, environment),
+    ):
+        pass
