@@ -178,7 +178,7 @@ def _protocol(run: Path, config: TrainConfig) -> Protocol:
 def _provenance(run, config, environment, verification):
     """Returns what `export.json` says of where the model comes from."""
     return {
-        "run": {"name": run.absolute().name, "config": config.to_dict()},
+        "run": {"name": run.absolute().name, "config": _settings(config)},
         "fingerprints": {
             "data": environment["data"]["fingerprint"],
             "model": sha256(run / run_folder.MODEL),
@@ -214,7 +214,7 @@ def _card(run, config, environment, data, verification):
     }
     settings = {
         key: value
-        for key, value in config.to_dict().items()
+        for key, value in _settings(config).items()
         if value is not None and value != {}
     }
     metrics = {
@@ -229,6 +229,12 @@ def _card(run, config, environment, data, verification):
         "Metrics": metrics,
         "Proof": verification.describe(),
     }
+
+
+def _settings(config: TrainConfig) -> dict[str, Any]:
+    """Returns the configuration, without the folder of the features."""
+    name = _without_folder(config.item_features)
+    return {**config.to_dict(), "item_features": name}
 
 
 def _without_folder(source: str) -> str:

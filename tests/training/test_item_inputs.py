@@ -212,6 +212,7 @@ def test_an_export_knows_new_items_by_what_the_training_learned(
     assert not proof.different
     header = json.loads((tmp_path / "e" / "export.json").read_text())
     assert header["item_features"]["learned"] == "in training"
+    assert header["run"]["config"]["item_features"] == "items.parquet"
     recommender = Recommender.load(tmp_path / "e")
     new = table.head(3).assign(item_id=["new 1", "new 2", "new 3"])
     recommender.add_items(features=new)
