@@ -134,13 +134,10 @@ class Caser(SequentialRecommender):
         """Creates and builds every layer."""
         policy = {"dtype": self.dtype_policy}
         dim, length = self.embedding_dim, self.window
-        self.item_embedding = ItemEmbedding(
-            self.num_items,
+        self.item_embedding = self.make_item_embedding(
             dim,
             embeddings_initializer=_normal(1 / dim),
             unit_norm=self.temperature is not None,
-            name="item_embedding",
-            **policy,
         )
         self.scale = InterestScale(self.temperature, name="scale", **policy)
         self.vertical = keras.layers.Dense(

@@ -3,7 +3,6 @@
 import keras
 from keras import ops
 
-from mgnm_tf.layers.embedding.item_embedding import ItemEmbedding
 from mgnm_tf.layers.scoring.feed_forward import FeedForward
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.serialization import register
@@ -112,14 +111,11 @@ class DeepRecCaser(SequentialRecommender):
         """Creates and builds every layer."""
         policy = {"dtype": self.dtype_policy}
         dim, length = self.embedding_dim, self.max_length
-        self.item_embedding = ItemEmbedding(
-            self.num_items,
+        self.item_embedding = self.make_item_embedding(
             dim,
             embeddings_initializer=keras.initializers.TruncatedNormal(
                 stddev=0.01
             ),
-            name="item_embedding",
-            **policy,
         )
         self.vertical = keras.layers.Dense(
             self.num_vertical, activation="relu", name="vertical", **policy

@@ -12,7 +12,6 @@ from mgnm_tf.utils.entmax import entmax
 from mgnm_tf.utils.masking import history_length
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.masking import zero_invalid
-from mgnm_tf.utils.rows import take_rows
 from mgnm_tf.utils.validation import check_history_length
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
@@ -188,7 +187,7 @@ class DSAN(SingleVectorRecommender):
         history = ops.convert_to_tensor(features["history"])
         history = check_history_length(history, self.max_length)
         valid_mask = valid_positions(history)
-        items, target = self._inputs(history, valid_mask)
+        items, target = self._inputs(history, valid_mask, training)
         inputs = ops.concatenate([items, target], axis=1)
         # The target is valid, even alone.
         seen = ops.concatenate(
@@ -207,10 +206,10 @@ class DSAN(SingleVectorRecommender):
         vector = self.user_dropout(vector, training=training)
         return zero_invalid(vector, ops.any(valid_mask, axis=-1))
 
-    def _inputs(self, history, valid_mask):
+    def _inputs(self, history, valid_mask, training):
         """Returns items (B, m, 2 d) and target (B, 1, 2 d) with positions."""
         # The rows of the table, not divided by their lengths.
-        items = take_rows(self.item_embedding.embeddings, history)
+        items = self.item_embedding.rows(history, training)
         items = ops.cast(items, self.compute_dtype)
         places = ops.zeros_like(history) + ops.arange(
             ops.shape(history)[1], dtype=history.dtype

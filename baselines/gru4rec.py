@@ -3,7 +3,6 @@
 import keras
 from keras import ops
 
-from mgnm_tf.layers.embedding.item_embedding import ItemEmbedding
 from mgnm_tf.layers.embedding.row_embedding import RowEmbedding
 from mgnm_tf.layers.scoring.interest_scale import InterestScale
 from mgnm_tf.models.base import SequentialRecommender
@@ -121,12 +120,9 @@ class GRU4Rec(SequentialRecommender):
         policy = {"dtype": self.dtype_policy}
         dim, num_rows = self.embedding_dim, self.num_items + 1
         units = self.hidden_dim or dim
-        self.item_embedding = ItemEmbedding(
-            self.num_items,
+        self.item_embedding = self.make_item_embedding(
             dim,
             unit_norm=self.temperature is not None,
-            name="item_embedding",
-            **policy,
         )
         self.scale = InterestScale(self.temperature, name="scale", **policy)
         self.input_dropout = keras.layers.Dropout(

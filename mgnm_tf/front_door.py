@@ -157,7 +157,8 @@ class Run(RecordedRun):
                 (extra `[onnx]`). Defaults to `False`.
             item_features: a Parquet file or a table with `item_id` and what
                 is known of the items, from which vectors of new ones are
-                learned. Defaults to `None`.
+                learned; a run that was trained with features needs none.
+                Defaults to `None`.
 
         Returns:
             The folder, see `mgnm_tf.export.export_run.export_run`.
@@ -229,7 +230,9 @@ def train(
             call, see `mgnm_tf.cluster.hosts.Hosts`. Defaults to `None`: this
             one alone.
         **settings: what else wins over the recipe, see `configure`: `seed`,
-            `epochs`, `learning_rate`, `k`, ...
+            `epochs`, `learning_rate`, `k`, ...; `item_features`, a Parquet
+            file, is what the item table knows besides ids, so that new items
+            have vectors at once.
 
     Returns:
         The run.

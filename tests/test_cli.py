@@ -295,6 +295,8 @@ def test_train_hands_its_options_on(folder, monkeypatch):
         "training_exclude": "user",
         "validation_exclude": "none",
         "initial_stddev": 0.25,
+        "id_dropout": 0.75,
+        "item_features": "items.parquet",
         "seed": 9,
         "steps_per_execution": 2,
     }
@@ -335,6 +337,8 @@ def test_train_hands_its_options_on(folder, monkeypatch):
         ([], "Name a model, see `mgnm models`, or a recipe: --recipe FILE"),
         (["mgnm", "--monitor", "val_ndcg"], "Did you mean 'val_ndcg@5'"),
         (["mgnm", "--objective", "bc"], "Did you mean 'bce'"),
+        (["mgnm", "--item-features", "none"], "no file none of item features"),
+        (["mgnm", "--id-dropout", "2"], "`id_dropout` must be at most 1"),
         (["mgnm", "--epochs", "0"], "`epochs` must be at least 1"),
     ],
 )

@@ -3,7 +3,8 @@
 `python -m benchmarks.studies.cold_items RUN LOG FEATURES --out FILE`. A run on
 data that are split by time cannot rank the items that are new in its test
 part. Here the events of these items, which the split left out, are ranked
-among all such items: by what `mgnm export --item-features` learns, and by
+among all such items: by what the training with `--item-features` learned, or
+for a run without them by what `mgnm export --item-features` learns, and by
 rankings that know categories alone.
 """
 
@@ -113,11 +114,15 @@ def by_category(events: ColdEvents, data, category: dict[str, str]):
 
 
 def by_features(events: ColdEvents, data, model, features):
-    """Returns the scores (n, C) of a model by what it learns of features."""
+    """Returns the scores (n, C) of a model by what it learned of features."""
+    from mgnm_tf.export.feature_map import FeatureMap
     from mgnm_tf.export.feature_map import learn_features
     from mgnm_tf.export.vocabularies import Vocabularies
 
-    learned = learn_features(model, Vocabularies.from_data(data), features)
+    if model.item_features is not None:
+        learned = FeatureMap.of_model(model)
+    else:
+        learned = learn_features(model, Vocabularies.from_data(data), features)
     place = {item: row for row, item in enumerate(features.ids)}
     vectors = learned(features.rows(np.array([place[i] for i in events.items])))
     parts = []
@@ -159,6 +164,10 @@ def main(
         report: dict[str, Any] = {
             "machine": describe_machine(),
             "model": made.config.recipe,
+            "id_dropout": made.config.id_dropout
+            if made.config.item_features
+            else None,
+            "known items": made.metrics["test"],
             "events": events.total,
             "with a history": len(events.targets),
             "items": len(events.items),

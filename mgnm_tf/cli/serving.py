@@ -55,7 +55,7 @@ def export(
         Path | None,
         typer.Option(
             help="Parquet file with item_id and what is known of the items: "
-            "learn vectors of new items from it."
+            "learn vectors of new items from it, where the training did not."
         ),
     ] = None,
 ) -> None:

@@ -55,6 +55,10 @@ OPTIONS: dict[str, tuple[type, str]] = {
         float,
         "Standard deviation of the first kernels, biases and tables.",
     ),
+    "id_dropout": (
+        float,
+        "Share of look-ups by features alone, where --item-features is given.",
+    ),
     "after": (str, "Recipe that is trained first, to start from."),
 }
 """What a recipe holds, each with its type and a line of help."""
@@ -65,6 +69,11 @@ OF_THE_RUN: dict[str, tuple[type, str]] = {
     "continue_from": (
         str,
         "Run folder whose training goes on, on the new events of --data.",
+    ),
+    "item_features": (
+        str,
+        "Parquet file: item_id and columns that the item table is made of, "
+        "too.",
     ),
     "steps_per_execution": (int, "Steps between two returns to Python."),
     "mixed_precision": (bool, "Compute in float16, which pays on GPUs."),
@@ -79,6 +88,7 @@ _SHOWN = {
     "steps_per_execution": "by the length of an epoch",
     "init_from": "new weights",
     "continue_from": "a new training",
+    "item_features": "ids alone",
     "mixed_precision": False,
     "jit_compile": False,
     "watch_test": False,

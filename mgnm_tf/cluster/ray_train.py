@@ -42,7 +42,8 @@ def train_by_ray(
 
     Args:
         data: the data folder, which every worker has under this path.
-        config: what to train, see `configure`.
+        config: what to train, see `configure`; a file of item features is one
+            that every worker has under this path, too.
         out: the run folder to make; all workers see it under this path.
         workers: how many processes. `None` is one for each node of the
             cluster.
@@ -74,6 +75,9 @@ def train_by_ray(
             )
     data, out = Path(data).absolute(), Path(out).absolute()
     run_folder.check_free(out)
+    if config.item_features:
+        features = str(Path(config.item_features).absolute())
+        config = config.model_copy(update={"item_features": features})
     variables = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": _search_path()}
     if address is None:
         share = max(1, len(os.sched_getaffinity(0)) // (workers or 1))

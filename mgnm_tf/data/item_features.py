@@ -77,7 +77,7 @@ def read_item_features(
             ) from error
     names = table.column_names
     check_columns(where, [ITEM], names)
-    others = [name for name in names if name != ITEM]
+    others = [name for name in names if name != ITEM and not _is_index(name)]
     if not others or not len(table):
         raise DataError(
             f"{where} has {len(others)} columns besides {ITEM!r} and "
@@ -114,6 +114,11 @@ def read_item_features(
     return ItemFeatures([ids[code] for code in codes], numbers, classes)
 
 
+def _is_index(name: str) -> bool:
+    """Whether pandas wrote the labels of the rows under this name."""
+    return name.startswith("__index_level_")
+
+
 def _chunked(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Returns a column of at least one chunk."""
     return column if column.num_chunks else pa.chunked_array([column])
@@ -139,7 +144,11 @@ def _classes(column: pa.Array) -> np.ndarray:
     """Returns a list of text for each row."""
     found = np.empty(len(column), object)
     found[:] = [
-        [] if one is None else [one] if isinstance(one, str) else one
+        [
+            text
+            for text in ([one] if isinstance(one, str) else one or [])
+            if text
+        ]
         for one in column.to_pylist()
     ]
     return found

@@ -15,6 +15,8 @@ from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.export import export_folder
 from mgnm_tf.export.export import write_description
 from mgnm_tf.export.export import write_saved_model
+from mgnm_tf.export.feature_map import FeatureMap
+from mgnm_tf.export.feature_map import check_not_trained
 from mgnm_tf.export.feature_map import check_vectors
 from mgnm_tf.export.feature_map import learn_features
 from mgnm_tf.export.onnx_graphs import check_onnx
@@ -72,8 +74,9 @@ def export_run(
             `mgnm_tf.export.onnx_graphs.write_onnx`. Defaults to `False`.
         item_features: a Parquet file or a table with `item_id` and what is
             known of the items, see `read_item_features`; from it vectors of
-            new items are learned, see `mgnm_tf.export.feature_map`. Defaults
-            to `None`.
+            new items are learned, see `mgnm_tf.export.feature_map`; not of a
+            run that was trained with features, whose own projection makes
+            them. Defaults to `None`.
         progress: is given how many records are ranked, and how many there
             are. Defaults to `None`.
 
@@ -84,7 +87,8 @@ def export_run(
         OutputExistsError: something is at `out`.
         UserError: `run` is not a finished run, its data are not there, or
             the exported model ranks differently, or it has no index or no
-            ONNX graphs; nothing is left of `out`.
+            ONNX graphs, or features cannot be learned from; nothing is left
+            of `out`.
     """
     run = Path(run)
     config, environment = run_folder.read_run(run)
@@ -112,6 +116,7 @@ def export_run(
         if onnx:
             check_onnx(model)
         if features is not None:
+            check_not_trained(model)
             check_vectors(model)
         if sample is None:
             sample = SAMPLE if model.max_pairs is None else SAMPLE_OF_PAIRS
@@ -143,8 +148,12 @@ def export_run(
             metadata["onnx"] = write_onnx(graphs, model, length)
             checked = compare_onnx(graphs, model, data, length)
             verification = replace(verification, onnx=checked)
-        if features is not None:
+        learned = None
+        if model.item_features is not None:
+            learned = FeatureMap.of_model(model)
+        elif features is not None:
             learned = learn_features(model, vocabularies, features)
+        if learned is not None:
             learned.save(folder / export_folder.FEATURES)
             metadata["item_features"] = learned.describe()
         metadata |= _provenance(run, config, environment, verification)
@@ -169,7 +178,7 @@ def _protocol(run: Path, config: TrainConfig) -> Protocol:
 def _provenance(run, config, environment, verification):
     """Returns what `export.json` says of where the model comes from."""
     return {
-        "run": {"name": run.absolute().name, "config": config.to_dict()},
+        "run": {"name": run.absolute().name, "config": _settings(config)},
         "fingerprints": {
             "data": environment["data"]["fingerprint"],
             "model": sha256(run / run_folder.MODEL),
@@ -205,7 +214,7 @@ def _card(run, config, environment, data, verification):
     }
     settings = {
         key: value
-        for key, value in config.to_dict().items()
+        for key, value in _settings(config).items()
         if value is not None and value != {}
     }
     metrics = {
@@ -220,6 +229,12 @@ def _card(run, config, environment, data, verification):
         "Metrics": metrics,
         "Proof": verification.describe(),
     }
+
+
+def _settings(config: TrainConfig) -> dict[str, Any]:
+    """Returns the configuration, without the folder of the features."""
+    name = _without_folder(config.item_features)
+    return {**config.to_dict(), "item_features": name}
 
 
 def _without_folder(source: str) -> str:

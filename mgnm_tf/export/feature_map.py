@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,14 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from mgnm_tf.data.feature_columns import FeatureColumns
 from mgnm_tf.data.item_features import ItemFeatures
 from mgnm_tf.errors import UserError
 from mgnm_tf.export.vocabularies import Vocabularies
 from mgnm_tf.models.base import SequentialRecommender
 
 _ARRAYS = "map.npz"
+_ARRAY_NAMES = ("mean", "weights", "offset")
 _COLUMNS = "columns.json"
 
 _PENALTIES = (1.0, 10.0, 100.0, 1000.0)
@@ -63,6 +64,19 @@ def check_vectors(model: SequentialRecommender) -> None:
         )
 
 
+def check_not_trained(model: SequentialRecommender) -> None:
+    """Checks that nothing was learned of features in training.
+
+    Raises:
+        UserError: it was.
+    """
+    if model.item_features is not None:
+        raise UserError(
+            "The run was trained with item features, and its export knows new "
+            "items by them; leave --item-features out."
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class FeatureMap:
     """A linear map from features of an item to its vector.
@@ -72,36 +86,35 @@ class FeatureMap:
     ```
 
     f holds the numbers of an item, divided by their standard deviation, and 1
-    for each class that it has. W is that of a ridge regression on the items of
-    a model, each weighed by the root of its training events; the penalty is
-    the one of 1, 10, 100 and 1,000 with the least error on items left out.
-    Where all items of the model have length 1, so have the results.
+    for each class that it has. `fit` learns W after the training of a model,
+    `of_model` takes what a training with features learned. Where all items of
+    the model have length 1, so have the results.
 
     Args:
-        numbers: column -> how many numbers it has.
-        classes: column -> its classes.
+        columns: what f holds.
         mean: float64 (F,).
-        scale: float64 (F,), what f was divided by.
         weights: float64 (F, d).
-        offset: float64 (d,), the mean vector.
+        offset: float64 (d,).
         length: 1.0 where all items have it, else 0.0.
-        penalty: the penalty that was chosen.
+        penalty: the penalty that `fit` chose, or `None`.
     """
 
-    numbers: dict[str, int]
-    classes: dict[str, list[str]]
+    columns: FeatureColumns
     mean: np.ndarray
-    scale: np.ndarray
     weights: np.ndarray
     offset: np.ndarray
     length: float
-    penalty: float
+    penalty: float | None
 
     @classmethod
     def fit(
         cls, features: ItemFeatures, vectors: np.ndarray, counts: np.ndarray
     ) -> "FeatureMap":
         """Learns the map from items that have both.
+
+        W is that of a ridge regression, the items weighed by the root of
+        their training events; the penalty is the one of 1, 10, 100 and 1,000
+        with the least error on items left out. `offset` is the mean vector.
 
         Args:
             features: those of N items.
@@ -117,20 +130,12 @@ class FeatureMap:
                 f"The features name {count} items of the model; at least "
                 f"{2 * _FOLDS} are needed to learn from."
             )
-        numbers = {name: x.shape[1] for name, x in features.numbers.items()}
-        classes = {
-            name: sorted({one for row in rows for one in row})
-            for name, rows in features.classes.items()
-        }
-        table = _table(features, numbers, classes)
+        columns = FeatureColumns.of(features)
+        table = columns.dense_table(features)
         weight = np.sqrt(np.maximum(counts, 1.0))[:, None]
         total = weight.sum()
         mean = (weight * table).sum(axis=0) / total
-        scale = np.ones(table.shape[1])
-        width = sum(numbers.values())
-        spread = table[:, :width].std(axis=0)
-        scale[:width] = np.where(spread > 0, spread, 1.0)
-        given = (table - mean) / scale
+        given = table - mean
         vectors = np.asarray(vectors, np.float64)
         offset = (weight * vectors).sum(axis=0) / total
         wanted = vectors - offset
@@ -146,15 +151,27 @@ class FeatureMap:
         weights = dict(_ridge(given, wanted, weight))[penalty]
         lengths = np.linalg.norm(vectors, axis=1)
         unit = bool(np.allclose(lengths, 1.0, atol=1e-3))
+        return cls(columns, mean, weights, offset, float(unit), penalty)
+
+    @classmethod
+    def of_model(cls, model: SequentialRecommender) -> "FeatureMap":
+        """Returns the projection of a model that was trained with features."""
+        table = model.item_embedding
+        projection = table.projection
+        parts = [np.zeros((0, projection.output_dim))]
+        if projection.num_numbers:
+            parts.append(np.array(projection.kernel, np.float64))
+        if projection.num_classes:
+            rows = np.array(projection.class_embeddings, np.float64)
+            parts.append(rows[1:])  # Row 0 is that of no class.
+        weights = np.concatenate(parts)
         return cls(
-            numbers,
-            classes,
-            mean,
-            scale,
+            FeatureColumns.from_dict(model.item_features["columns"]),
+            np.zeros(len(weights)),
             weights,
-            offset,
-            float(unit),
-            penalty,
+            np.zeros(weights.shape[1]),
+            float(table.unit_norm),
+            None,
         )
 
     def __call__(self, features: ItemFeatures) -> np.ndarray:
@@ -165,22 +182,8 @@ class FeatureMap:
         Raises:
             UserError: a column is missing or has another number of numbers.
         """
-        for name, width in self.numbers.items():
-            found = features.numbers.get(name)
-            if found is None or found.shape[1] != width:
-                has = "none" if found is None else str(found.shape[1])
-                raise UserError(
-                    f"The model knows items by {width} numbers in the column "
-                    f"{name!r}. Received: {has}"
-                )
-        for name in self.classes:
-            if name not in features.classes:
-                raise UserError(
-                    f"The model knows items by text in the column {name!r}. "
-                    f"Received: {', '.join(features.classes) or 'none'}"
-                )
-        table = _table(features, self.numbers, self.classes)
-        vectors = (table - self.mean) / self.scale @ self.weights + self.offset
+        table = self.columns.dense_table(features)
+        vectors = (table - self.mean) @ self.weights + self.offset
         if self.length:
             lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
             vectors = vectors / np.maximum(lengths, 1e-12)
@@ -188,9 +191,11 @@ class FeatureMap:
 
     def describe(self) -> dict[str, Any]:
         """Returns what `export.json` says of the map."""
+        classes = self.columns.classes
         return {
-            "numbers": self.numbers,
-            "classes": {name: len(all_) for name, all_ in self.classes.items()},
+            "numbers": self.columns.numbers,
+            "classes": {name: len(all_) for name, all_ in classes.items()},
+            "learned": "in training" if self.penalty is None else "after it",
             "penalty": self.penalty,
         }
 
@@ -199,11 +204,13 @@ class FeatureMap:
         folder = Path(folder)
         folder.mkdir()
         about = {
-            name: getattr(self, name)
-            for name in ("numbers", "classes", "length", "penalty")
+            "columns": self.columns.to_dict(),
+            "length": self.length,
+            "penalty": self.penalty,
         }
         (folder / _COLUMNS).write_text(json.dumps(about), encoding="utf-8")
-        np.savez(folder / _ARRAYS, **self._arrays())
+        arrays = {name: getattr(self, name) for name in _ARRAY_NAMES}
+        np.savez(folder / _ARRAYS, **arrays)
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> "FeatureMap":
@@ -215,30 +222,18 @@ class FeatureMap:
         folder = Path(folder)
         try:
             about = json.loads((folder / _COLUMNS).read_text("utf-8"))
+            columns = FeatureColumns.from_dict(about.pop("columns"))
             with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
-                return cls(**about, **dict(arrays))
-        except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
+                return cls(columns, **about, **dict(arrays))
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+            EOFError,
+            BadZipFile,
+        ) as error:
             raise UserError(f"{folder} cannot be read: {error}") from error
-
-    def _arrays(self) -> Mapping[str, Any]:
-        names = ("mean", "scale", "weights", "offset")
-        return {name: getattr(self, name) for name in names}
-
-
-def _table(
-    features: ItemFeatures,
-    numbers: Mapping[str, int],
-    classes: Mapping[str, list[str]],
-) -> np.ndarray:
-    """Returns numbers and classes side by side, float64 (N, F)."""
-    parts = [features.numbers[name] for name in numbers]
-    for name, known in classes.items():
-        column = {one: place for place, one in enumerate(known)}
-        part = np.zeros((len(features.ids), len(known)))
-        for row, found in enumerate(features.classes[name]):
-            part[row, [column[one] for one in found if one in column]] = 1.0
-        parts.append(part)
-    return np.concatenate(parts, axis=1)
 
 
 def _ridge(given, wanted, weight):

@@ -9,6 +9,7 @@ from keras import ops
 from mgnm_tf.losses import SigmoidCrossEntropy
 from mgnm_tf.models.capabilities import Capabilities
 from mgnm_tf.models.checked_model import CheckedModel
+from mgnm_tf.models.known_by_features import KnownByFeatures
 from mgnm_tf.models.made_from_data import MadeFromData
 from mgnm_tf.models.over_catalogue import OverCatalogue
 from mgnm_tf.optimizers import LazyAdam
@@ -19,7 +20,7 @@ from mgnm_tf.utils.validation import check_positive_int
 
 
 class SequentialRecommender(
-    Capabilities, MadeFromData, OverCatalogue, CheckedModel
+    Capabilities, MadeFromData, OverCatalogue, KnownByFeatures, CheckedModel
 ):
     """Scores candidate items for a user from the history of the user.
 
@@ -37,6 +38,8 @@ class SequentialRecommender(
         num_users: number of known users; ids run from 1 to `num_users`, id 0
             is "unknown user".
         num_items: number of items M; ids run from 1 to M, id 0 is padding.
+        **kwargs: `item_features`, see `KnownByFeatures`, and arguments of
+            `keras.Model`.
 
     Call arguments:
         features: dict with `user` (B,) int32, `history` (B, m) int32, oldest

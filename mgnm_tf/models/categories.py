@@ -2,7 +2,6 @@
 
 from keras import ops
 
-from mgnm_tf.layers.embedding.item_embedding import ItemEmbedding
 from mgnm_tf.models.base import SequentialRecommender
 
 
@@ -42,14 +41,11 @@ class CategoryRecommender(SequentialRecommender):
         self.embedding_dim = embedding_dim
         self.num_categories = num_categories
         self.category_dim = category_dim
-        self.item_embedding = ItemEmbedding(
-            num_items,
+        self.item_embedding = self.make_item_embedding(
             embedding_dim,
             num_categories,
             category_dim,
-            embeddings_initializer,
-            name="item_embedding",
-            dtype=self.dtype_policy,
+            embeddings_initializer=embeddings_initializer,
         )
 
     options_of_the_data = ("num_categories",)

@@ -2,7 +2,6 @@
 
 import keras
 
-from mgnm_tf.layers.embedding.item_embedding import ItemEmbedding
 from mgnm_tf.layers.embedding.user_embedding import UserEmbedding
 from mgnm_tf.layers.graph.graph_propagation import GraphPropagation
 from mgnm_tf.layers.graph.user_aware_adjacency import UserAwareAdjacency
@@ -69,15 +68,12 @@ def create_layers(model) -> None:
     seeds = (None, None)
     if model.seed is not None:
         seeds = (2 * model.seed, 2 * model.seed + 1)
-    model.item_embedding = ItemEmbedding(
-        model.num_items,
+    model.item_embedding = model.make_item_embedding(
         dim,
         embeddings_initializer=get_initializer(
             model.embeddings_initializer, seeds[0]
         ),
         unit_norm=model.temperature is not None,
-        name="item_embedding",
-        **policy,
     )
     model.user_embedding = None
     if model.user_aware and model.num_layers:

@@ -3,7 +3,6 @@
 import keras
 from keras import ops
 
-from mgnm_tf.layers.embedding.item_embedding import ItemEmbedding
 from mgnm_tf.layers.interest.label_aware_attention import LabelAwareAttention
 from mgnm_tf.layers.interest.recency_prior import RecencyPrior
 from mgnm_tf.layers.scoring.interest_scale import InterestScale
@@ -87,13 +86,10 @@ class MultiInterestRecommender(SequentialRecommender):
         self.interest_bias = interest_bias
         self.training_interests = training_interests
         self.recency_prior = recency_prior
-        self.item_embedding = ItemEmbedding(
-            num_items,
+        self.item_embedding = self.make_item_embedding(
             embedding_dim,
             embeddings_initializer=embeddings_initializer,
             unit_norm=temperature is not None,
-            name="item_embedding",
-            dtype=self.dtype_policy,
         )
         self.input_dropout = keras.layers.Dropout(
             dropout, name="input_dropout", dtype=self.dtype_policy

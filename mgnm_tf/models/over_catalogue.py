@@ -53,6 +53,8 @@ class OverCatalogue(keras.Model):
                 some of their numbers out. By default they are those of
                 `item_vectors()`.
         """
+        if training and self.item_features is not None:
+            return self.item_embedding.vectors(training=True)
         return self.item_vectors()
 
     def _knows_positives_alone(self, candidates, features: Features) -> bool:

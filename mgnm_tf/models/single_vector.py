@@ -3,7 +3,6 @@
 import keras
 from keras import ops
 
-from mgnm_tf.layers.embedding.item_embedding import ItemEmbedding
 from mgnm_tf.layers.scoring.interest_scale import InterestScale
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.types import Features
@@ -62,14 +61,11 @@ class SingleVectorRecommender(SequentialRecommender):
         self.temperature = temperature
         self.interest_bias = interest_bias
         self.item_dropout = item_dropout
-        self.item_embedding = ItemEmbedding(
-            num_items,
+        self.item_embedding = self.make_item_embedding(
             embedding_dim,
             embeddings_initializer=embeddings_initializer,
             unit_norm=temperature is not None,
             max_norm=max_norm,
-            name="item_embedding",
-            dtype=self.dtype_policy,
         )
         self.scale = InterestScale(
             temperature, interest_bias, name="scale", dtype=self.dtype_policy
@@ -112,7 +108,7 @@ class SingleVectorRecommender(SequentialRecommender):
         return encoded
 
     def scored_vectors(self, training=False):
-        vectors = self.item_vectors()
+        vectors = super().scored_vectors(training)
         return self.candidate_dropout(vectors, training=training)
 
     def interests(self, features: Features) -> Tensor:

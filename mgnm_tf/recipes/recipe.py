@@ -182,6 +182,9 @@ class Training(_Part):
         initial_stddev: the standard deviation of a normal draw of the
             kernels, biases and tables at the start, recurrent cells left
             out; `None` leaves them as the model makes them.
+        id_dropout: where a run has features of items, the share of the items
+            that a training step looks up without their own rows of the item
+            table, by their features alone; see `ItemEmbedding`.
         after: the recipe (`"stage_one"` of the same model, or
             `"model:recipe"`) that is trained first and whose best weights
             this one starts from; `""` for none.
@@ -205,6 +208,9 @@ class Training(_Part):
     validation_negatives: Positive | Literal["all"] = 1000
     validation_exclude: Literal["history", "user", "none"] = "history"
     initial_stddev: RateOrNone = None
+    id_dropout: Annotated[
+        float, BeforeValidator(_no_flag), Field(ge=0.0, le=1.0)
+    ] = 0.5
     after: str = ""
 
     @model_validator(mode="before")

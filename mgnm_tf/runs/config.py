@@ -52,6 +52,9 @@ class TrainConfig(Training):
             and shape; `""` for none.
         continue_from: a run folder whose training goes on, on data that
             grew, see `mgnm_tf.training.continued`; `""` for none.
+        item_features: a Parquet file with `item_id` and what is known of the
+            items, which the item table is made of, too, see
+            `mgnm_tf.training.item_inputs`; `""` for none.
         steps_per_execution: steps between two returns to Python. `None`
             chooses by the length of an epoch.
         mixed_precision: whether to compute in float16 with float32 weights.
@@ -81,6 +84,7 @@ class TrainConfig(Training):
     ] = (5,)
     init_from: str = ""
     continue_from: str = ""
+    item_features: str = ""
     steps_per_execution: Positive | None = None
     mixed_precision: bool = False
     jit_compile: bool = False

@@ -184,6 +184,11 @@ def _check_same_run(
             f"{partial} is an unfinished run on other data "
             f"({data['path'] or data['name']}). {remedy}"
         )
+    if before.get("item_features") != environment.get("item_features"):
+        raise UserError(
+            f"{partial} is an unfinished run with other item features than "
+            f"those of {config.item_features} now. {remedy}"
+        )
     # What earlier versions wrote does not say.
     was, now = (one.get("workers", 1) for one in (before, environment))
     if was != now:

@@ -37,8 +37,8 @@ class ChangingItems:
             vectors: float32 (N, d), like `item_vectors()`. Defaults to
                 `None`: they are made of `features`.
             features: a Parquet file or a table with `item_id` and the columns
-                that `mgnm export --item-features` learned from, instead of
-                the two others. Defaults to `None`.
+                that the training or `mgnm export --item-features` learned
+                from, instead of the two others. Defaults to `None`.
 
         Raises:
             UserError: there is no index, an id is there already, the vectors
@@ -56,8 +56,8 @@ class ChangingItems:
         if features is not None:
             if self.feature_map is None:
                 raise UserError(
-                    "This export does not know items by features; make it "
-                    "with `mgnm export --item-features FILE`."
+                    "This export does not know items by features; train the "
+                    "model with `--item-features FILE`, or export it so."
                 )
             table = read_item_features(features)
             ids, vectors = table.ids, self.feature_map(table)

@@ -26,6 +26,7 @@ from mgnm_tf.optimizers import LazyAdam
 from mgnm_tf.optimizers import StepDecay
 from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.runs.config import configure
+from mgnm_tf.training.item_inputs import read_item_inputs
 from mgnm_tf.utils.initializers import draw_normal
 
 _MOST_SCORES = 1 << 26
@@ -43,15 +44,22 @@ def make_model(
         config: the configuration of the run, or a recipe, see `configure`.
 
     Raises:
-        UserError: a name is unknown, or a value is refused.
-        DataError: the data lack what the model reads.
+        UserError: a name is unknown, or a value is refused, or the model has
+            no use for features of items.
+        DataError: the data lack what the model reads, or the features cannot
+            be used.
     """
     config = configure(config)
     options = read_options(config.model, config.options)
+    inputs = read_item_inputs(config, data)
+    if inputs is not None:
+        options |= inputs.options(config.id_dropout)
     with refusals_of(config.model):
         model = model_class(config.model).from_data(
             data, config.max_length, **options
         )
+    if inputs is not None:
+        inputs.give(model, config.model)
     if config.initial_stddev is not None:
         draw_normal(model, config.initial_stddev)
     return model
@@ -60,12 +68,14 @@ def make_model(
 def count_parameters(model: keras.Model) -> int:
     """Returns the number of learned numbers, those that are counted too.
 
-    Integers are left out: tables of the data, states of seeds.
+    Tables of the data and states of seeds are left out: they are integers, or
+    numbers of items.
     """
     return sum(
         math.prod(weight.shape)
         for weight in model.weights
         if keras.backend.is_float_dtype(weight.dtype)
+        and weight.name != "item_numbers"
     )
 
 

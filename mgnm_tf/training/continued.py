@@ -160,8 +160,9 @@ def continuation_of(
 
     Raises:
         UserError: the earlier run is not there, or is of another model or
-            other options, or its data are not there, or the new data hold
-            nothing new or lack some of the ids of the earlier ones.
+            other options, or one of the two has item features, or its data
+            are not there, or the new data hold nothing new or lack some of
+            the ids of the earlier ones.
     """
     if not config.continue_from:
         return None
@@ -171,6 +172,11 @@ def continuation_of(
         raise UserError(
             f"{config.model} counts events and has no training that could go "
             "on; train it anew, which takes no longer."
+        )
+    if config.item_features or run.config.item_features:
+        raise UserError(
+            "A run with item features cannot go on yet, because its features "
+            "would have to grow as well; train it anew, or without them."
         )
     old = same_data(Path(run.path), old, run.environment["data"])
     if old.fingerprint == data.fingerprint:

@@ -45,6 +45,7 @@ from mgnm_tf.training.watch_test import WatchTest
 from mgnm_tf.training.workers import Workers
 from mgnm_tf.utils.disk import reserve
 from mgnm_tf.utils.files import read_json
+from mgnm_tf.utils.files import sha256
 from mgnm_tf.utils.files import write_json
 
 logger = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ def train(
             `mgnm_tf.cluster.hosts.Hosts`. `None` is this one alone. It is no
             part of the configuration.
         **settings: what else wins over the recipe, see `configure`: `seed`,
-            `epochs`, `learning_rate`, `k`, ...
+            `epochs`, `learning_rate`, `k`, `item_features`, ...
 
     Returns:
         The path of the run folder.
@@ -136,6 +137,9 @@ def train(
             **describe_environment(data, path, count_parameters(model)),
             "workers": workers.count,
         }
+        if config.item_features:
+            digest = sha256(Path(config.item_features))
+            environment["item_features"] = {"sha256": digest}
         if continuation is not None:
             environment["continued_from"] = continuation.describe()
         with workers.open_run(out, config, environment) as folder:

@@ -20,9 +20,9 @@ logger = logging.getLogger(__name__)
 def stages_of(config: TrainConfig) -> list[TrainConfig]:
     """Returns the stages that come before a run, the nearest one first.
 
-    A stage has the seed, the cut-offs, the history length and the precision
-    of the run, is a refit where that is one, and has the options of its
-    model that make the layers which are taken over
+    A stage has the seed, the cut-offs, the history length, the precision and
+    the item features of the run, is a refit where that is one, and has the
+    options of its model that make the layers which are taken over
     (`options_of_first_stage`); the rest is that of its own recipe.
 
     Args:
@@ -48,6 +48,8 @@ def stages_of(config: TrainConfig) -> list[TrainConfig]:
             mixed_precision=config.mixed_precision,
             jit_compile=config.jit_compile,
             refit=config.refit,
+            item_features=config.item_features,
+            id_dropout=config.id_dropout,
         )
         labels.append(config.after)
         if config.after in labels[:-1] or len(labels) > _MOST_STAGES:

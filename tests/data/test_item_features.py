@@ -83,3 +83,15 @@ def test_files_that_are_none(table, tmp_path):
         read_item_features(table.drop(columns="item_id"))
     with pytest.raises(DataError, match="has 0 columns besides 'item_id'"):
         read_item_features(table[["item_id"]])
+
+
+def test_labels_of_rows_are_no_feature_and_no_text_is_no_class(tmp_path):
+    table = pd.DataFrame(
+        {"item_id": ["a", "b"], "kind": ["", "x"], "tags": [["y", ""], None]}
+    )
+    table[::-1].to_parquet(tmp_path / "items.parquet")
+    found = read_item_features(tmp_path / "items.parquet")
+    assert found.ids == ["b", "a"]
+    assert not found.numbers
+    assert [*found.classes["kind"]] == [["x"], []]
+    assert [*found.classes["tags"]] == [[], ["y"]]

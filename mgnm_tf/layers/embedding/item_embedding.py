@@ -1,8 +1,11 @@
 """Item vectors, with or without the category of the item."""
 
+from collections.abc import Mapping
+
 import keras
 from keras import ops
 
+from mgnm_tf.layers.embedding.feature_projection import FeatureProjection
 from mgnm_tf.layers.embedding.max_row_norm import MaxRowNorm
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import valid_positions
@@ -25,6 +28,17 @@ class ItemEmbedding(keras.layers.Layer):
     weight `item_categories`, so that any item can be scored by its id alone.
     Item 0 is padding: zeros, and no gradient.
 
+    With `features` more is known of items than their ids, and E_i becomes
+
+    ```
+    m_i E_i + p_i        p_i: what `FeatureProjection` makes of item i
+    ```
+
+    m_i is 1, but 0 for the share `id_dropout` of the items that a training
+    step looks up: those are known by their features alone, as an item without
+    a training event will be (as DropoutNet does). Each look-up draws anew; an
+    item without features keeps its row.
+
     Args:
         num_items: number of items M; ids run from 1 to M.
         embedding_dim: width d of E.
@@ -38,20 +52,27 @@ class ItemEmbedding(keras.layers.Layer):
         max_norm: the longest that a row of either table may be: longer rows
             are shortened to it when the layer is made and after each step of
             the optimizer. Defaults to `None`, any length.
+        features: sizes of the features, by their names in
+            `FeatureProjection`: `num_numbers`, `num_classes` and
+            `classes_per_item`. Defaults to `None`, no features.
+        id_dropout: share of the items whose own row training leaves out.
+            Defaults to `0.0`.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
         items: int32, any shape.
         training: `False` says that nothing will be trained: where more items
             are asked for than the table has rows, the rows are then divided
-            and masked once, and copied; the same within rounding.
+            and masked once, and copied; the same within rounding. `True`
+            alone leaves rows out.
 
     Returns:
         float, the shape of `items` and `output_dim` behind it.
 
     Raises:
         ValueError: a size or `max_norm` is out of its range, or
-            `category_dim` is given for data without categories.
+            `category_dim` is given for data without categories, or
+            `id_dropout` for items without features.
 
     Example:
 
@@ -61,6 +82,10 @@ class ItemEmbedding(keras.layers.Layer):
     >>> layer.assign_categories(np.array([0, 1, 2, 1]))
     >>> layer(np.array([[1, 3], [2, 0]])).shape
     TensorShape([2, 2, 6])
+
+    Reference:
+        Volkovs et al., "DropoutNet: Addressing Cold Start in Recommender
+        Systems", NeurIPS 2017, for `id_dropout`.
     """
 
     def __init__(
@@ -72,6 +97,8 @@ class ItemEmbedding(keras.layers.Layer):
         embeddings_initializer="uniform",
         unit_norm: bool = False,
         max_norm: float | None = None,
+        features: Mapping[str, int] | None = None,
+        id_dropout: float = 0.0,
         **kwargs,
     ):
         check_positive_int(num_items, "num_items")
@@ -85,6 +112,12 @@ class ItemEmbedding(keras.layers.Layer):
             )
         if max_norm is not None:
             max_norm = check_range(max_norm, "max_norm", 1e-6)
+        check_range(id_dropout, "id_dropout", 0.0, 1.0)
+        if id_dropout and features is None:
+            raise ValueError(
+                "`id_dropout` needs items with features. Received: "
+                f"id_dropout={id_dropout}, features=None"
+            )
         super().__init__(**kwargs)
         # Only the rows that are read are cast to the compute dtype.
         self.autocast = False
@@ -97,6 +130,11 @@ class ItemEmbedding(keras.layers.Layer):
         )
         self.unit_norm = unit_norm
         self.max_norm = max_norm
+        self.features = None if features is None else dict(features)
+        self.id_dropout = id_dropout
+        self.seed_generator = None
+        if id_dropout:
+            self.seed_generator = keras.random.SeedGenerator()
         self.output_dim = embedding_dim + category_dim
         self.build()
 
@@ -123,6 +161,16 @@ class ItemEmbedding(keras.layers.Layer):
                 dtype="int",
                 initializer="zeros",
                 trainable=False,
+            )
+        self.projection = None
+        if self.features is not None:
+            self.projection = FeatureProjection(
+                self.num_items,
+                self.embedding_dim,
+                **self.features,
+                embeddings_initializer=initializer.clone(),
+                name="projection",
+                dtype=self.dtype_policy,
             )
         for table in self.trainable_weights:
             if table.constraint is not None:
@@ -163,7 +211,7 @@ class ItemEmbedding(keras.layers.Layer):
 
     def call(self, items, training=None):
         if training is None or training:  # Gradients of the rows alone.
-            return self._look_up(items)
+            return self._look_up(items, training)
         size = ops.size(items)
         if isinstance(size, int):
             many = size > self.num_items
@@ -177,13 +225,36 @@ class ItemEmbedding(keras.layers.Layer):
     def _copy_rows(self, items):
         return ops.take(self.vectors(), items, axis=0)
 
-    def _look_up(self, items):
+    def _look_up(self, items, training=False):
+        return self._finished(self.rows(items, training), items)
+
+    def rows(self, items, training=False):
+        """Returns vectors before they are divided by their lengths.
+
+        Args:
+            items: int32, any shape; what stands for padding means nothing.
+            training: whether the step trains.
+        """
         vectors = take_rows(self.embeddings, items)
+        vectors = self._with_features(vectors, items, training)
         if self.category_dim:
             categories = ops.take(self.item_categories, items, axis=0)
             of_category = take_rows(self.category_embeddings, categories)
             vectors = ops.concatenate([vectors, of_category], axis=-1)
-        return self._finished(vectors, items)
+        return vectors
+
+    def _with_features(self, vectors, items, training):
+        """Adds what the features say to rows of E, or takes it instead."""
+        if self.projection is None:
+            return vectors
+        projected = self.projection(items)
+        if training and self.id_dropout:
+            shape = ops.shape(items)
+            drawn = keras.random.uniform(shape, seed=self.seed_generator)
+            known = ops.any(ops.not_equal(projected, 0), axis=-1)
+            dropped = ops.logical_and(drawn < self.id_dropout, known)
+            vectors = zero_invalid(vectors, ops.logical_not(dropped))
+        return vectors + ops.cast(projected, vectors.dtype)
 
     def _finished(self, vectors, items):
         """Returns rows as they are used: of length 1, padding zero."""
@@ -192,17 +263,23 @@ class ItemEmbedding(keras.layers.Layer):
         vectors = ops.cast(vectors, self.compute_dtype)
         return zero_invalid(vectors, valid_positions(items))
 
-    def vectors(self):
-        """Returns the vectors of all items, (M + 1, `output_dim`)."""
+    def vectors(self, training=False):
+        """Returns the vectors of all items, (M + 1, `output_dim`).
+
+        Args:
+            training: whether the step trains.
+        """
+        items = ops.arange(self.num_items + 1)
         # Read whole, not row by row: its gradient is then a whole table, too.
         vectors = ops.convert_to_tensor(self.embeddings)
+        vectors = self._with_features(vectors, items, training)
         if self.category_dim:
             of_category = take_rows(
                 self.category_embeddings,
                 ops.convert_to_tensor(self.item_categories),
             )
             vectors = ops.concatenate([vectors, of_category], axis=-1)
-        return self._finished(vectors, ops.arange(self.num_items + 1))
+        return self._finished(vectors, items)
 
     def compute_output_shape(self, items_shape):
         return (*items_shape, self.output_dim)
@@ -219,4 +296,6 @@ class ItemEmbedding(keras.layers.Layer):
             ),
             "unit_norm": self.unit_norm,
             "max_norm": self.max_norm,
+            "features": self.features,
+            "id_dropout": self.id_dropout,
         }

@@ -175,3 +175,92 @@ def test_rows_are_no_longer_than_the_bound_from_the_start_and_in_training():
 def test_a_bound_of_zero_is_refused():
     with pytest.raises(ValueError, match="`max_norm` must be between"):
         ItemEmbedding(3, 4, max_norm=0.0)
+
+
+FEATURES = {"num_numbers": 2, "num_classes": 4, "classes_per_item": 2}
+
+
+def with_features(**options):
+    """Returns a layer of 3 items; nothing is known of the last one."""
+    layer = ItemEmbedding(3, 4, features=FEATURES, **options)
+    numbers = np.array([[0, 0], [0.5, -1], [2, 0], [0, 0]])
+    layer.projection.assign(numbers, [[0, 0], [4, 1], [2, 0], [0, 0]])
+    return layer
+
+
+@pytest.mark.parametrize("id_dropout", [0.0, 0.5])
+def test_contract_with_features(id_dropout):
+    run_layer_test(
+        ItemEmbedding,
+        {
+            "num_items": 3,
+            "embedding_dim": 4,
+            "features": FEATURES,
+            "id_dropout": id_dropout,
+        },
+        {"items": ITEMS},
+        expected_output_shape=(2, 3, 4),
+        expected_num_trainable_weights=3,
+        expected_num_non_trainable_weights=2,
+        expected_num_seed_generators=int(id_dropout > 0),
+        # The test knows nothing of the items.
+        inert_weights=("kernel", "class_embeddings"),
+    )
+
+
+@pytest.mark.parametrize("unit_norm", [False, True])
+def test_features_are_added_to_the_row_of_an_item(unit_norm):
+    layer = with_features(unit_norm=unit_norm, id_dropout=0.5)
+    projected = np.array(layer.projection(np.arange(4)))
+    expected = np.array(layer.embeddings) + projected
+    if unit_norm:
+        expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    expected[0] = 0
+    for training in (None, False):
+        found = layer(ITEMS, training=training)
+        np.testing.assert_allclose(found, expected[ITEMS], rtol=1e-5)
+    np.testing.assert_allclose(layer.vectors(), expected, rtol=1e-5)
+    many = layer(np.tile(ITEMS, 9), training=False)
+    np.testing.assert_allclose(many[:, :3], expected[ITEMS], rtol=1e-5)
+
+
+def test_training_alone_leaves_rows_out_but_of_items_without_features():
+    layer = with_features(id_dropout=0.25)
+    items = np.tile([[0, 1, 2, 3]], (2000, 1))
+    whole = np.array(layer(items))
+    projected = np.array(layer.projection(items))
+    drawn = np.array(layer(items, training=True))
+    left_out = (drawn == projected).all(axis=-1)[:, 1:3]
+    assert 0.22 < left_out.mean() < 0.28
+    np.testing.assert_array_equal(drawn[:, 3], whole[:, 3])
+    np.testing.assert_array_equal(drawn[:, 0], 0)
+    kept = drawn[:, 1:3][~left_out]
+    np.testing.assert_array_equal(kept, whole[:, 1:3][~left_out])
+    assert (layer.vectors(training=True) != layer.vectors()).numpy().any()
+
+
+def test_a_row_that_is_left_out_learns_nothing():
+    layer = with_features(id_dropout=1.0)
+    with tf.GradientTape() as tape:
+        vectors = layer(np.array([1, 2, 3]), training=True)
+    table, kernel = layer.embeddings.value, layer.projection.kernel.value
+    of_table, of_kernel = tape.gradient(vectors, [table, kernel])
+    assert isinstance(of_table, tf.IndexedSlices)
+    dense = np.array(tf.convert_to_tensor(of_table))
+    np.testing.assert_array_equal(dense.any(axis=1), [0, 0, 0, 1])
+    assert np.array(of_kernel).any()
+
+
+def test_features_have_a_place_beside_categories():
+    layer = with_features(num_categories=2, category_dim=2)
+    plain = np.array(layer.embeddings)[2] + layer.projection(np.array(2))
+    found = np.array(layer(np.array([2])))[0]
+    np.testing.assert_allclose(found[:4], plain, rtol=1e-6)
+    assert found.shape == (6,)
+
+
+def test_rows_are_left_out_where_features_stay():
+    with pytest.raises(ValueError, match="`id_dropout` needs items with feat"):
+        ItemEmbedding(3, 4, id_dropout=0.5)
+    with pytest.raises(ValueError, match="`id_dropout` must be between"):
+        ItemEmbedding(3, 4, features=FEATURES, id_dropout=1.5)
