@@ -92,7 +92,7 @@ class BatchBuilder:
         self.shuffle = part == "train"
         longest = {"none": 0, "history": max_length}.get(exclude)
         with tf.device("/cpu:0"):
-            self.order = tf.constant(plan.positions)
+            self.order = tensor_of(plan.positions, share=True)
             self.starts = tf.constant(plan.starts)
             self.sizes = tf.constant(plan.sizes)
             self.widths = tf.constant(plan.widths)

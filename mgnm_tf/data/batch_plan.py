@@ -1,5 +1,6 @@
 """Which position stands in which batch. NumPy only."""
 
+from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,9 @@ import numpy as np
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.errors import DataError
 from mgnm_tf.utils.validation import check_positive_int
+
+ALIGNMENT = 64
+"""What TensorFlow's kernels count on, in bytes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,27 +95,53 @@ def plan_batches(
         DataError: the part has no target with a history.
     """
     widths = np.array(resolve_widths(max_length, bucket_widths), np.int32)
-    if every_position:
-        positions = last_targets(data, part, max_length)
-    else:
-        positions = data.positions(part)
-    if not len(positions):
+    sizes = np.zeros(len(widths), np.int64)
+    for _, bucket in _in_buckets(data, part, widths, every_position):
+        sizes += np.bincount(bucket, minlength=len(widths))
+    if not sizes.any():
         raise DataError(
             f"The data have no {part} event with an earlier event of the "
             "same sequence, so there is nothing to predict from."
         )
-    length = positions - data.offsets[data.sequences[positions]]
-    length = np.minimum(length, max_length)
-    bucket = np.searchsorted(widths, length).astype(np.uint16)
-    sizes = np.bincount(bucket, minlength=len(widths))
+    # What is sorted is a block at a time; of all there is only the result.
+    positions = _aligned(int(sizes.sum()))
+    starts = np.cumsum(sizes) - sizes
+    ends = starts.copy()
+    for found, bucket in _in_buckets(data, part, widths, every_position):
+        # A stable sort of short integers is a radix sort: linear.
+        found = found[np.argsort(bucket, kind="stable")]
+        counts = np.bincount(bucket, minlength=len(widths))
+        for number, own in enumerate(np.split(found, np.cumsum(counts)[:-1])):
+            positions[ends[number] : ends[number] + len(own)] = own
+        ends += counts
     used = sizes > 0
     return BatchPlan(
-        # A stable sort of short integers is a radix sort: linear in the events.
-        positions=positions[np.argsort(bucket, kind="stable")],
-        starts=(np.cumsum(sizes) - sizes)[used],
+        positions=positions,
+        starts=starts[used],
         sizes=sizes[used],
         widths=widths[used],
     )
+
+
+def _aligned(count: int) -> np.ndarray:
+    """Returns an int64 array (count,) that TensorFlow can take as it is."""
+    size = np.dtype(np.int64).itemsize
+    room = np.empty(count + ALIGNMENT // size, np.int64)
+    first = -room.ctypes.data % ALIGNMENT // size
+    return room[first : first + count]
+
+
+def _in_buckets(
+    data: SequenceDataset, part: str, widths: np.ndarray, every_position: bool
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields targets, ascending, and the bucket of each, block by block."""
+    blocks = data.blocks_of_positions(part)
+    if every_position:
+        blocks = iter([last_targets(data, part, int(widths[-1]))])
+    for found in blocks:
+        length = found - data.offsets[data.sequences[found]]
+        length = np.minimum(length, widths[-1])
+        yield found, np.searchsorted(widths, length).astype(np.uint16)
 
 
 def last_targets(

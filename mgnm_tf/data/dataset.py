@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from mgnm_tf.utils.files import sha256
 from mgnm_tf.utils.files import write_json
 from mgnm_tf.utils.validation import check_choice
 
+_BLOCK_EVENTS = 1 << 22
 PARTS = ("train", "validation", "test")
 """The parts of a split; an event's part is stored as the index here."""
 
@@ -148,10 +150,23 @@ class SequenceDataset:
         Returns:
             int64 (n,), ascending.
         """
-        check_choice(part, "part", PARTS)
-        found = np.flatnonzero(self.parts == PARTS.index(part))
-        history = found - self.offsets[self.sequences[found]]
-        return found[history >= min_history]
+        return np.concatenate([*self.blocks_of_positions(part, min_history)])
+
+    def blocks_of_positions(
+        self, part: str, min_history: int = 1
+    ) -> Iterator[np.ndarray]:
+        """Yields `positions` block by block, for data that memory holds not.
+
+        Args:
+            part: see `positions`.
+            min_history: see `positions`. Defaults to 1.
+        """
+        code = PARTS.index(check_choice(part, "part", PARTS))
+        for start in range(0, max(1, len(self.parts)), _BLOCK_EVENTS):
+            parts = self.parts[start : start + _BLOCK_EVENTS]
+            found = np.flatnonzero(parts == code) + start
+            history = found - self.offsets[self.sequences[found]]
+            yield found[history >= min_history]
 
     def user_rows(self, sequences: np.ndarray) -> np.ndarray:
         """Returns the user row of each sequence: itself, or 0 if unknown."""

@@ -3,8 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-# What TensorFlow's kernels count on, in bytes; NumPy's header keeps it.
-_ALIGNMENT = 64
+from mgnm_tf.data.batch_plan import ALIGNMENT
 
 
 class _Shared:
@@ -26,21 +25,24 @@ class _Shared:
         }
 
 
-def tensor_of(array: np.ndarray) -> tf.Tensor:
+def tensor_of(array: np.ndarray, share: bool = False) -> tf.Tensor:
     """Returns an array as a tensor.
 
     Args:
         array: an array of whole numbers. A memory-mapped one is not copied:
             the tensor reads the file, a page at a time, and may be larger
             than memory. Others are copied.
+        share: whether one in memory is not copied either, if it is aligned;
+            nobody may write to it then. Defaults to `False`.
     """
-    mapped = (
-        isinstance(array, np.memmap)
+    shared = (
+        (share or isinstance(array, np.memmap))
         and array.size
         and array.flags.c_contiguous
-        and array.ctypes.data % _ALIGNMENT == 0
+        # NumPy's header keeps it in files.
+        and array.ctypes.data % ALIGNMENT == 0
     )
-    if not mapped:
+    if not shared:
         return tf.constant(np.asarray(array))
-    shared = np.asarray(_Shared(array))
-    return tf.experimental.dlpack.from_dlpack(shared.__dlpack__())
+    writable = np.asarray(_Shared(array))
+    return tf.experimental.dlpack.from_dlpack(writable.__dlpack__())

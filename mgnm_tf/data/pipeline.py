@@ -272,12 +272,10 @@ def num_batches(
         max_length: as given to `make_dataset`; counts with `every_position`
             alone. Defaults to 100.
     """
-    samples = (
-        last_targets(data, part, max_length)
-        if every_position
-        else data.positions(part)
-    )
-    return -(-len(samples) // batch_size)
+    blocks = data.blocks_of_positions(part)
+    if every_position:
+        blocks = iter([last_targets(data, part, max_length)])
+    return -(-sum(len(block) for block in blocks) // batch_size)
 
 
 def evaluation_order(

@@ -144,11 +144,11 @@ class _Pairs:
     def __init__(self, most):
         self._left = most
         self._users = [np.zeros(0, np.int64)]
-        self.rows = [np.zeros(0, np.int64)]
+        self._rows = [np.zeros(0, np.int64)]
 
     def add(self, users, rows):
         self._users.append(users)
-        self.rows.append(rows)
+        self._rows.append(rows)
         self._left -= len(users)
 
     @property
@@ -156,7 +156,7 @@ class _Pairs:
         return self._left < 0
 
     def joined(self):
-        return np.concatenate(self._users), np.concatenate(self.rows)
+        return np.concatenate(self._users), np.concatenate(self._rows)
 
 
 def shortest_to_reach(queries: np.ndarray, bounds: np.ndarray) -> np.ndarray:

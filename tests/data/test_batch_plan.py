@@ -1,10 +1,14 @@
 """Buckets: widths, order and errors."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
+from mgnm_tf.data import dataset
 from mgnm_tf.data.batch_plan import plan_batches
 from mgnm_tf.data.batch_plan import resolve_widths
+from mgnm_tf.data.pipeline import num_batches
 from mgnm_tf.errors import DataError
 from tests.data.toy import toy_data
 
@@ -55,3 +59,28 @@ def test_empty_part_is_an_error():
     data.parts[:] = 0
     with pytest.raises(DataError, match="no test event"):
         plan_batches(data, "test", 32)
+
+
+@pytest.mark.parametrize("every_position", [False, True])
+def test_blocks_change_nothing(every_position, monkeypatch):
+    data = toy_data(mean_length=20)
+    whole = plan_batches(data, "train", 32, every_position=every_position)
+    batches = num_batches(data, batch_size=10, every_position=every_position)
+    monkeypatch.setattr(dataset, "_BLOCK_EVENTS", 7)
+    plan = plan_batches(data, "train", 32, every_position=every_position)
+    for name, value in vars(whole).items():
+        np.testing.assert_array_equal(value, vars(plan)[name], err_msg=name)
+    assert batches == num_batches(
+        data, batch_size=10, every_position=every_position
+    )
+
+
+def test_a_plan_holds_little_besides_its_positions(monkeypatch):
+    data = toy_data(num_sequences=5_000, mean_length=20)
+    monkeypatch.setattr(dataset, "_BLOCK_EVENTS", 1_000)
+    tracemalloc.start()
+    plan = plan_batches(data, "train", 32)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert plan.positions.nbytes > 500_000
+    assert peak < 1.3 * plan.positions.nbytes

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from mgnm_tf.data.batch_plan import plan_batches
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.mapped_tensor import tensor_of
 from mgnm_tf.data.pipeline import make_dataset
+from tests.data.toy import toy_data
 
 EVENTS, LENGTH = 8_000_000, 1000
 
@@ -67,3 +69,13 @@ def test_batches_do_not_copy_the_events(tmp_path):
     after = anonymous()
     assert len(shapes) == users // 64
     assert after - before < 60e6
+
+
+def test_an_array_in_memory_is_shared_if_asked():
+    positions = plan_batches(toy_data(), "train", 32).positions
+    expected = positions.copy()
+    shared, copied = tensor_of(positions, share=True), tensor_of(positions)
+    np.testing.assert_array_equal(shared, expected)
+    positions[0] += 1
+    assert shared[0] == positions[0]
+    assert copied[0] == expected[0]
