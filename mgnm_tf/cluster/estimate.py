@@ -12,6 +12,7 @@ from mgnm_tf.cluster.estimate_rates import OUTPUT_BYTES
 from mgnm_tf.cluster.estimate_rates import PREPARE_ROWS_PER_SECOND
 from mgnm_tf.cluster.estimate_rates import PROCESS_BYTES
 from mgnm_tf.cluster.estimate_rates import RATES
+from mgnm_tf.cluster.estimate_rates import SAMPLE_BYTES
 from mgnm_tf.cluster.estimate_rates import SEQUENCE_BYTES
 from mgnm_tf.cluster.estimate_rates import TRAIN_CORES
 from mgnm_tf.errors import UserError
@@ -141,7 +142,9 @@ class _Costs:
         self.prepare = s.events / PREPARE_ROWS_PER_SECOND
         self.table = 4 * s.items * s.width
         self.train_ids = ID_TEXT_BYTES * ids
-        self.train_memory = PROCESS_BYTES + 3 * self.table + self.train_ids
+        self.order = SAMPLE_BYTES * s.events
+        self.train_memory = PROCESS_BYTES + 3 * self.table
+        self.train_memory += self.train_ids + self.order
         self.serve_ids = (ID_TEXT_BYTES + ID_LOOKUP_BYTES) * ids
         self.serve_memory = PROCESS_BYTES + self.table + self.serve_ids
         # One worker has one core.
@@ -200,9 +203,15 @@ def _quantities(costs: _Costs) -> Iterator[Quantity]:
     )
     yield Quantity(
         "train",
+        "order of the samples",
+        decimal(costs.order),
+        f"{SAMPLE_BYTES} B an event, in every worker",
+    )
+    yield Quantity(
+        "train",
         "memory of a worker",
         decimal(costs.train_memory),
-        f"{decimal(PROCESS_BYTES)} + item table + ids",
+        f"{decimal(PROCESS_BYTES)} + item table + ids + order",
     )
     yield _machines(costs, "train", costs.train_memory)
     yield Quantity(
