@@ -22,8 +22,9 @@ OUTPUT_BYTES = 10
 PROCESS_BYTES = 2 << 30
 """Of a process that trains or ranks, without what grows: the
 `peak_memory_mib` of benchmarks/results/toys-20.json are 1.1 to 2.7 GiB."""
-PREPARE_ROWS_PER_SECOND = 700_000
-"""DuckDB on two cores, limited to 2 GB: 100 million made rows in 143 s."""
+PREPARE_ROWS_PER_SECOND = 200_000
+"""DuckDB on two cores, limited to 2 GB: 200 million made rows took 33 minutes
+of processor time (`python -m benchmarks large`, on a busy machine)."""
 
 
 @dataclass(frozen=True)
