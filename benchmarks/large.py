@@ -45,7 +45,7 @@ def measure(
             that is removed.
 
     Returns:
-        `prepare`: seconds, rows a second; `train`: seconds to the first
+        `prepare`: seconds, CPU seconds, rows a second; `train`: seconds to the first
         step, milliseconds a step, and `own_memory_mib`, without the pages
         of files; `arrays_bytes`, which the limit could not hold.
 
@@ -153,6 +153,7 @@ def _prepare(log: str, out: str, memory: str) -> dict[str, float]:
     seconds = time.perf_counter() - begin
     return {
         "seconds": significant(seconds),
+        "cpu_seconds": significant(time.process_time()),
         "rows_per_second": significant(
             data.metadata["account"]["read"] / seconds
         ),
