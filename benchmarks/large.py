@@ -45,9 +45,9 @@ def measure(
             that is removed.
 
     Returns:
-        `prepare`: seconds, CPU seconds, rows a second;
-        `train`: seconds to the first step, milliseconds a step, and `own_memory_mib`, without the pages
-        of files; `arrays_bytes`, which the limit could not hold.
+        `prepare`: seconds, CPU seconds, rows a second; `train`: seconds to
+        the first step, milliseconds a step, and `own_memory_mib`, without
+        the pages of files; `arrays_bytes`, which the limit could not hold.
 
     Raises:
         UserError: this is no machine where limits can be set (Linux, root),
