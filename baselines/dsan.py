@@ -206,7 +206,7 @@ class DSAN(SingleVectorRecommender):
         vector = self.user_dropout(vector, training=training)
         return zero_invalid(vector, ops.any(valid_mask, axis=-1))
 
-    def _inputs(self, history, valid_mask, training):
+    def _inputs(self, history, valid_mask, training=False):
         """Returns items (B, m, 2 d) and target (B, 1, 2 d) with positions."""
         # The rows of the table, not divided by their lengths.
         items = self.item_embedding.rows(history, training)
