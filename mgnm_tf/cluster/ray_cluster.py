@@ -100,7 +100,8 @@ def connected(
         "logging_level": logging.WARNING,
     }
     if address is None:
-        options.update(num_cpus=cpus, include_dashboard=False)
+        # Without "local" Ray takes a cluster that RAY_ADDRESS or a file names.
+        options.update(address="local", num_cpus=cpus, include_dashboard=False)
     else:
         check_address(address)
         options.update(address=address)

@@ -4,10 +4,9 @@ import inspect
 
 from keras import ops
 
-from mgnm_tf.layers.sequence.sequence_encoder import KINDS
 from mgnm_tf.models.base import SequentialRecommender
-from mgnm_tf.models.mgnm_layers import EXTRACTORS
 from mgnm_tf.models.mgnm_layers import WITHOUT_ATTENTION
+from mgnm_tf.models.mgnm_layers import check_options
 from mgnm_tf.models.mgnm_layers import create_layers
 from mgnm_tf.models.mgnm_penalties import candidate_penalty
 from mgnm_tf.models.mgnm_penalties import penalties
@@ -17,10 +16,7 @@ from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.target_interest import distillation_loss
 from mgnm_tf.utils.target_interest import interest_shares
 from mgnm_tf.utils.target_interest import mix_interests
-from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_history_length
-from mgnm_tf.utils.validation import check_positive_int
-from mgnm_tf.utils.validation import check_range
 
 
 @register
@@ -125,6 +121,11 @@ class MGNM(SequentialRecommender):
         seed: seed of tables and noise. Defaults to `None`.
         distillation_temperature: `None`, or the temperature T of a target
             interest that is predicted, see below. Defaults to `None`.
+        adjacency_scale: `None`, or the first value of a learned factor in
+            equation 1, see `UserAwareAdjacency`; not in the paper. Defaults
+            to `None`.
+        adjacency_offset: first value of the learned offset beside it.
+            Defaults to `0.0`.
         **kwargs: arguments of `keras.Model`.
 
     Call arguments:
@@ -208,16 +209,10 @@ class MGNM(SequentialRecommender):
         user_dropout: float = 0.0,
         seed: int | None = None,
         distillation_temperature: float | None = None,
+        adjacency_scale: float | None = None,
+        adjacency_offset: float = 0.0,
         **kwargs,
     ):
-        check_positive_int(embedding_dim, "embedding_dim")
-        check_positive_int(max_length, "max_length")
-        check_choice(interest_extractor, "interest_extractor", EXTRACTORS)
-        check_choice(history_encoder, "history_encoder", (None, *KINDS))
-        check_range(dropout, "dropout", 0.0, 1.0)
-        check_range(adjacency_l1, "adjacency_l1")
-        check_range(l2, "l2")
-        check_choice(l2_scope, "l2_scope", ("batch", "all"))
         super().__init__(num_users, num_items, **kwargs)
         self.embedding_dim = embedding_dim
         self.num_interests = num_interests
@@ -254,6 +249,9 @@ class MGNM(SequentialRecommender):
         self.user_dropout = user_dropout
         self.seed = seed
         self.distillation_temperature = distillation_temperature
+        self.adjacency_scale = adjacency_scale
+        self.adjacency_offset = adjacency_offset
+        check_options(self)
         create_layers(self)
         self.built = True
 

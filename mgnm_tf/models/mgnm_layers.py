@@ -14,8 +14,11 @@ from mgnm_tf.layers.interest.sum_extractor import SumExtractor
 from mgnm_tf.layers.scoring.interest_attention import InterestAttention
 from mgnm_tf.layers.scoring.interest_scale import InterestScale
 from mgnm_tf.layers.scoring.level_pooling import LevelPooling
+from mgnm_tf.layers.sequence.sequence_encoder import KINDS
 from mgnm_tf.layers.sequence.sequence_encoder import SequenceEncoder
 from mgnm_tf.utils.initializers import get_initializer
+from mgnm_tf.utils.validation import check_choice
+from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
 
 EXTRACTORS = ("capsule", "bilstm", "sum", "self_attention")
@@ -51,6 +54,26 @@ CAPSULE_OPTIONS = (
     "seed",
 )
 """The arguments of MGNM that `SequentialCapsule` takes by the same name."""
+
+
+def check_options(model) -> None:
+    """Checks what no layer of a model checks.
+
+    Args:
+        model: an `MGNM` that has its options.
+
+    Raises:
+        TypeError: a number is none.
+        ValueError: an option is unknown or out of range.
+    """
+    check_positive_int(model.embedding_dim, "embedding_dim")
+    check_positive_int(model.max_length, "max_length")
+    check_choice(model.interest_extractor, "interest_extractor", EXTRACTORS)
+    check_choice(model.history_encoder, "history_encoder", (None, *KINDS))
+    check_choice(model.l2_scope, "l2_scope", ("batch", "all"))
+    check_range(model.dropout, "dropout", 0.0, 1.0)
+    check_range(model.adjacency_l1, "adjacency_l1")
+    check_range(model.l2, "l2")
 
 
 def create_layers(model) -> None:
@@ -89,7 +112,11 @@ def create_layers(model) -> None:
             **policy,
         )
     model.adjacency = UserAwareAdjacency(
-        user_aware=model.user_aware, name="adjacency", **policy
+        user_aware=model.user_aware,
+        scale=model.adjacency_scale,
+        offset=model.adjacency_offset,
+        name="adjacency",
+        **policy,
     )
     model.propagation = GraphPropagation(
         model.num_layers,

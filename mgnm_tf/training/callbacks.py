@@ -21,6 +21,7 @@ from mgnm_tf.runs.history import best_epoch
 from mgnm_tf.utils.disk import reserve
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import write_json
+from mgnm_tf.utils.freed_memory import keep_freed_memory
 
 
 class RoomForWeights(keras.callbacks.Callback):
@@ -227,6 +228,21 @@ class SeedPerEpoch(keras.callbacks.Callback):
             sequence = np.random.SeedSequence([seed, epoch, *self._more])
             words = sequence.generate_state(2)
             variable.assign(words.astype(variable.dtype))
+
+
+class KeepFreedMemory(keras.callbacks.Callback):
+    """Says so at the first batch of each pass, when its data set is made.
+
+    See `keep_freed_memory`; what is said before that TensorFlow unsays.
+    """
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch == 0:
+            keep_freed_memory()
+
+    def on_test_batch_begin(self, batch, logs=None):
+        if batch == 0:
+            keep_freed_memory()
 
 
 class Timing(keras.callbacks.Callback):

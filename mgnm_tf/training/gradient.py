@@ -22,6 +22,7 @@ from mgnm_tf.training.build import steps_of
 from mgnm_tf.training.build import training_batches
 from mgnm_tf.training.callbacks import BestWeights
 from mgnm_tf.training.callbacks import HistoryFile
+from mgnm_tf.training.callbacks import KeepFreedMemory
 from mgnm_tf.training.callbacks import ResumedEarlyStopping
 from mgnm_tf.training.callbacks import RoomForWeights
 from mgnm_tf.training.callbacks import SealedBackup
@@ -211,6 +212,7 @@ def _callbacks(
     batches = training_batches(data, config)
     positives = len(data.positions("train")) / batches
     return [
+        KeepFreedMemory(),
         SeedPerEpoch(workers.rank),
         RoomForWeights(backup),
         keras.callbacks.TerminateOnNaN(),

@@ -35,6 +35,33 @@ def test_equals_equation_1(user_aware):
         np.testing.assert_allclose(out[row], expected, atol=1e-6)
 
 
+def test_a_learned_scale_sharpens_equation_1():
+    layer = UserAwareAdjacency(False, scale=8.0, offset=-2.0)
+    logits = np.einsum("bik,bjk->bij", ITEMS, ITEMS)
+    expected = 1 / (1 + np.exp(2 - 8 * logits))
+    np.testing.assert_allclose(np.asarray(layer(ITEMS)), expected, atol=1e-6)
+    run_layer_test(
+        UserAwareAdjacency,
+        {"scale": 8.0, "offset": -2.0},
+        {"items": ITEMS, "users": USERS, "valid_mask": MASK},
+        expected_output_shape=(3, 4, 4),
+        expected_num_trainable_weights=2,
+        time_axes=(1, 2),
+    )
+
+
+@pytest.mark.parametrize(
+    "numbers, message",
+    [
+        ({"scale": 0.0}, "`scale` must be between 0.001 and inf"),
+        ({"offset": 1.0}, "needs a scale beside it"),
+    ],
+)
+def test_numbers_that_cannot_be(numbers, message):
+    with pytest.raises(ValueError, match=message):
+        UserAwareAdjacency(**numbers)
+
+
 def test_is_symmetric_and_depends_on_the_user():
     layer = UserAwareAdjacency()
     out = np.asarray(layer(ITEMS, USERS))
