@@ -28,6 +28,9 @@ needs_ray = pytest.mark.skipif(
     reason='Ray is not installed: pip install "mgnm_tf[cluster]"',
 )
 CONFIG = configure("youtube_dnn")
+# Not over before Ray, which repeats the lines of its workers seconds later,
+# has said which processes they are.
+LONG = ("--epochs", "16", "--patience", "16")
 
 
 def test_without_ray_the_extra_is_named(monkeypatch, tmp_path):
@@ -49,12 +52,12 @@ def command(data, out, *flags):
     Ray takes the address of the machine, wherever it is told to listen.
     """
     line = [sys.executable, "-m", "mgnm_tf", "train", "youtube_dnn"]
-    line += ["--data", data, "--out", out, *flags]
+    line += ["--data", data, "--out", out]
     for name, value in SETTINGS.items():
         line += [f"--{name.replace('_', '-')}", value]
     for name, value in OPTIONS.items():
         line += ["--set", f"{name}={value}"]
-    return [str(word) for word in line]
+    return [str(word) for word in [*line, *flags]]
 
 
 def start(line):
@@ -82,7 +85,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def undisturbed(folder):
     """The run of one process."""
-    line = command(folder / "data", folder / "one")
+    line = command(folder / "data", folder / "one", *LONG)
     subprocess.run(line, check=True, cwd=ROOT, capture_output=True)
     return folder / "one"
 
@@ -96,7 +99,8 @@ def test_killed_workers_are_started_again_and_nothing_is_lost(
     out = folder / "two"
     history = out.with_name("two.partial") / "history.csv"
     killed, output = [], []
-    with start(command(folder / "data", out, "--workers", "2")) as process:
+    line = command(folder / "data", out, "--workers", "2", *LONG)
+    with start(line) as process:
         for line in process.stdout:
             output.append(line)
             pid = re.search(r"This is worker 1 .*, process (\d+)\.", line)
