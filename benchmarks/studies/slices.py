@@ -129,6 +129,17 @@ def main(
             show_default="that of the recipe",
         ),
     ] = None,
+    item_features: Annotated[
+        Path | None,
+        typer.Option(help="Parquet file of item features, for all runs."),
+    ] = None,
+    id_dropout: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of look-ups by features alone.",
+            show_default="that of the recipe",
+        ),
+    ] = None,
 ) -> None:
     """Compare going on slice by slice with a training from the start."""
     with sentences():
@@ -140,9 +151,19 @@ def main(
 
         given = {"epochs": epochs, "learning_rate": learning_rate}
         given = {key: one for key, one in given.items() if one is not None}
+        informed: dict[str, Any] = {}
+        if item_features is not None:
+            informed["item_features"] = str(item_features)
+        if id_dropout is not None:
+            informed["id_dropout"] = id_dropout
         report: dict[str, Any] = {
             "machine": describe_machine(),
-            "settings": {"model": model, "slices": slices, "continued": given},
+            "settings": {
+                "model": model,
+                "slices": slices,
+                "continued": given,
+                "all": informed,
+            },
             "rows": [],
         }
 
@@ -151,7 +172,8 @@ def main(
             atomic_write(out, json.dumps(report, indent=1) + "\n")
             console.print(", ".join(f"{k} {v}" for k, v in row.items()))
 
-        run_study(pd.read_csv(log), folder, model, slices, given, keep=keep)
+        table = pd.read_csv(log)
+        run_study(table, folder, model, slices, given, informed, keep)
         notes.print(f"The rows are in {out}.")
 
 

@@ -160,9 +160,9 @@ def continuation_of(
 
     Raises:
         UserError: the earlier run is not there, or is of another model or
-            other options, or one of the two has item features, or its data
-            are not there, or the new data hold nothing new or lack some of
-            the ids of the earlier ones.
+            other options, or one of the two alone has item features, or its
+            data are not there, or the new data hold nothing new or lack some
+            of the ids of the earlier ones.
     """
     if not config.continue_from:
         return None
@@ -173,10 +173,13 @@ def continuation_of(
             f"{config.model} counts events and has no training that could go "
             "on; train it anew, which takes no longer."
         )
-    if config.item_features or run.config.item_features:
+    if bool(config.item_features) != bool(run.config.item_features):
+        without, other = "without", "leave them out"
+        if run.config.item_features:
+            without, other = "with", "name a file of them"
         raise UserError(
-            "A run with item features cannot go on yet, because its features "
-            "would have to grow as well; train it anew, or without them."
+            f"{run.path} was trained {without} item features and goes on "
+            f"likewise; {other}, or train anew."
         )
     old = same_data(Path(run.path), old, run.environment["data"])
     if old.fingerprint == data.fingerprint:

@@ -12,6 +12,9 @@ from mgnm_tf.models.base import SequentialRecommender
 _TINY = {"num_users": 7, "num_items": 11, "num_categories": 5}
 """Sizes of the models that show which axis of a weight counts what."""
 
+_OF_ITEMS = ("item_numbers",)
+"""Weights that hold what the new data say of items."""
+
 
 def grow_model(
     model: SequentialRecommender, source: SequentialRecommender, growth: Growth
@@ -42,7 +45,7 @@ def grow_model(
     found = {weight.path: weight for weight in source.weights}
     for weight in model.weights:
         old = found.get(weight.path)
-        kept = weight.trainable or not tables
+        kept = weight.trainable or not (tables or weight.name in _OF_ITEMS)
         if old is None or not kept or not _is_float(weight):
             continue
         value = _grown(old, np.array(weight), axes.get(weight.path), growth)

@@ -12,10 +12,12 @@ from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.feature_columns import FeatureColumns
 from mgnm_tf.data.feature_columns import class_table
 from mgnm_tf.data.feature_columns import room_for_classes
+from mgnm_tf.data.item_features import ItemFeatures
 from mgnm_tf.data.item_features import read_item_features
 from mgnm_tf.errors import UserError
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.runs.config import TrainConfig
+from mgnm_tf.runs.run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -70,15 +72,19 @@ def read_item_inputs(
     """Reads the features that a run is trained with, if there are any.
 
     Numbers are standardised over the items of the data that the file names;
-    the other items of the data are known by their ids alone.
+    the other items of the data are known by their ids alone. A run that goes
+    on from another one reads the columns as that one did: it standardises
+    with the same numbers, and leaves out classes that it did not know.
 
     Args:
-        config: the configuration of the run; its `item_features` count.
+        config: the configuration of the run; its `item_features` and
+            `continue_from` count.
         data: the data set.
 
     Raises:
         DataError: the file cannot be used, see `read_item_features`.
-        UserError: it names no item of the data.
+        UserError: it names no item of the data, or lacks a column of the run
+            that this one goes on from, or that run is not there.
     """
     if not config.item_features:
         return None
@@ -98,9 +104,22 @@ def read_item_inputs(
             f"{missing:,}",
             f"{data.num_items:,}",
         )
+    columns = _columns_of(config, known)
+    numbers = np.zeros((data.num_items + 1, columns.num_numbers))
+    numbers[rows] = columns.number_table(known)
+    width = columns.most_classes or 0
+    classes = np.zeros((data.num_items + 1, width), np.int32)
+    classes[rows] = class_table(columns.class_ids(known), width)
+    return ItemInputs(columns, numbers, classes)
+
+
+def _columns_of(config: TrainConfig, known: ItemFeatures) -> FeatureColumns:
+    """Returns how the features are read, as far back as the run goes."""
+    if config.continue_from:
+        earlier = Run(config.continue_from).load_model()
+        return FeatureColumns.from_dict(earlier.item_features["columns"])
     columns = FeatureColumns.of(known)
-    ids = columns.class_ids(known)
-    counts = np.array([len(some) for some in ids])
+    counts = np.array([len(some) for some in columns.class_ids(known)])
     width = max(room_for_classes(counts), min(1, columns.num_classes))
     if more := int((counts > width).sum()):
         logger.info(
@@ -109,9 +128,4 @@ def read_item_inputs(
             width,
             width,
         )
-    columns = replace(columns, most_classes=width)
-    numbers = np.zeros((data.num_items + 1, columns.num_numbers))
-    numbers[rows] = columns.number_table(known)
-    classes = np.zeros((data.num_items + 1, width), np.int32)
-    classes[rows] = class_table(ids, width)
-    return ItemInputs(columns, numbers, classes)
+    return replace(columns, most_classes=width)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from typer.testing import CliRunner
@@ -20,8 +21,12 @@ from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.runs.run import Run
 from mgnm_tf.serving.recommender import Recommender
 from mgnm_tf.training import fit
+from mgnm_tf.training.build import compile_model
+from mgnm_tf.training.build import make_model
 from mgnm_tf.training.continued import EPOCHS
 from mgnm_tf.training.continued import configure_continued
+from mgnm_tf.training.continued import continuation_of
+from mgnm_tf.training.grown_weights import grow_model
 from tests.training.test_refit import assert_same_weights
 
 CONFIG = TrainConfig(
@@ -233,3 +238,107 @@ def test_a_model_that_counts_is_trained_anew(old, new, tmp_path):
         fit.train(
             new, None, tmp_path / "next", continue_from=mgnm_tf.Run(run, old)
         )
+
+
+@pytest.fixture(scope="module")
+def features(old, new, tmp_path_factory):
+    """Parquet files of what is known of the earlier and of all items."""
+    folder = tmp_path_factory.mktemp("features")
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "item_id": new.item_ids,
+            "price": random.normal(50, 9, new.num_items),
+            "tags": [
+                [f"t{one}" for one in random.integers(0, 5, 2)]
+                for _ in new.item_ids
+            ],
+        }
+    )
+    later = ~table["item_id"].isin(old.item_ids)
+    assert later.any()
+    table[~later].to_parquet(folder / "old.parquet")
+    # Other prices and a tag that no earlier item has.
+    table.loc[later, "price"] += 1000.0
+    table.loc[later, "tags"] = table.loc[later, "tags"].map(
+        lambda _: ["t1", "t9"]
+    )
+    table.to_parquet(folder / "new.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def informed(old, features, tmp_path_factory):
+    """A run on the earlier data with what is known of their items."""
+    tf.config.run_functions_eagerly(True)
+    out = tmp_path_factory.mktemp("informed") / "run"
+    config = CONFIG.model_copy(
+        update={"item_features": str(features / "old.parquet"), "epochs": 1}
+    )
+    fit.train(Path(old.items.filename).parent, config, out, verbose=0)
+    tf.config.run_functions_eagerly(False)
+    return Run(out)
+
+
+def test_features_are_read_as_they_were_and_new_items_have_theirs(
+    informed, features, old, new
+):
+    config = configure_continued(
+        informed.path, item_features=str(features / "new.parquet")
+    )
+    continuation = continuation_of(config, new, old)
+    source, model = informed.load_model(), make_model(new, config)
+    compile_model(model, new, config)
+    grow_model(model, source, continuation.growth)
+    rows = continuation.growth.items[1:]
+    np.testing.assert_allclose(
+        np.array(model.item_vectors())[rows],
+        np.array(source.item_vectors())[1:],
+        rtol=1e-5,
+        atol=1e-6,
+    )
+    layer = model.item_embedding.projection
+    added = continuation.growth.new_items
+    # Far above the mean of the earlier prices, by which they were trained.
+    assert np.array(layer.item_numbers)[added].min() > 50
+    classes = np.array(layer.item_classes)[added]
+    # "t1", and nothing of "t9".
+    assert set(classes[:, 0]) == {2}
+    assert not classes[:, 1:].any()
+
+
+def test_a_run_with_features_goes_on_with_them(
+    informed, features, new, tmp_path
+):
+    run = mgnm_tf.train(
+        new,
+        None,
+        tmp_path / "run",
+        continue_from=informed.path,
+        item_features=str(features / "new.parquet"),
+        epochs=1,
+        verbose=0,
+    )
+    model = run.load_model()
+    assert model.item_features["id_dropout"] == CONFIG.id_dropout
+    assert model.num_items == new.num_items
+    assert run.config.item_features.endswith("new.parquet")
+
+
+def test_features_are_neither_left_out_nor_added(
+    informed, earlier, features, new, tmp_path
+):
+    file = str(features / "new.parquet")
+    for run, given, message in (
+        (informed, "", "with item features .* name a file of them"),
+        (earlier, file, "without item features .* leave them out"),
+    ):
+        config = configure_continued(run.path, item_features=given)
+        with pytest.raises(UserError, match=message):
+            fit.train(new, config, tmp_path / "refused", verbose=0)
+    lacking = tmp_path / "lacking.parquet"
+    pd.read_parquet(file)[["item_id", "tags"]].to_parquet(lacking)
+    config = configure_continued(informed.path, item_features=str(lacking))
+    with pytest.raises(UserError, match="by 1 numbers in the column 'price'"):
+        fit.train(new, config, tmp_path / "refused", verbose=0)
+    assert not (tmp_path / "refused").exists()

@@ -24,7 +24,6 @@ from mgnm_tf.training.build import compile_model
 from mgnm_tf.training.build import count_parameters
 from mgnm_tf.training.build import make_batches
 from mgnm_tf.training.build import make_model
-from mgnm_tf.training.continued import continuation_of
 from mgnm_tf.training.fit import train
 from mgnm_tf.training.stages import stages_of
 from tests.training.worlds import small_data
@@ -228,12 +227,6 @@ def test_an_export_knows_new_items_by_what_the_training_learned(
     with pytest.raises(UserError, match="leave --item-features out"):
         export_run(run, tmp_path / "f", DATA, item_features=new)
     assert not (tmp_path / "f").exists()
-
-
-def test_a_run_with_features_does_not_go_on(run, file):
-    config = Run(run).config.model_copy(update={"continue_from": str(run)})
-    with pytest.raises(UserError, match="item features cannot go on yet"):
-        continuation_of(config, DATA, DATA)
 
 
 def test_an_unfinished_run_keeps_its_features(file, tmp_path):
