@@ -150,7 +150,7 @@ CLUSTER = """
 import subprocess, sys
 import ray
 
-ray.init(num_cpus=3, include_dashboard=False, logging_level="ERROR")
+ray.init("local", num_cpus=3, include_dashboard=False, logging_level="ERROR")
 address = ray.get_runtime_context().gcs_address
 command = [sys.executable, "-m", "mgnm_tf", *sys.argv[1:], "--cluster", address]
 sys.exit(subprocess.run(command).returncode)
