@@ -210,7 +210,7 @@ class Training(_Part):
     initial_stddev: RateOrNone = None
     id_dropout: Annotated[
         float, BeforeValidator(_no_flag), Field(ge=0.0, le=1.0)
-    ] = 0.5
+    ] = 0.1
     after: str = ""
 
     @model_validator(mode="before")

@@ -194,7 +194,7 @@ def test_a_run_knows_its_features(run, file):
     model = Run(run).load_model()
     projection = model.item_embedding.projection
     assert np.array(projection.item_classes).any()
-    assert model.item_features["id_dropout"] == 0.5
+    assert model.item_features["id_dropout"] == 0.1
     again = load_model(run / "model.keras")
     np.testing.assert_array_equal(again.item_vectors(), model.item_vectors())
     assert Run(run).config.item_features == file
