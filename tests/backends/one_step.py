@@ -414,10 +414,11 @@ def joined(outputs):
 
 def run_model(model, features, loss, labels=None):
     set_weights(model)
+    # Before the first call, as it throws away what was made for calls.
+    model.compile(keras.optimizers.SGD(0.1), loss)
     results = {"before": np.asarray(model.predict_on_batch(features))}
     if labels is None:
         labels = numbers(*results["before"].shape, seed=2)
-    model.compile(keras.optimizers.SGD(0.1), loss)
     results["loss"] = np.asarray(model.train_on_batch(features, labels))
     for index, weight in enumerate(model.trainable_weights):
         results[f"weight_{index}"] = keras.ops.convert_to_numpy(weight.value)

@@ -12,6 +12,11 @@ import pytest
 from tests.backends import one_step
 
 ROOT = Path(__file__).parents[2]
+# Most of the time is that of XLA, for three hundred steps that run once.
+SOON_COMPILED = (
+    "--xla_backend_optimization_level=0 "
+    "--xla_llvm_disable_expensive_passes=true"
+)
 
 
 @pytest.fixture(scope="module", params=["jax", "torch"])
@@ -26,7 +31,12 @@ def results(request, tmp_path_factory):
     path = tmp_path_factory.mktemp(backend) / "numbers.npz"
     done = subprocess.run(
         [sys.executable, "-m", "tests.backends.one_step", str(path)],
-        env={**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"},
+        env={
+            **os.environ,
+            "KERAS_BACKEND": backend,
+            "JAX_PLATFORMS": "cpu",
+            "XLA_FLAGS": SOON_COMPILED,
+        },
         cwd=ROOT,
         capture_output=True,
         text=True,
