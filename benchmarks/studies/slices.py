@@ -149,20 +149,19 @@ def main(
         from benchmarks.machine import describe_machine
         from mgnm_tf.utils.files import atomic_write
 
-        given = {"epochs": epochs, "learning_rate": learning_rate}
-        given = {key: one for key, one in given.items() if one is not None}
-        informed: dict[str, Any] = {}
-        if item_features is not None:
-            informed["item_features"] = str(item_features)
-        if id_dropout is not None:
-            informed["id_dropout"] = id_dropout
+        given = _given(epochs=epochs, learning_rate=learning_rate)
+        file = None if item_features is None else str(item_features)
+        informed = _given(item_features=file, id_dropout=id_dropout)
         report: dict[str, Any] = {
             "machine": describe_machine(),
             "settings": {
                 "model": model,
                 "slices": slices,
                 "continued": given,
-                "all": informed,
+                # The file, not where it stands on this machine.
+                "all": {**informed, "item_features": Path(file).name}
+                if file
+                else informed,
             },
             "rows": [],
         }
@@ -175,6 +174,11 @@ def main(
         table = pd.read_csv(log)
         run_study(table, folder, model, slices, given, informed, keep)
         notes.print(f"The rows are in {out}.")
+
+
+def _given(**settings: Any) -> dict[str, Any]:
+    """Returns what is not `None`."""
+    return {key: one for key, one in settings.items() if one is not None}
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def read_item_inputs(
 
 
 def _columns_of(config: TrainConfig, known: ItemFeatures) -> FeatureColumns:
-    """Returns how the features are read, as far back as the run goes."""
+    """Returns how features are read: as by the run that is gone on from."""
     if config.continue_from:
         earlier = Run(config.continue_from).load_model()
         return FeatureColumns.from_dict(earlier.item_features["columns"])
