@@ -111,12 +111,13 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "retrieval": ["faiss-cpu>=1.8"],
-        # The last one brings the script of the OpenAPI page.
+        # fastapi-offline brings the script of the OpenAPI page.
         "serve": [
             "fastapi>=0.115",
             "uvicorn>=0.30",
             "prometheus-client>=0.20",
             "fastapi-offline>=1.7",
+            "threadpoolctl>=3",
         ],
         "onnx": ["tf2onnx>=1.17", "onnxruntime>=1.20"],
         "docs": [
@@ -146,6 +147,7 @@ setup(
             "faiss-cpu>=1.8",
             "fastapi>=0.115",
             "fastapi-offline>=1.7",
+            "threadpoolctl>=3",
             "httpx2>=2",
             "hypothesis>=6.100",
             "ir-measures>=0.4",

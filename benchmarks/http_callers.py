@@ -24,13 +24,13 @@ _WARM = 3
 
 
 async def call_for(
-    address: str, histories: list, callers: int, seconds: float
+    address: str, histories: dict, callers: int, seconds: float
 ) -> dict[str, float]:
     """Asks `POST /recommend` for one user a request.
 
     Args:
         address: of the server, `http://...`.
-        histories: ids of items, a list for each user.
+        histories: user -> ids of items.
         callers: how many ask at once, each with one request after another.
         seconds: how long.
 
@@ -41,25 +41,26 @@ async def call_for(
     import httpx2
 
     times: list[float] = []
-    errors = 0
+    errors, users = 0, list(histories)
 
     async def call(client: Any, caller: int) -> None:
         nonlocal errors
         turn = caller
         for _ in range(_WARM):
-            await ask(client, histories[turn % len(histories)])
+            await ask(client, users[turn % len(users)])
         begin.append(time.perf_counter())
         end = begin[-1] + seconds
         while time.perf_counter() < end:
             turn += callers
             start = time.perf_counter()
-            complete = await ask(client, histories[turn % len(histories)])
+            complete = await ask(client, users[turn % len(users)])
             times.append(time.perf_counter() - start)
             errors += not complete
 
-    async def ask(client: Any, history: list[str]) -> bool:
+    async def ask(client: Any, user: str) -> bool:
+        question = {"user": user, "history": histories[user]}
         try:
-            answer = await client.post("/recommend", json={"history": history})
+            answer = await client.post("/recommend", json=question)
             items = answer.json()["items"]
         except (httpx2.HTTPError, ValueError, KeyError):
             return False

@@ -15,13 +15,13 @@ CALLERS = 16
 
 
 def measure_http(
-    folder: Path, histories: list, one_seconds: float, callers_seconds: float
+    folder: Path, histories: dict, one_seconds: float, callers_seconds: float
 ) -> dict[str, float]:
     """Asks a server over loopback: a single caller, then 16 at once.
 
     Args:
         folder: the export.
-        histories: ids of items, a list for each user.
+        histories: user -> ids of items.
         one_seconds: how long the single caller asks.
         callers_seconds: how long the 16 ask.
 
@@ -66,7 +66,7 @@ def serving(folder: Path) -> Iterator[str]:
 
 
 def ask(
-    address: str, histories: list, callers: int, seconds: float
+    address: str, histories: dict, callers: int, seconds: float
 ) -> dict[str, float]:
     """Runs the callers of `http_callers` in a process of their own."""
     with tempfile.TemporaryDirectory() as folder:

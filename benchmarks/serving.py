@@ -1,25 +1,21 @@
 """Latency and throughput of recommendations from an export."""
 
 import inspect
-import itertools
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
 from benchmarks.http_server import measure_http
+from benchmarks.like_trained import LikeTrained
 from benchmarks.measure import seconds_of
 from benchmarks.measure import significant
 from benchmarks.measure import speeds
 from benchmarks.settings import Settings
-from benchmarks.vectors import made_interests
 from benchmarks.vectors import made_items
 from mgnm_tf.errors import UserError
 from mgnm_tf.export.export import export
@@ -28,6 +24,7 @@ from mgnm_tf.export.onnx_graphs import write_onnx
 from mgnm_tf.export.vocabularies import Vocabularies
 from mgnm_tf.index.make_index import make_index
 from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.models.mgnm import MGNM
 from mgnm_tf.models.registry import create_model
 from mgnm_tf.models.registry import model_class
 from mgnm_tf.recipes.label import read_label
@@ -35,13 +32,11 @@ from mgnm_tf.serving.recommender import Recommender
 
 ITEMS, QUICK_ITEMS = 292_286, 5_000
 """Items of the paper's micro-video data."""
-DIM, LEVELS, INTERESTS = 40, 4, 4
+DIM = 40
 LONGEST = 100
 """Of the histories that the model reads."""
 USERS = 1_000
 """Known users; the size of their table does not matter here."""
-STRONGER = 8.0
-"""By what the interests of an MGNM that has not trained are lengthened."""
 BATCH = 256
 CALLERS_WINDOWS = 20
 """For how many windows 16 callers ask: a minute by default."""
@@ -53,11 +48,9 @@ def run(settings: Settings) -> dict[str, dict]:
     """Measures MGNM, unless models are named, exact and with an index.
 
     292,286 items, width 40, the model as constructed by itself (MGNM: 4 x 4
-    interests) with item vectors made like trained ones and interests of their
-    length, which point nowhere, as it has not trained; 20 items for a user.
-    Beside it, in the process alone, the same with interests made like trained
-    ones in place of those that the encoder has found. ONNX Runtime encodes
-    where the model can be written for it.
+    interests) with item vectors made like trained ones; what MGNM finds is
+    replaced by interests like trained ones, see `LikeTrained`. 20 items for a
+    user. ONNX Runtime encodes where the model can be written for it.
 
     Returns:
         "model, exact or index, history length" -> `p50_ms` and `p99_ms` of
@@ -79,7 +72,7 @@ def measure_serving(label: str, folder: Path, settings: Settings) -> dict:
     """Exports a model into a folder and asks it, without and with index."""
     items = QUICK_ITEMS if settings.quick else ITEMS
     vectors, counts = made_items(items, DIM)
-    model = made_model(label, vectors)
+    model = made_model(label, vectors, counts)
     names = [f"item-{number}" for number in range(items)]
     words = Vocabularies(
         [f"user-{number}" for number in range(USERS)],
@@ -95,9 +88,6 @@ def measure_serving(label: str, folder: Path, settings: Settings) -> dict:
             seconds_of(lambda: add_steps(folder, model))
         ),
     }
-    trained = made_interests(vectors, counts, BATCH, LEVELS, INTERESTS)
-    if not label.startswith("mgnm"):
-        trained = None
     found, exact = {}, {}
     lengths = QUICK_LENGTHS if settings.quick else LENGTHS
     for kind in ("exact", "index"):
@@ -109,52 +99,49 @@ def measure_serving(label: str, folder: Path, settings: Settings) -> dict:
         recommender = Recommender.load(folder)
         seconds = time.perf_counter() - begin
         costs[f"{kind}_load_seconds"] = significant(seconds)
-        for length, made in itertools.product(
-            lengths, (None,) if trained is None else (None, trained)
-        ):
-            name = f"{length}, like trained" if made is not None else length
+        for length in lengths:
             histories = made_histories(vectors, names, length)
-            with replaced_interests(recommender, made):
-                row = measure_recommender(recommender, histories, settings)
-                answers = recommender.recommend(histories)
+            row = measure_recommender(recommender, histories, settings)
+            answers = recommender.recommend(
+                list(histories.values()), users=list(histories)
+            )
             if kind == "exact":
-                exact[name] = answers
+                exact[length] = answers
             else:
-                row["recall"] = recall(answers, exact[name])
-            if made is None:
-                seconds = settings.seconds
-                if not settings.quick:
-                    seconds *= CALLERS_WINDOWS
-                row |= measure_http(
-                    folder,
-                    histories,
-                    settings.windows * settings.seconds,
-                    seconds,
-                )
-            found[f"{label}, {kind}, history {name}"] = row
+                row["recall"] = recall(answers, exact[length])
+            seconds = settings.seconds
+            if not settings.quick:
+                seconds *= CALLERS_WINDOWS
+            row |= measure_http(
+                folder, histories, settings.windows * settings.seconds, seconds
+            )
+            found[f"{label}, {kind}, history {length}"] = row
     size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
     return {label: {**costs, "disk_mib": significant(size / 2**20)}, **found}
 
 
-def made_model(label: str, vectors: np.ndarray) -> SequentialRecommender:
+def made_model(
+    label: str, vectors: np.ndarray, counts: np.ndarray
+) -> SequentialRecommender:
     """Returns a model that has not trained, but for its item vectors.
 
     Args:
-        label: `name` or `name:recipe`.
+        label: `name` or `name:recipe`; of MGNM a `LikeTrained` is made.
         vectors: float32 (M, d).
+        counts: (M,), how often each item occurs.
     """
     options = {}
     made = model_class(read_label(label).model)
     if "embedding_dim" in inspect.signature(made).parameters:
         options["embedding_dim"] = vectors.shape[1]
     model = create_model(label, USERS, len(vectors), options)
+    if isinstance(model, MGNM):
+        model = LikeTrained.from_config(model.get_config())
+        model.give_interests(vectors, counts)
     table = np.pad(vectors, [(1, 0), (0, 0)])
     for variable in model.trainable_variables:
         if variable.shape == table.shape:
             variable.assign(table)
-        # Interests of about the length that training gives them.
-        if variable.path.endswith("extractor/output_kernel"):
-            variable.assign(STRONGER * variable)
     return model
 
 
@@ -166,53 +153,10 @@ def add_steps(folder: Path, model: SequentialRecommender) -> None:
         shutil.rmtree(folder / ONNX, ignore_errors=True)
 
 
-@contextmanager
-def replaced_interests(
-    recommender: Recommender, interests: np.ndarray | None
-) -> Iterator[None]:
-    """Has the encoder do its work, and puts others in place of what it finds.
-
-    Args:
-        recommender: of an export of MGNM.
-        interests: float32 (B, levels, K, d), of a batch; a user alone is one
-            after another of them. `None` changes nothing.
-    """
-    ranking: Any = recommender._ranking
-    owner = getattr(ranking, "_exact", None) or ranking
-    if interests is None or not hasattr(owner, "_read"):
-        yield
-        return
-    read, turn = owner._read, itertools.count()
-
-    class Replaced:
-        score_each = staticmethod(read.score_each)
-
-        def __call__(self, inputs):
-            encoded, found, *rest = read(inputs)
-            made = interests[: len(found)]
-            if len(found) == 1:
-                made = interests[next(turn) % len(interests)][None]
-            name = "interests" if "interests" in encoded else "encoded_0"
-            encoded = {**encoded, name: made}
-            return encoded, made.reshape(found.shape), *rest
-
-    def swap(reader):
-        owner._read = reader
-        bounded = getattr(owner, "_ranking", None)
-        if bounded is not None:
-            bounded._scorer = reader
-
-    swap(Replaced())
-    try:
-        yield
-    finally:
-        swap(read)
-
-
 def made_histories(
     vectors: np.ndarray, names: list[str], length: int
-) -> list[list[str]]:
-    """Returns as many histories as a batch, each around four items.
+) -> dict[str, list[str]]:
+    """Returns the histories of a batch of users, each around four items.
 
     Args:
         vectors: float32 (M, d), the items.
@@ -220,31 +164,34 @@ def made_histories(
         length: items of a history.
     """
     random = np.random.default_rng(2)
-    histories = []
-    for _ in range(BATCH):
+    histories = {}
+    for user in range(BATCH):
         centres = vectors[random.integers(0, len(vectors), 4)]
         near = np.argpartition(-(centres @ vectors.T), 2 * length, axis=1)
         near = near[:, : 2 * length]
         drawn = random.choice(near.ravel(), length)
-        histories.append([names[row] for row in drawn])
+        histories[f"user-{user}"] = [names[row] for row in drawn]
     return histories
 
 
 def measure_recommender(
-    recommender: Recommender, histories: list, settings: Settings
+    recommender: Recommender, histories: dict, settings: Settings
 ) -> dict:
     """Returns latency of one user and speed of batches."""
+    users, lists = list(histories), list(histories.values())
     one = 1000 * np.array(
         latencies(recommender, histories, settings.windows * settings.seconds)
     )
     batch = speeds(
-        lambda steps: [recommender.recommend(histories) for _ in range(steps)],
+        lambda steps: [
+            recommender.recommend(lists, users=users) for _ in range(steps)
+        ],
         len(histories),
         settings.windows,
         settings.seconds,
     )
     begin = time.process_time()
-    recommender.recommend(histories)
+    recommender.recommend(lists, users=users)
     cpu = time.process_time() - begin
     return {
         "p50_ms": significant(np.quantile(one, 0.5)),
@@ -264,13 +211,17 @@ def recall(found: pd.DataFrame, expected: pd.DataFrame) -> float:
 
 
 def latencies(
-    recommender: Recommender, histories: list, seconds: float
+    recommender: Recommender, histories: dict, seconds: float
 ) -> list[float]:
     """Asks for one user after the other; returns the seconds of each."""
-    for history in histories[:5]:
-        recommender.recommend([history])  # The first ones compile.
+
+    def ask(user):
+        recommender.recommend([histories[user]], users=[user])
+
+    users = list(histories)
+    for user in users[:5]:
+        ask(user)  # The first ones compile.
     found, end = [], time.perf_counter() + seconds
     while not found or time.perf_counter() < end:
-        history = histories[len(found) % len(histories)]
-        found.append(seconds_of(recommender.recommend, [history]))
+        found.append(seconds_of(ask, users[len(found) % len(users)]))
     return found

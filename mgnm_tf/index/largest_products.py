@@ -6,8 +6,8 @@ _SAMPLE = 2048
 """How many of the longest vectors are looked at for a first bound."""
 _QUERIES = 256
 """Interests that are multiplied at a time."""
-_PRODUCTS = 1 << 18
-"""Products at a time, which the cache of a core holds."""
+_PRODUCTS, _VECTORS = 1 << 18, 1 << 13
+"""The most products, and vectors, at a time: the cache of a core holds them."""
 _USERS = 16
 """Users at a time for whom the sample is sorted."""
 
@@ -37,6 +37,7 @@ class LargestProducts:
         self.rows = np.argsort(-lengths, kind="stable")
         self.vectors = np.ascontiguousarray(vectors[self.rows])
         self.lengths = lengths[self.rows]
+        self._ascending = -self.lengths
 
     @property
     def most(self) -> int:
@@ -61,8 +62,23 @@ class LargestProducts:
         Returns:
             int64 (B, k), their rows.
         """
+        return self.first_and_bounds(interests, k)[0]
+
+    def first_and_bounds(
+        self, interests: np.ndarray, k: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns what `first` does, and the least of their products.
+
+        Args:
+            interests: float32 (B, n, d).
+            k: how many, at most `most`.
+
+        Returns:
+            int64 (B, k) and float32 (B,).
+        """
         sample = self.vectors[: self.most]
         found = np.empty((len(interests), k), np.int64)
+        bounds = np.empty(len(interests), np.float32)
         for start in range(0, len(interests), _USERS):
             part = interests[start : start + _USERS]
             users, number, dim = part.shape
@@ -70,7 +86,10 @@ class LargestProducts:
             best = products.reshape(users, number, -1).max(axis=1)
             chosen = np.argpartition(-best, k - 1, axis=1)[:, :k]
             found[start : start + users] = self.rows[chosen]
-        return found
+            bounds[start : start + users] = best[
+                np.arange(users), chosen[:, -1]
+            ]
+        return found, bounds
 
     def shares(self, interests: np.ndarray, bounds: np.ndarray) -> np.ndarray:
         """Returns which share of the products of a user has to be computed.
@@ -85,7 +104,7 @@ class LargestProducts:
         queries = interests.reshape(-1, interests.shape[2])
         bounds = np.repeat(bounds, interests.shape[1])
         shortest = shortest_to_reach(queries, bounds)
-        left = np.searchsorted(-self.lengths, -shortest, side="right")
+        left = np.searchsorted(self._ascending, -shortest, side="right")
         left = left.reshape(interests.shape[:2]).mean(axis=1)
         return left / max(1, len(self))
 
@@ -119,6 +138,7 @@ class LargestProducts:
         )
         found = _Pairs(most)
         size = max(1, _PRODUCTS // min(_QUERIES, max(1, len(queries))))
+        size = min(size, _VECTORS)
         for start in range(0, len(self.rows), size):
             longest = self.lengths[start]
             asking = int(np.searchsorted(shortest, longest, "right"))

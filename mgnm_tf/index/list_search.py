@@ -16,7 +16,7 @@ _LONGEST = 64
 """... and how many vectors of each of them, the longest."""
 _PRODUCTS = 1 << 19
 """Products of interests and centres at a time, which the cache holds."""
-_PAYS = 0.05
+_PAYS = 0.2
 """Up to which share of the products of all vectors a user asks no list."""
 
 
@@ -127,7 +127,10 @@ class ListSearch:
         return np.concatenate(users), np.concatenate(ids)
 
     def first(self, interests: np.ndarray, k: int) -> np.ndarray:
-        """Finds good vectors of each user in the nearest lists.
+        """Finds good vectors of each user.
+
+        They are the best of the longest ones where these leave little to be
+        looked through, else the best in the nearest lists.
 
         Args:
             interests: float32 (B, n, d).
@@ -136,6 +139,16 @@ class ListSearch:
         Returns:
             int64 (B, k), their ids, all different; -1 for none.
         """
+        if k > self._all.most:
+            return self._first_of_lists(interests, k)
+        rows, bounds = self._all.first_and_bounds(interests, k)
+        found = self._names_of_rows[rows]
+        more = self._all.shares(interests, bounds) > _PAYS
+        if more.any():
+            found[more] = self._first_of_lists(interests[more], k)
+        return found
+
+    def _first_of_lists(self, interests, k):
         found = np.full((len(interests), k), -1, np.int64)
         for start, part, products in self._blocks(interests):
             best = products.max(axis=1)
@@ -183,10 +196,24 @@ class ListSearch:
         )
         if found is None:
             return None
-        users, ids = [found[0]], [self._names_of_rows[found[1]]]
-        most -= len(found[0])
-        bounds = np.where(pays, np.inf, bounds)
+        users, ids = found[0], self._names_of_rows[found[1]]
+        others = np.flatnonzero(~pays & (bounds < np.inf))
+        if not len(others):
+            return users, ids
+        found = self._reaching_in_lists(
+            interests[others], bounds[others], most - len(users), effort
+        )
+        if found is None:
+            return None
+        return (
+            np.concatenate([users, others[found[0]]]),
+            np.concatenate([ids, found[1]]),
+        )
+
+    def _reaching_in_lists(self, interests, bounds, most, effort):
+        """Does what `reaching` does where all cannot be looked through."""
         number = interests.shape[1]
+        users, ids = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         queries = interests.reshape(-1, interests.shape[2])
         bounds = np.repeat(bounds, number)
         shortest = shortest_to_reach(queries, bounds)

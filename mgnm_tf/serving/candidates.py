@@ -5,6 +5,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+_COMPARED = 1 << 20
+"""Up to so many pairs of rows are compared one by one, which is faster."""
+
 
 def best_of(
     scorer: Any,
@@ -63,6 +66,9 @@ def without(found: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """
     if not seen.size or not found.size:
         return found
+    if found.size * seen.shape[1] <= _COMPARED:
+        taken = (found[:, :, None] == seen[:, None]).any(axis=2)
+        return np.where(taken, -1, found)
     # One number for each pair of user and item, so that one look-up does.
     base = max(found.max(), seen.max()) + 2
     shift = np.arange(len(found))[:, None] * base

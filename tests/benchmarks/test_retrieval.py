@@ -105,7 +105,7 @@ def test_the_index_is_compared_with_the_exact_answers(report):
 
 def test_wrong_answers_of_callers_are_counted():
     # Nobody listens at this port.
-    found = http_callers.call_for("http://127.0.0.1:9", [["a"]], 2, 0.01)
+    found = http_callers.call_for("http://127.0.0.1:9", {"u": ["a"]}, 2, 0.01)
     found = asyncio.run(found)
     assert found["errors"] >= 2 and found["p50_ms"] > 0
 
@@ -155,3 +155,20 @@ def test_ways_to_find_the_best_have_recall_time_and_memory(monkeypatch):
     for row in found.values():
         assert 0 < row["recall"] <= 1 and row["memory_mib"] > 0
         assert row["one_ms"] > 0 and row["batch_ms"] > 0
+
+
+def test_an_mgnm_gives_interests_like_trained_ones(monkeypatch):
+    monkeypatch.setattr(serving, "USERS", 5)
+    vectors, counts = made_items(200, 8)
+    model = serving.made_model("mgnm:paper", vectors, counts)
+    np.testing.assert_array_equal(model.item_vectors()[1:], vectors)
+    features = {"user": np.array([3, 3]), "history": np.array([[1, 2], [7, 0]])}
+    encoded = model.encode(features)["interests"]
+    made = made_interests(vectors, counts, 6, *encoded.shape[1:3])[3]
+    np.testing.assert_array_equal(encoded, [made, made])
+    norms = np.linalg.norm(model.interests(features), axis=-1)
+    assert 2 < norms.min() < norms.max() < 10
+    # What the encoder finds is a part of it, so that no step is left out.
+    monkeypatch.setattr(model, "_given", np.zeros_like(model._given))
+    first, second = np.array(model.encode(features)["interests"]) * 1e20
+    assert np.abs(first - second).max() > 1e-4

@@ -106,6 +106,32 @@ def test_the_first_are_good_and_different(monkeypatch):
     assert np.sort(found).tolist() == [[-1] * 3 + list(range(7))] * 40
 
 
+def test_no_list_is_asked_where_the_longest_leave_little(monkeypatch):
+    vectors, interests = made()
+    vectors[:12] *= 50.0
+    lists = InterestIndex.build(vectors, kind="ivf").lists
+    best = np.sort(best_of_any(vectors, interests, 10))
+    # The first user asks so weakly that any vector may do.
+    interests[0] = 0.0
+    asked = []
+
+    def in_lists(interests, *arguments):
+        asked.append(len(interests))
+        return None
+
+    monkeypatch.setattr(lists, "_first_of_lists", lambda x, k: -len(x))
+    first = lists.first(interests, 10)
+    assert (first[0] == -1).all()
+    np.testing.assert_array_equal(np.sort(first)[1:], best[1:])
+    monkeypatch.setattr(lists, "_reaching_in_lists", in_lists)
+    bounds = np.full(40, 400.0, np.float32)
+    users, found = lists.reaching(interests, bounds, 10**6)
+    assert not asked and len(found) and set(found) <= set(range(12))
+    bounds[0] = -1.0
+    assert lists.reaching(interests, bounds, 10**6) is None
+    assert asked == [1]
+
+
 def test_pieces_of_users_change_nothing(monkeypatch):
     vectors, interests = made()
     lists = InterestIndex.build(vectors, kind="ivf").lists

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
+from threadpoolctl import threadpool_limits
 
 from mgnm_tf.errors import UserError
 from mgnm_tf.serving.history_table import read_history
@@ -37,6 +38,8 @@ def serve(
     """Serves exports over HTTP until SIGINT or SIGTERM.
 
     Then no request is taken any more, and those that were are answered.
+    Meanwhile NumPy multiplies with one thread: between the small products of
+    a few users its others would spin, and keep the cores from the requests.
 
     Args:
         exports: the export folders.
@@ -53,7 +56,7 @@ def serve(
         UserError: an export or the file cannot be used, or the port is taken.
     """
     listener = _bind(host, port)  # Before the models, which take long.
-    with listener:
+    with listener, threadpool_limits(1, user_api="blas"):
         shown = read_items(items) if items else None
         models = ServedModels(exports, settings, shown)
         try:

@@ -16,9 +16,13 @@ pytest.importorskip("fastapi_offline", reason="needs the extra [serve]")
 pytest.importorskip("prometheus_client", reason="needs the extra [serve]")
 
 import httpx2 as httpx
+import threadpoolctl
+import uvicorn
 
 from mgnm_tf.errors import UserError
 from mgnm_tf.serving.http.server import read_token
+from mgnm_tf.serving.http.server import serve
+from mgnm_tf.serving.http.settings import Settings
 from tests.export.worlds import export_sums
 from tests.test_cli import refused
 
@@ -60,6 +64,21 @@ class Process:
         self.process.stdout.close()
         self.process.stderr.close()
         return code
+
+
+def test_products_take_one_thread_while_it_serves(path, monkeypatch):
+    def threads():
+        found = threadpoolctl.threadpool_info()
+        return {x["num_threads"] for x in found if x["user_api"] == "blas"}
+
+    served = []
+    monkeypatch.setattr(
+        uvicorn.Server, "run", lambda *_, **__: served.append(threads())
+    )
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        serve([path], "127.0.0.1", 0, Settings(check_every=0))
+        assert threads() == {2}
+    assert served == [{1}]
 
 
 def test_from_start_to_end(path):
