@@ -40,13 +40,13 @@ def test_it_has_two_pictures_with_a_text_beside_each():
     )
     assert set(pictures) == {
         "docs/images/mgnm.svg",
-        "docs/images/quality-speed.svg",
+        "docs/images/quality-time.svg",
     }
 
 
 def test_the_pictures_are_legible_on_a_dark_page():
     """They bring a page of their own, which covers all of them."""
-    for name in ("mgnm", "quality-speed"):
+    for name in ("mgnm", "quality-time"):
         path = ROOT / "docs" / "images" / f"{name}.svg"
         root = ET.parse(path).getroot()
         first = next(

@@ -1,6 +1,7 @@
 """All exports of a server, and the look for new versions."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -54,6 +55,7 @@ class ServedModels:
         except BaseException:
             self.close()
             raise
+        _set_aside()
         self._stopped = threading.Event()
         self._looking: threading.Thread | None = None
 
@@ -116,8 +118,9 @@ class ServedModels:
 
     def look_for_new(self) -> None:
         """Loads new versions of all exports, see `ServedModel`."""
-        for model in self._models.values():
-            model.look_for_new()
+        found = [model.look_for_new() for model in self._models.values()]
+        if any(found):
+            _set_aside()
 
     def start(self) -> None:
         """Looks for new versions from now on, in a thread."""
@@ -140,3 +143,15 @@ class ServedModels:
             self._stopped.set()
         for model in self._models.values():
             model.close()
+        gc.unfreeze()
+
+
+def _set_aside() -> None:
+    """Has Python's garbage collection pass over all that is there now.
+
+    Every some hundred requests it would look through the ids of all items,
+    and nobody is answered meanwhile. What an earlier version has left goes.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()

@@ -1,8 +1,10 @@
 """Versions come and go, queues fill up, time runs out."""
 
+import gc
 import shutil
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -115,6 +117,29 @@ def test_the_old_version_goes_on_when_the_new_one_is_broken(
         put(versions[1], place)  # Mended.
         models.look_for_new()
         assert client.post("/recommend", json=BODY).json()["version"] == 2
+
+
+def test_collection_passes_over_a_version_until_the_next_one(versions, place):
+    models = ServedModels([place])
+    try:
+        old = models.get("shop").current
+        assert gc.is_tracked(old.answers) and not collected(old.answers)
+        assert gc.get_freeze_count() > 10_000
+        there = weakref.ref(old.recommender)
+        old.recommender.itself = old.recommender  # As graphs have.
+        del old
+        put(versions[1], place)
+        models.look_for_new()
+        assert there() is None
+        assert not collected(models.get("shop").current.answers)
+    finally:
+        models.close()
+    assert gc.get_freeze_count() == 0
+
+
+def collected(thing):
+    """Whether the collection looks at a thing."""
+    return any(one is thing for one in gc.get_objects())
 
 
 def test_the_look_is_taken_by_itself(versions, place):
