@@ -69,7 +69,7 @@ def points(quality: Path, times: Path, metric: str) -> pd.DataFrame:
         runs = table.dropna(subset=[column]).groupby("model", sort=False)
         for ending, how in (("", middle), ("_least", "min"), ("_most", "max")):
             found[name + ending] = runs[column].agg(how)
-    return pd.DataFrame(found).dropna().reindex(found["quality"].index).dropna()
+    return pd.DataFrame(found).reindex(found["quality"].index).dropna()
 
 
 def draw(rows: pd.DataFrame, metric: str) -> str:
