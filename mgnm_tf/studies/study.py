@@ -12,6 +12,7 @@ from pydantic import field_validator
 from pydantic import model_validator
 
 from mgnm_tf.data.prepare import prepare
+from mgnm_tf.data.synthetic import make_world
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.recipes.recipe import Positive
@@ -41,35 +42,47 @@ _OF_THE_FILE = [
     and name not in ("metadata", "overwrite", "progress")
 ]
 
+_OF_A_WORLD = list(inspect.signature(make_world).parameters)
+
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class StudyData(_Table):
-    """What a study is made on: `recipe`, or `file` with its preparation.
+    """What a study is made on: one of `recipe`, `file` and `world`.
 
     Args:
         recipe: a name of `mgnm datasets`.
         file: the name of a log that the user brings (.csv, or .csv.gz).
-        source: where that log comes from, in words.
-        options: how the file is prepared: arguments of `mgnm_tf.prepare`.
+        world: arguments of `make_world`, for a synthetic log.
+        source: where the file comes from, in words.
+        options: how the file or world is prepared: arguments of
+            `mgnm_tf.prepare`.
     """
 
     recipe: str = ""
     file: str = ""
+    world: dict[str, Any] = Field(default_factory=dict)
     source: str = ""
     options: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _one_of_two(self) -> "StudyData":
-        if bool(self.recipe) == bool(self.file):
-            raise ValueError("[data] needs either `recipe` or `file`.")
+    def _one_of_three(self) -> "StudyData":
+        if sum(map(bool, (self.recipe, self.file, self.world))) != 1:
+            raise ValueError(
+                "[data] needs one of `recipe`, `file` and `world`."
+            )
         if self.recipe and self.options:
             raise ValueError(
                 "[data] has `options`, which its recipe decides: leave them "
                 "out, or name a `file`."
             )
+        for name in self.world:
+            if name not in _OF_A_WORLD:
+                raise ValueError(
+                    unknown_name("argument of [data.world]", name, _OF_A_WORLD)
+                )
         for name in self.options:
             if name not in _OF_THE_FILE:
                 raise ValueError(

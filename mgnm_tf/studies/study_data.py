@@ -5,9 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.prepare import prepare
 from mgnm_tf.data.recipe import prepare_recipe
+from mgnm_tf.data.synthetic import make_world
 from mgnm_tf.errors import UserError
 from mgnm_tf.studies.study import StudyData
 from mgnm_tf.utils.files import read_json
@@ -51,26 +54,38 @@ def data_folder(
     made_of = {"sha256": sha256(log)} if log is not None else {}
     made_of = {**made_of, "data": spec.model_dump(mode="json")}
     if out.is_dir():
-        _check_unchanged(out, made_of, log)
+        _check_unchanged(out, spec, made_of, log)
         return out
     if spec.recipe:
         prepare_recipe(spec.recipe, out, file=log, progress=progress)
-    elif log is not None:
-        how = {"name": name, **spec.options}
-        prepare(log, out, **how, progress=progress)
     else:
+        source = log or _made(spec, name, progress)
+        how = {"name": name, **spec.options}
+        prepare(source, out, **how, progress=progress)
+    write_json(out / MADE_OF, made_of)
+    return out
+
+
+def _made(
+    spec: StudyData, name: str, progress: Callable[[str], None]
+) -> pd.DataFrame:
+    """Makes the world of a study that has one."""
+    if not spec.world:
         raise UserError(
             f"The study {name} needs the log {spec.file} "
             f"({spec.source or 'user_id, item_id, timestamp'}), which is "
             "neither here nor in data/; --data names it, or a data folder "
             "made of it."
         )
-    write_json(out / MADE_OF, made_of)
-    return out
+    progress("making a world")
+    try:
+        return make_world(**spec.world)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"[data.world] of the study {name}: {error}") from error
 
 
 def _check_unchanged(
-    out: Path, made_of: dict[str, Any], log: Path | None
+    out: Path, spec: StudyData, made_of: dict[str, Any], log: Path | None
 ) -> None:
     """Refuses a data folder of another log or another preparation."""
     if not (out / MADE_OF).is_file():
@@ -78,7 +93,7 @@ def _check_unchanged(
     stored = read_json(out / MADE_OF)
     changed = "the [data] of the study" if log is None else str(log)
     same_log = log is None or stored.get("sha256") == made_of["sha256"]
-    if same_log and stored["data"] != made_of["data"]:
+    if same_log and StudyData(**stored["data"]) != spec:
         changed = "the [data] of the study"
     elif same_log:
         return

@@ -64,7 +64,12 @@ def written(tmp_path, text):
             "Unknown model of \\[published\\] 'mind'",
         ),
         (BASE.replace("file", "place"), "'place'"),
-        (BASE + 'recipe = "planted"\n', "either `recipe` or `file`"),
+        (BASE + 'recipe = "planted"\n', "one of `recipe`, `file` and `world`"),
+        (BASE + "world = {seed = 1}\n", "one of `recipe`, `file` and `world`"),
+        (
+            BASE.replace('file = "log.csv"', "world = {users = 1}"),
+            "argument of .data.world. 'users'",
+        ),
         (BASE + "options = {spilt = 1}\n", "option of .data. 'spilt'"),
         (BASE.replace("models", "seeds"), "`seeds` must be an integer"),
         ('show = "data"\n' + BASE, 'unless it has show = "data"'),
