@@ -215,7 +215,7 @@ def read_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if "max_length" in options:
         raise UserError(
             "The history length is an option of the training, not of "
-            f"{name} alone: give `max_length` there."
+            f"{name} alone: give `max_length` there (`--max-length`)."
         )
     cls = model_class(name)
     for option, where in getattr(cls, "former_options", {}).items():
