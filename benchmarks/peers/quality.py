@@ -33,6 +33,9 @@ from mgnm_tf.utils.files import write_json
 K = 10
 """Places of the lists."""
 
+THEIRS = "RecTools SASRec"
+"""The name of its row."""
+
 OPTIONS = {
     "n_factors": 64,
     "session_max_len": 20,
@@ -80,21 +83,22 @@ def main(
             "seed": seed,
             "threads": cores,
         }
-        rows = {}
-        with tempfile.TemporaryDirectory() as folder:
-            rows["RecTools SASRec"] = theirs(
-                dataset, python, settings, Path(folder)
-            )
-            for name in filter(None, models.split(",")):
-                rows[name] = ours(dataset, name, seed, Path(folder) / name)
         report = {
             "machine": describe_machine(),
             "data": {"name": dataset.metadata["name"], "seed": seed},
             "settings": settings,
-            "results": rows,
+            "results": {},
         }
-        if out is not None:
-            write_json(out, report)
+        rows = report["results"]
+        with tempfile.TemporaryDirectory() as folder:
+            for name in (THEIRS, *filter(None, models.split(","))):
+                if name == THEIRS:
+                    row = theirs(dataset, python, settings, Path(folder))
+                else:
+                    row = ours(dataset, name, seed, Path(folder) / name)
+                rows[name] = row
+                if out is not None:
+                    write_json(out, report)
         typer.echo(markdown(rows))
 
 
