@@ -5,12 +5,12 @@ from keras import ops
 
 from mgnm_tf.models.multi_interest import MultiInterestRecommender
 from mgnm_tf.serialization import register
+from mgnm_tf.utils.masking import check_history_length
 from mgnm_tf.utils.masking import masked_softmax
 from mgnm_tf.utils.masking import newest_first
 from mgnm_tf.utils.masking import reverse_valid
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.validation import check_choice
-from mgnm_tf.utils.validation import check_history_length
 from mgnm_tf.utils.validation import check_positive_int
 
 

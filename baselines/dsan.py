@@ -9,10 +9,10 @@ from mgnm_tf.layers.embedding.max_row_norm import MaxRowNorm
 from mgnm_tf.models.single_vector import SingleVectorRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.entmax import entmax
+from mgnm_tf.utils.masking import check_history_length
 from mgnm_tf.utils.masking import history_length
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.masking import zero_invalid
-from mgnm_tf.utils.validation import check_history_length
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
 

@@ -10,9 +10,9 @@ from mgnm_tf.models.single_vector import SingleVectorRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.initializers import uniform_of_width
 from mgnm_tf.utils.inner_products import inner_products
+from mgnm_tf.utils.masking import check_history_length
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.unit_vectors import unit_vectors
-from mgnm_tf.utils.validation import check_history_length
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
 

@@ -13,10 +13,10 @@ from mgnm_tf.types import Tensor
 from mgnm_tf.utils.initializers import uniform_of_width
 from mgnm_tf.utils.inner_products import inner_products
 from mgnm_tf.utils.masking import TINY
+from mgnm_tf.utils.masking import check_history_length
 from mgnm_tf.utils.masking import places_from_newest
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.masking import zero_invalid
-from mgnm_tf.utils.validation import check_history_length
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
 

@@ -8,11 +8,11 @@ from keras import ops
 from baselines.sasrec.causal_transformer import CausalTransformer
 from mgnm_tf.models.single_vector import SingleVectorRecommender
 from mgnm_tf.serialization import register
+from mgnm_tf.utils.masking import check_history_length
 from mgnm_tf.utils.masking import places_from_newest
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.masking import zero_invalid
 from mgnm_tf.utils.validation import check_choice
-from mgnm_tf.utils.validation import check_history_length
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.utils.validation import check_range
 

@@ -6,9 +6,9 @@ from keras import ops
 from baselines.timirec.post_norm_transformer import PostNormTransformer
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.initializers import get_initializer
+from mgnm_tf.utils.masking import check_history_length
 from mgnm_tf.utils.masking import masked_softmax
 from mgnm_tf.utils.masking import places_from_newest
-from mgnm_tf.utils.validation import check_history_length
 from mgnm_tf.utils.validation import check_positive_int
 
 

@@ -142,7 +142,7 @@ def make_dataset(
 
     Returns:
         A `tf.data.Dataset` of (features, labels); its `data_fingerprint` is
-        that of `data`.
+        that of `data`, its `history_width` the m of its widest batch.
 
     Raises:
         DataError: the part has no sample, or the data lack a feature: they
@@ -186,12 +186,11 @@ def make_dataset(
             "The data have a single item, so no negative can be drawn; at "
             "least 2 items are needed."
         )
+    plan = plan_batches(data, part, max_length, bucket_widths, every_position)
     builder = BatchBuilder(
         data=data,
         part=part,
-        plan=plan_batches(
-            data, part, max_length, bucket_widths, every_position
-        ),
+        plan=plan,
         batch_size=batch_size,
         max_length=max_length,
         negatives=drawn,
@@ -207,6 +206,7 @@ def make_dataset(
     )
     batches = _stream(builder, part, seed, first_step)
     batches.data_fingerprint = data.fingerprint
+    batches.history_width = int(plan.widths[-1])
     return batches
 
 

@@ -68,7 +68,13 @@ def split_log(
             no share or goes with another split.
         DataError: a part would be empty, or the log lacks times or a column
             that the method needs.
+        TypeError: `log` is no log of `read_log`.
     """
+    if not isinstance(log, InteractionLog):
+        raise TypeError(
+            "`log` must be a log of `read_log`, which takes a data frame or a "
+            f"file: split_log(read_log(...)). Received: {type(log).__name__}"
+        )
     kind, number = read_method(method)
     shares = read_shares(ratios)
     stays = read_training_share(training_share, method)

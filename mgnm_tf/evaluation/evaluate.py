@@ -41,8 +41,8 @@ def evaluate(
     Args:
         model: a model for these data.
         data: the split data.
-        protocol: what is ranked against what. Defaults to `None`, which
-            stands for `Protocol()`.
+        protocol: what is ranked against what. Defaults to `None`:
+            `Protocol()`, with no longer histories than the model reads.
         batch_size: the most histories at a time; changes no figure. Fewer
             for models with `max_pairs`. Defaults to 256.
         chunk_size: items at a time when the whole catalogue is ranked.
@@ -54,12 +54,12 @@ def evaluate(
         catalogue is ranked where it has no more items than are to be drawn.
 
     Raises:
-        UserError: the model was made for other data, or no sample has a
-            negative.
+        UserError: the model was made for other data, or reads shorter
+            histories than the protocol shows, or no sample has a negative.
         DataError: the part is empty, the data lack a feature, or they have
             no timestamps for `later_only` or `shuffle_ties`.
     """
-    protocol = followed(protocol or Protocol(), data)
+    protocol = followed(protocol or _readable(model), data)
     _check_same_data(model, data)
     if protocol.shuffle_ties is not None:
         data = with_shuffled_ties(data, protocol.part, protocol.shuffle_ties)
@@ -86,6 +86,13 @@ def evaluate(
             protocol.part,
         )
     return evaluation
+
+
+def _readable(model: "SequentialRecommender") -> Protocol:
+    """Returns the protocol of a model for which none is given."""
+    usual = Protocol()
+    limit = getattr(model, "max_length", usual.max_length)
+    return Protocol(max_length=min(usual.max_length, limit))
 
 
 def followed(protocol: Protocol, data: SequenceDataset) -> Protocol:
@@ -144,6 +151,13 @@ def _rank(model, data, protocol, batch_size, chunk_size, verbose):
         features=(*model.required_features, "excluded"),
         seed=protocol.seed,
     )
+    limit = getattr(model, "max_length", None)
+    if limit is not None and dataset.history_width > limit:
+        raise UserError(
+            f"The protocol shows up to {protocol.max_length} events of a "
+            f"history, of which this model reads at most {limit}; give "
+            f"Protocol(max_length={limit}), or fewer."
+        )
     positions = evaluation_order(
         data, protocol.part, max_length=protocol.max_length
     )

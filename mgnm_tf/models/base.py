@@ -248,6 +248,8 @@ class SequentialRecommender(
     def compile(self, optimizer=None, loss=None, **kwargs):
         """Configures training; without arguments as in the MGNM paper.
 
+        A recipe names others, which learn faster: `mgnm models MODEL`.
+
         Args:
             optimizer: defaults to `LazyAdam(1e-3)`.
             loss: defaults to `SigmoidCrossEntropy()`.

@@ -7,13 +7,15 @@ from mgnm_tf.utils.features import check_features
 
 
 class CheckedModel(keras.Model):
-    """Checks NumPy batches at every door that Keras has.
+    """Checks NumPy batches and streams at every door that Keras has.
 
-    A subclass has `num_users` and `num_items`.
+    A subclass has `num_users` and `num_items`, and `max_length` where it
+    reads no longer history.
 
     Raises:
         ValueError: a batch of NumPy arrays holds an id out of its range, or a
-            history with padding before an item.
+            history with padding before an item; or a stream of
+            `make_dataset` has longer histories than the model reads.
     """
 
     def __call__(self, features, *args, **kwargs):
@@ -42,14 +44,24 @@ class CheckedModel(keras.Model):
 
     def fit(self, x=None, *args, **kwargs):
         self._check(x)
+        self._check(kwargs.get("validation_data"))
         return super().fit(x, *args, **kwargs)
 
     def _check(self, features):
         """Checks the ids and the padding of a batch of NumPy arrays.
 
         Inside a compiled step values are not known; there the input pipeline
-        vouches for them.
+        vouches for them. Of a stream the widest batch is known.
         """
+        width = getattr(features, "history_width", None)
+        limit = getattr(self, "max_length", None)
+        if width is not None and limit is not None and width > limit:
+            raise ValueError(
+                f"The batches hold histories of up to {width} events, of "
+                f"which this model reads at most {limit}: give "
+                f"make_dataset(..., max_length={limit}), or make the model "
+                f"with max_length={width}."
+            )
         if isinstance(features, dict):
             given = {
                 key: value

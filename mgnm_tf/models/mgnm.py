@@ -11,12 +11,12 @@ from mgnm_tf.models.mgnm_layers import create_layers
 from mgnm_tf.models.mgnm_penalties import candidate_penalty
 from mgnm_tf.models.mgnm_penalties import penalties
 from mgnm_tf.serialization import register
+from mgnm_tf.utils.masking import check_history_length
 from mgnm_tf.utils.masking import normalize_rows
 from mgnm_tf.utils.masking import valid_positions
 from mgnm_tf.utils.target_interest import distillation_loss
 from mgnm_tf.utils.target_interest import interest_shares
 from mgnm_tf.utils.target_interest import mix_interests
-from mgnm_tf.utils.validation import check_history_length
 
 
 @register

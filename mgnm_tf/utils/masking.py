@@ -1,5 +1,6 @@
 """The only home of mask arithmetic. A mask is True at real interactions."""
 
+import keras
 from keras import ops
 
 from mgnm_tf.types import Tensor
@@ -144,3 +145,26 @@ def normalize_rows(weights: Tensor) -> Tensor:
     weights = ops.cast(weights, "float32")
     total = ops.sum(weights, axis=-1, keepdims=True)
     return weights / ops.maximum(total, TINY)
+
+
+def check_history_length(history, max_length: int):
+    """Returns `history` (batch, length) if it fits into positions.
+
+    A length that is only known when a graph of TensorFlow runs is checked
+    there, since what lies beyond a table is read as zeros on a GPU.
+
+    Raises:
+        ValueError: `length` is more than `max_length`; in a graph it is
+            TensorFlow's `InvalidArgumentError`.
+    """
+    length = history.shape[1]
+    sentence = "`history` must be at most `max_length` long. Received: length"
+    if length is None and keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        length = tf.shape(history)[1]
+        told = [sentence, length, f"max_length={max_length}"]
+        tf.debugging.Assert(length <= max_length, told)
+    elif length is not None and length > max_length:
+        raise ValueError(f"{sentence} {length}, max_length={max_length}")
+    return history

@@ -95,23 +95,6 @@ def check_choice(value, name: str, choices: Iterable):
     return value
 
 
-def check_history_length(history, max_length: int):
-    """Returns `history` (batch, length) if it fits into positions.
-
-    A length that is only known when a graph runs is not checked.
-
-    Raises:
-        ValueError: `length` is more than `max_length`.
-    """
-    length = history.shape[1]
-    if length is not None and length > max_length:
-        raise ValueError(
-            "`history` must be at most `max_length` long. Received: "
-            f"length {length}, max_length={max_length}"
-        )
-    return history
-
-
 def unknown_name(kind: str, name, known: Iterable) -> str:
     """Returns a sentence on an unknown name, with the nearest known one."""
     names = [str(choice) for choice in known]

@@ -167,6 +167,12 @@ def test_one_user_is_enough():
     ]
 
 
+def test_a_table_that_was_not_read_is_no_log():
+    table = pd.DataFrame({"user_id": [1], "item_id": [1], "timestamp": [1]})
+    with pytest.raises(TypeError, match=r"split_log\(read_log\(.*DataFrame"):
+        split_log(table)
+
+
 def test_wrong_arguments():
     log = log_of([("a", "x", n) for n in range(9)])
     with pytest.raises(UserError, match="Did you mean 'temporal'"):

@@ -1,5 +1,8 @@
 import numpy as np
+import pytest
+import tensorflow as tf
 
+from mgnm_tf.utils.masking import check_history_length
 from mgnm_tf.utils.masking import never_empty
 from mgnm_tf.utils.masking import newest_first
 from mgnm_tf.utils.masking import normalize_rows
@@ -46,3 +49,21 @@ def test_only_an_empty_row_gets_a_position():
     mask = np.arange(3) < np.array([[3], [1], [0]])
     expected = np.arange(3) < np.array([[3], [1], [1]])
     np.testing.assert_array_equal(never_empty(mask), expected)
+
+
+def test_a_history_has_to_fit():
+    history = np.ones((2, 4), "int32")
+    assert check_history_length(history, 4) is history
+    with pytest.raises(ValueError, match="length 4, max_length=3"):
+        check_history_length(history, 3)
+
+
+def test_a_length_that_only_the_graph_knows_is_checked_there():
+    @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32)])
+    def read(history):
+        return check_history_length(history, 3)
+
+    assert read(np.ones((2, 3), "int32")).shape == (2, 3)
+    message = "at most `max_length` long.*4.*max_length=3"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        read(np.ones((2, 4), "int32"))

@@ -5,9 +5,9 @@ from keras import ops
 
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.initializers import get_initializer
+from mgnm_tf.utils.masking import check_history_length
 from mgnm_tf.utils.masking import places_from_newest
 from mgnm_tf.utils.rows import take_rows
-from mgnm_tf.utils.validation import check_history_length
 from mgnm_tf.utils.validation import check_positive_int
 
 
