@@ -177,7 +177,7 @@ def shortened(
     """Returns a study with fewer seeds, models or epochs."""
     changes: dict[str, Any] = {}
     if seeds is not None:
-        changes["seeds"] = tuple(seeds)
+        changes |= {"seeds": tuple(seeds), "seeds_of": {}}
     if only is not None:
         for label in only:
             if label not in study.models:
@@ -203,9 +203,12 @@ def shortened(
 def planned(study: Study, path: Path) -> list[PlannedRun]:
     """Lists the runs of a study."""
     own = study.options_of_models
-    return plan_runs(
+    seeds = {
+        label: study.seeds_of.get(label, study.seeds) for label in study.models
+    }
+    runs = plan_runs(
         study.models,
-        study.seeds,
+        sorted({seed for some in seeds.values() for seed in some}),
         {"k": Protocol.from_dict(study.protocol).k},
         {
             label: {**study.settings, **own.get(label, {})}
@@ -214,6 +217,12 @@ def planned(study: Study, path: Path) -> list[PlannedRun]:
         study.recipes(path),
         study.axis,
     )
+    # At a point of an axis the label of the model comes first.
+    return [
+        run
+        for run in runs
+        if run.config.seed in seeds[run.label.partition(" ")[0]]
+    ]
 
 
 def merge_results(

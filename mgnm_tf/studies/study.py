@@ -118,6 +118,7 @@ class Study(_Table):
             how many events come before the target; `"time"`, what training
             costs; or `"data"`, the size of the data, without any model.
         seeds: one run of each model for every seed.
+        seeds_of: label of a model -> its seeds, where they are others.
         protocol: fields of `Protocol` that differ from its defaults, without
             the history's length, which is that of the runs.
         overrides: settings and constructor arguments that win over the
@@ -136,6 +137,7 @@ class Study(_Table):
     models: tuple[str, ...] = ()
     show: str = "table"
     seeds: tuple[int, ...] = (0,)
+    seeds_of: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     protocol: dict[str, Any] = Field(default_factory=dict)
     overrides: dict[str, Any] = Field(default_factory=dict)
     axis: dict[str, list[Any]] = Field(default_factory=dict)
@@ -195,6 +197,11 @@ class Study(_Table):
             if label not in self.models:
                 raise ValueError(
                     unknown_name("model of [overrides]", label, self.models)
+                )
+        for label in self.seeds_of:
+            if label not in self.models:
+                raise ValueError(
+                    unknown_name("model of [seeds_of]", label, self.models)
                 )
         for label in {} if self.published is None else self.published.values:
             self._check_published(label)

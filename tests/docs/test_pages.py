@@ -128,3 +128,33 @@ def test_the_tables_are_those_of_the_kept_results():
                 assert f"\n{row}\n" in pages, (name, row)
                 compared += 1
     assert compared > 60
+
+
+def test_what_a_part_is_worth_follows_from_the_tables():
+    """The map of docs/studies.md, cell for cell."""
+    page = PAGES["docs/studies.md"].partition("<!-- worth -->\n")[2]
+    rows = [line.split(" | ") for line in page.split("\n\n")[0].splitlines()]
+    names = re.findall(r"^mgnm study (world-\S+)$", page, re.M)
+    assert len(rows) - 2 == len(names) > 3
+    for row, name in zip(rows[2:], names, strict=True):
+        path = ROOT / "studies" / "results" / name / "table.md"
+        found = dict(
+            re.findall(
+                r"^\| `mgnm(\S*)` \| \S+ \| \D*(0\.\d+)", path.read_text(), re.M
+            )
+        )
+        ndcg = {part: float(value) for part, value in found.items()}
+        whole = ndcg[""]
+        assert row[3] == f"{whole:.4f}", name
+        worth = [
+            whole / ndcg["+without_graph"],
+            *(
+                ndcg[part] / whole if part in ndcg else None
+                for part in ("+two_layers", "+with_users")
+            ),
+            whole / ndcg["+one_interest"] if "+one_interest" in ndcg else None,
+        ]
+        cells = [cell.strip(" |") for cell in row[4:]]
+        for cell, ratio in zip(cells, worth, strict=True):
+            expected = "-" if ratio is None else f"{100 * (ratio - 1):+.0f} %"
+            assert cell == expected, (name, cell, expected)

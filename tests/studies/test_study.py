@@ -63,6 +63,10 @@ def written(tmp_path, text):
             'values = {mind = {"hit@5" = 0.5}}\n',
             "Unknown model of \\[published\\] 'mind'",
         ),
+        (
+            BASE + "[seeds_of]\nmgnm = [1]\n",
+            "Unknown model of \\[seeds_of\\] 'mgnm'",
+        ),
         (BASE.replace("file", "place"), "'place'"),
         (BASE + 'recipe = "planted"\n', "one of `recipe`, `file` and `world`"),
         (BASE + "world = {seed = 1}\n", "one of `recipe`, `file` and `world`"),
@@ -102,6 +106,18 @@ def test_a_study_is_shortened(tmp_path):
     assert {run.config.epochs for run in runs} == {1}
     with pytest.raises(UserError, match="model of .* 'mgnm'"):
         shortened(study, path, None, ["mgnm"], None)
+
+
+def test_a_model_may_have_seeds_of_its_own(tmp_path):
+    path = written(tmp_path, BASE + "[seeds_of]\nitem_knn = [0, 2]\n")
+    study = read_study(path)
+    assert [(run.label, run.config.seed) for run in planned(study, path)] == [
+        ("popularity", 0),
+        ("item_knn", 0),
+        ("item_knn", 2),
+    ]
+    short = shortened(study, path, [1], None, None)
+    assert [run.config.seed for run in planned(short, path)] == [1, 1]
 
 
 @pytest.mark.parametrize("name", study_names())
