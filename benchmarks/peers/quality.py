@@ -59,9 +59,9 @@ def main(
     models: Annotated[
         str, typer.Option(help="Ours, by their recommended recipes.")
     ] = "sasrec,mgnm",
-    epochs: Annotated[int, typer.Option(help="RecTools': at most.")] = 100,
+    epochs: Annotated[int, typer.Option(help="Most epochs of RecTools.")] = 100,
     patience: Annotated[
-        int, typer.Option(help="RecTools': epochs without improvement.")
+        int, typer.Option(help="Its epochs without improvement until it ends.")
     ] = 10,
     seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
     out: Annotated[Path | None, typer.Option(help="JSON file.")] = None,

@@ -4,9 +4,9 @@
 
 It trains a model of RecTools on the training events, ranks the whole
 catalogue for each validation event after each epoch, keeps the best epoch,
-and writes its lists for the test. It prints a line of JSON: versions, the
-epochs with their seconds since the start of the training, the best of them,
-and the parameters.
+and writes its lists for the test. It prints a line of JSON: versions, how many
+epochs there were, the best of them with its seconds since the start of the
+training, and the parameters.
 """
 
 import json
