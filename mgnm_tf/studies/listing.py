@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from mgnm_tf.studies.run_study import RESULTS
-from mgnm_tf.studies.run_study import planned
 from mgnm_tf.studies.study import Study
 from mgnm_tf.studies.study import read_study
 from mgnm_tf.studies.study import study_folder
 from mgnm_tf.studies.study import study_names
 from mgnm_tf.studies.study_results import StudyResults
+from mgnm_tf.studies.study_runs import planned
 
 
 def list_studies() -> list[tuple[str, str, str, str]]:

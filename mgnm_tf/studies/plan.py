@@ -70,14 +70,8 @@ def plan_runs(
         UserError: a name is unknown or stands twice, a value is refused, or
             the models have histories of different lengths.
     """
-    for name, values in (("model", models), ("seed", seeds)):
-        if not values:
-            raise UserError(f"A comparison needs at least one {name}.")
-        if len(set(values)) < len(values):
-            raise UserError(
-                f"A comparison takes each {name} once. Received: "
-                f"{', '.join(map(str, values))}"
-            )
+    check_once("model", models)
+    check_once("seed", seeds)
     for label in options:
         if label not in models:
             raise UserError(unknown_name("model of an option", label, models))
@@ -94,6 +88,22 @@ def plan_runs(
         for seed in seeds
         for label, config in configs.items()
     ]
+
+
+def check_once(name: str, values: Sequence) -> None:
+    """Refuses none, and one that stands twice.
+
+    Args:
+        name: what they are, in the singular.
+        values: the models or seeds of a comparison.
+    """
+    if not values:
+        raise UserError(f"A comparison needs at least one {name}.")
+    if len(set(values)) < len(values):
+        raise UserError(
+            f"A comparison takes each {name} once. Received: "
+            f"{', '.join(map(str, values))}"
+        )
 
 
 def points_of(axis: Mapping[str, Sequence[Any]] | None) -> list[dict[str, Any]]:

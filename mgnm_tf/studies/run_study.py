@@ -28,7 +28,6 @@ from mgnm_tf.runs.run import Run
 from mgnm_tf.studies.packed_ranks import PackedRanks
 from mgnm_tf.studies.plan import PlannedRun
 from mgnm_tf.studies.plan import check_models
-from mgnm_tf.studies.plan import plan_runs
 from mgnm_tf.studies.runner import check_same_runs
 from mgnm_tf.studies.runner import make_runs
 from mgnm_tf.studies.runner import without_failed
@@ -43,9 +42,10 @@ from mgnm_tf.studies.study_results import DESCRIPTION
 from mgnm_tf.studies.study_results import RANKS
 from mgnm_tf.studies.study_results import StudyResults
 from mgnm_tf.studies.study_results import describe_data
+from mgnm_tf.studies.study_runs import planned
+from mgnm_tf.studies.study_runs import shortened
 from mgnm_tf.studies.summary import row_of
 from mgnm_tf.utils.files import atomic_folder
-from mgnm_tf.utils.validation import unknown_name
 
 logger = logging.getLogger(__name__)
 
@@ -165,64 +165,6 @@ def _count(
         "seconds": 0,
     }
     return StudyResults(describe_data(dataset), Protocol(), made=[origin])
-
-
-def shortened(
-    study: Study,
-    path: Path,
-    seeds: Sequence[int] | None,
-    only: Sequence[str] | None,
-    epochs: int | None,
-) -> Study:
-    """Returns a study with fewer seeds, models or epochs."""
-    changes: dict[str, Any] = {}
-    if seeds is not None:
-        changes |= {"seeds": tuple(seeds), "seeds_of": {}}
-    if only is not None:
-        for label in only:
-            if label not in study.models:
-                raise UserError(
-                    unknown_name(f"model of {path}", label, study.models)
-                )
-        own = {**study.settings}
-        own |= {
-            label: values
-            for label, values in study.options_of_models.items()
-            if label in only
-        }
-        changes |= {"models": tuple(only), "overrides": own}
-    if epochs is not None:
-        overrides = {**changes.get("overrides", study.overrides)}
-        for label, values in overrides.items():
-            if isinstance(values, dict):
-                overrides[label] = {**values, "epochs": epochs}
-        changes["overrides"] = {**overrides, "epochs": epochs}
-    return study.model_copy(update=changes)
-
-
-def planned(study: Study, path: Path) -> list[PlannedRun]:
-    """Lists the runs of a study."""
-    own = study.options_of_models
-    seeds = {
-        label: study.seeds_of.get(label, study.seeds) for label in study.models
-    }
-    runs = plan_runs(
-        study.models,
-        sorted({seed for some in seeds.values() for seed in some}),
-        {"k": Protocol.from_dict(study.protocol).k},
-        {
-            label: {**study.settings, **own.get(label, {})}
-            for label in study.models
-        },
-        study.recipes(path),
-        study.axis,
-    )
-    # At a point of an axis the label of the model comes first.
-    return [
-        run
-        for run in runs
-        if run.config.seed in seeds[run.label.partition(" ")[0]]
-    ]
 
 
 def merge_results(

@@ -7,13 +7,13 @@ import pytest
 
 from mgnm_tf.errors import UserError
 from mgnm_tf.studies.listing import list_studies
-from mgnm_tf.studies.run_study import planned
-from mgnm_tf.studies.run_study import shortened
 from mgnm_tf.studies.study import find_study
 from mgnm_tf.studies.study import read_study
 from mgnm_tf.studies.study import study_folder
 from mgnm_tf.studies.study import study_names
 from mgnm_tf.studies.study_results import StudyResults
+from mgnm_tf.studies.study_runs import planned
+from mgnm_tf.studies.study_runs import shortened
 
 BASE = """
 title = "A study"
@@ -116,6 +116,11 @@ def test_a_model_may_have_seeds_of_its_own(tmp_path):
         ("item_knn", 0),
         ("item_knn", 2),
     ]
+    for wrong, message in (("[]", "at least one seed"), ("[1, 1]", "once")):
+        text = BASE + f"[seeds_of]\nitem_knn = {wrong}\n"
+        other = written(tmp_path, text)
+        with pytest.raises(UserError, match=message):
+            planned(read_study(other), other)
     short = shortened(study, path, [1], None, None)
     assert [run.config.seed for run in planned(short, path)] == [1, 1]
 
