@@ -38,6 +38,9 @@ def run(
     users: Annotated[int, typer.Option(help="Users of the world.")] = 19_412,
     items: Annotated[int, typer.Option(help="Items of the world.")] = 11_924,
     events: Annotated[int, typer.Option(help="Events of the world.")] = 167_597,
+    catalogue: Annotated[
+        int, typer.Option(min=1, help="Made item vectors of `indexes`.")
+    ] = 292_286,
     split: Annotated[str, typer.Option(help="Split of a log.")] = (
         "leave_one_out"
     ),
@@ -88,6 +91,7 @@ def run(
             models=labels,
             log=log,
             **(QUICK_WORLD if quick else world),
+            catalogue=catalogue,
             split=split,
             max_length=max_length,
             embedding_dim=embedding_dim,

@@ -20,9 +20,11 @@ from mgnm_tf.index.largest_products import LargestProducts
 from mgnm_tf.index.pairs import table_of_pairs
 from mgnm_tf.index.vector_search import import_faiss
 
-ITEMS, QUICK_ITEMS = 292_286, 2_000
+QUICK_ITEMS = 2_000
 DIM, LEVELS, INTERESTS = 40, 4, 4
-USERS, QUICK_USERS = 256, 12
+USERS, FEW_USERS, QUICK_USERS = 256, 64, 12
+MANY_ITEMS = 1_000_000
+"""From so many on there are `FEW_USERS`: what is best for one takes seconds."""
 ALONE = 48
 """Users who are looked up one by one."""
 DEPTH = 72
@@ -39,16 +41,22 @@ def run(settings: Settings) -> dict[str, dict]:
     Items and interests have the structure of trained ones (`vectors.py`); the
     score is MGNM's attention over 4 x 4 interests. Time is that of the
     processor, which other programs disturb less than that of the clock. The
-    graph of neighbours, which takes minutes to be made, stands in `retrieval`.
+    graph of neighbours takes minutes to be made, hours for millions of items.
+
+    Args:
+        settings: `catalogue` is how many items there are.
 
     Returns:
         "way, effort" -> `recall`, the share of the 20 items with the best
         scores that are among the candidates; `candidates` of a user;
         `one_ms`, of a user looked up alone, and `batch_ms`, of one of a batch
-        of 256; `build_seconds`; `memory_mib` of the index.
+        of 256, or 64 of a million items or more; `build_seconds`;
+        `memory_mib` of the index.
     """
-    vectors, counts = made_items(QUICK_ITEMS if settings.quick else ITEMS, DIM)
-    users = QUICK_USERS if settings.quick else USERS
+    items = QUICK_ITEMS if settings.quick else settings.catalogue
+    vectors, counts = made_items(items, DIM)
+    users = USERS if items < MANY_ITEMS else FEW_USERS
+    users = QUICK_USERS if settings.quick else users
     interests = made_interests(vectors, counts, users, LEVELS, INTERESTS)
     best = best_items(attention, interests, vectors)
     interests = interests.reshape(users, -1, DIM)
@@ -163,7 +171,21 @@ def fast_scan(vectors: np.ndarray) -> Way:
     return "4-bit fast scan", size_of(index), searches
 
 
-WAYS = (flat, bound, lists, fast_scan)
+def graph(vectors: np.ndarray) -> Way:
+    """A graph of neighbours, each interest by itself."""
+    index = InterestIndex.build(vectors, kind="hnsw")
+
+    searches = (
+        (
+            f"effort {effort:g}",
+            partial(index.search, k=DEPTH, effort=effort),
+        )
+        for effort in (0.25, 0.5, 1.0, 2.0)
+    )
+    return "graph", size_of(index._searcher), searches
+
+
+WAYS = (flat, bound, lists, fast_scan, graph)
 
 
 def by_bound(

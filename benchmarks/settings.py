@@ -30,6 +30,7 @@ class Settings:
             Amazon Toys and Games.
         items: items of the synthetic log.
         events: events of the synthetic log.
+        catalogue: made item vectors of the phase `indexes`.
         split: how a log is split.
         max_length: longest history.
         embedding_dim: width of the vectors; `None` leaves the models theirs.
@@ -43,6 +44,7 @@ class Settings:
     users: int = 19_412
     items: int = 11_924
     events: int = 167_597
+    catalogue: int = 292_286
     split: str = "leave_one_out"
     max_length: int = 100
     embedding_dim: int | None = None
@@ -91,6 +93,7 @@ class Settings:
             "--users": self.users,
             "--items": self.items,
             "--events": self.events,
+            "--catalogue": self.catalogue,
             "--split": self.split,
             "--max-length": self.max_length,
             "--embedding-dim": self.embedding_dim,

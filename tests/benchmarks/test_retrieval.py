@@ -148,7 +148,7 @@ def test_ways_to_find_the_best_have_recall_time_and_memory(monkeypatch):
     monkeypatch.setattr(indexes, "QUICK_ITEMS", 600)
     found = indexes.run(Settings(quick=True))
     ways = {name.split(",")[0] for name in found}
-    assert ways == {"flat", "bound", "lists", "4-bit fast scan"}
+    assert ways == {"flat", "bound", "lists", "4-bit fast scan", "graph"}
     assert found["flat, all"]["recall"] == found["bound, exact"]["recall"] == 1
     bound, flat = found["bound, exact"], found["flat, all"]
     assert bound["candidates"] < flat["candidates"]
