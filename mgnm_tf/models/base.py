@@ -6,13 +6,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from mgnm_tf.losses import SigmoidCrossEntropy
+from mgnm_tf.losses import get_loss
 from mgnm_tf.models.capabilities import Capabilities
 from mgnm_tf.models.checked_model import CheckedModel
 from mgnm_tf.models.known_by_features import KnownByFeatures
 from mgnm_tf.models.made_from_data import MadeFromData
 from mgnm_tf.models.over_catalogue import OverCatalogue
-from mgnm_tf.optimizers import LazyAdam
+from mgnm_tf.models.recipe_optimizer import recipe_optimizer
 from mgnm_tf.types import OPTIONAL_FEATURES
 from mgnm_tf.types import Features
 from mgnm_tf.types import Tensor
@@ -246,20 +246,27 @@ class SequentialRecommender(
         )
 
     def compile(self, optimizer=None, loss=None, **kwargs):
-        """Configures training; without arguments as in the MGNM paper.
+        """Configures training; without arguments as the model's recipe does.
 
-        A recipe names others, which learn faster: `mgnm models MODEL`.
+        A model that was made from a recipe, by `mgnm_tf.make_model` or
+        `from_recipe`, takes what is not given from its `training_recipe`.
+        One that its constructor made, or that was loaded, takes what the MGNM
+        paper has, which learns slowly: `SigmoidCrossEntropy()` and
+        `LazyAdam(1e-3)`. Negatives and the length of histories belong to the
+        batches, see `mgnm_tf.make_dataset`.
 
         Args:
-            optimizer: defaults to `LazyAdam(1e-3)`.
-            loss: defaults to `SigmoidCrossEntropy()`.
+            optimizer: defaults to that of the recipe at its learning rate,
+                without a schedule, which needs the number of steps.
+            loss: defaults to the objective of the recipe.
             **kwargs: passed on to `keras.Model.compile`.
         """
-        super().compile(
-            optimizer=LazyAdam(1e-3) if optimizer is None else optimizer,
-            loss=SigmoidCrossEntropy() if loss is None else loss,
-            **kwargs,
-        )
+        recipe = self.training_recipe
+        if optimizer is None:
+            optimizer = recipe_optimizer(recipe.optimizer, self)
+        if loss is None:
+            loss = get_loss(recipe.objective, self.num_items)
+        super().compile(optimizer=optimizer, loss=loss, **kwargs)
         # Already here, so that a model that is saved before it is fitted
         # loads with the same variables of the optimizer.
         if self.built:

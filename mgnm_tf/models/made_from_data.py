@@ -8,10 +8,14 @@ from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.registry import read_options
 from mgnm_tf.models.registry import refusals_of
 from mgnm_tf.models.registry import resolve_recipe
+from mgnm_tf.recipes.recipe import Training
 
 
 class MadeFromData:
     """Asks data for what the constructor of a model needs of them."""
+
+    training_recipe: Training = Training()
+    """How `compile` trains the model; by itself as in the MGNM paper."""
 
     options_of_the_data: tuple[str, ...] = ()
     """Arguments that `data_arguments` adds: they belong to no recipe."""
@@ -72,9 +76,10 @@ class MadeFromData:
                 f"not of {cls.__name__}."
             )
         arguments = read_options(label.model, merged.recipe.model)
+        training = merged.recipe.training
         with refusals_of(label.model):
-            return cls.from_data(
-                data,
-                max_length or merged.recipe.training.max_length,
-                **arguments,
+            model = cls.from_data(
+                data, max_length or training.max_length, **arguments
             )
+        model.training_recipe = training
+        return model

@@ -17,12 +17,11 @@ from mgnm_tf.metrics import NDCG
 from mgnm_tf.metrics import GroupAUC
 from mgnm_tf.metrics import HitRate
 from mgnm_tf.models.base import SequentialRecommender
+from mgnm_tf.models.recipe_optimizer import recipe_optimizer
 from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.registry import read_options
 from mgnm_tf.models.registry import refusals_of
-from mgnm_tf.optimizers import L2Adam
 from mgnm_tf.optimizers import LaterSchedule
-from mgnm_tf.optimizers import LazyAdam
 from mgnm_tf.optimizers import StepDecay
 from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.runs.config import configure
@@ -62,6 +61,7 @@ def make_model(
         inputs.give(model, config.model)
     if config.initial_stddev is not None:
         draw_normal(model, config.initial_stddev)
+    model.training_recipe = config
     return model
 
 
@@ -209,15 +209,6 @@ def _check_pairs(
 
 _AT_K = (NDCG, HitRate, MRR)
 
-_OPTIMIZERS = {
-    "lazy_adam": LazyAdam,
-    "adam": keras.optimizers.Adam,
-    "adamw": keras.optimizers.AdamW,
-    "adagrad": keras.optimizers.Adagrad,
-    "rmsprop": keras.optimizers.RMSprop,
-    "sgd": keras.optimizers.SGD,
-}
-
 
 def _make_optimizer(
     config: TrainConfig,
@@ -238,24 +229,7 @@ def _make_optimizer(
         )
     if steps_before and chosen.schedule != "constant":
         rate = LaterSchedule(rate, steps_before)
-    options: dict[str, Any] = {"weight_decay": chosen.weight_decay or None}
-    if chosen.epsilon is not None:
-        options["epsilon"] = chosen.epsilon
-    if chosen.amsgrad:
-        options["amsgrad"] = True
-    kind = _OPTIMIZERS[chosen.name]
-    if chosen.l2:
-        kind = L2Adam
-        options.update(l2=chosen.l2, exclude=chosen.decay_exclude)
-    optimizer = kind(rate, **options)
-    spared = [
-        variable
-        for variable in model.trainable_variables
-        if variable.name in chosen.decay_exclude
-    ]
-    if spared and chosen.weight_decay:
-        optimizer.exclude_from_weight_decay(spared)
-    return optimizer
+    return recipe_optimizer(chosen, model, rate)
 
 
 def make_batches(

@@ -11,8 +11,11 @@ from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.evaluate import evaluate
 from mgnm_tf.evaluation.protocol import Protocol
+from mgnm_tf.losses import get_loss
 from mgnm_tf.models.mgnm import MGNM
+from mgnm_tf.models.recipe_optimizer import OPTIMIZERS
 from mgnm_tf.models.registry import complete_recipe
+from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.registry import model_names
 from mgnm_tf.optimizers import L2Adam
 from mgnm_tf.recipes.toml import format_values
@@ -98,7 +101,42 @@ def test_a_recipe_makes_a_model_of_its_own_class_alone(data):
         MGNM.from_recipe(data, "sasrec")
 
 
-@pytest.mark.parametrize("name", build._OPTIMIZERS)
+@pytest.mark.parametrize(
+    "label", ["mgnm", "mgnm:paper", "sasrec:timirec_paper", "niser_plus"]
+)
+@pytest.mark.parametrize("how", ["make_model", "from_recipe"])
+def test_compile_alone_is_that_of_the_recipe(data, label, how):
+    recipe = configure(label)
+    if how == "make_model":
+        model = build.make_model(data, label)
+    else:
+        model = model_class(recipe.model).from_recipe(data, label)
+    model.compile()
+    expected = recipe.optimizer
+    assert type(model.optimizer) is (
+        L2Adam if expected.l2 else OPTIMIZERS[expected.name]
+    )
+    rate = float(model.optimizer.learning_rate)
+    assert rate == pytest.approx(expected.learning_rate)
+    assert model.optimizer.weight_decay == (expected.weight_decay or None)
+    assert type(model.loss) is type(get_loss(recipe.objective, 9))
+
+
+def test_compile_takes_what_is_given_and_the_paper_without_a_recipe(data):
+    model = build.make_model(data, "mgnm")
+    model.compile(loss=get_loss("bpr"))
+    assert model.loss.name == "bpr"
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.006)
+    model.compile(OPTIMIZERS["sgd"](0.5))
+    assert model.loss.name == "sampled_softmax"
+    assert float(model.optimizer.learning_rate) == 0.5
+    model = MGNM(data.num_users, data.num_items)
+    model.compile()
+    assert model.loss.name == "sigmoid_cross_entropy"
+    assert float(model.optimizer.learning_rate) == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_is_made_with_rate_and_decay(data, name):
     config = configure(
         "gru4rec:mgnm_paper",
