@@ -143,6 +143,7 @@ setup(
         # Preparing on a cluster; it needs Java, and Python 3.11 as DuckDB.
         "spark": ["pyspark>=4; python_version >= '3.11'"],
         "dev": [
+            "aiohttp>=3.10",
             "duckdb>=2; python_version >= '3.11'",
             "faiss-cpu>=1.8",
             "fastapi>=0.115",

@@ -3,7 +3,8 @@
     python -m benchmarks.http_callers ADDRESS HISTORIES.json CALLERS SECONDS
 
 The process prints JSON. It imports neither TensorFlow nor `mgnm_tf`, as a
-client would not.
+client would not. It shares the cores with the server, so its client is one
+that takes little of them.
 """
 
 import asyncio
@@ -38,7 +39,7 @@ async def call_for(
         `per_second`, `p50_ms` and `p99_ms` of all answers, and `errors`: how
         many answers were refused, incomplete or none.
     """
-    import httpx2
+    import aiohttp
 
     times: list[float] = []
     errors, users = 0, list(histories)
@@ -60,14 +61,15 @@ async def call_for(
     async def ask(client: Any, user: str) -> bool:
         question = {"user": user, "history": histories[user]}
         try:
-            answer = await client.post("/recommend", json=question)
-            items = answer.json()["items"]
-        except (httpx2.HTTPError, ValueError, KeyError):
+            async with client.post("/recommend", json=question) as answer:
+                items = (await answer.json())["items"]
+        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError):
             return False
-        return answer.status_code == 200 and len(items) == WANTED
+        return answer.status == 200 and len(items) == WANTED
 
     begin: list[float] = []
-    async with httpx2.AsyncClient(base_url=address, timeout=60.0) as client:
+    limit = aiohttp.ClientTimeout(total=60.0)
+    async with aiohttp.ClientSession(address, timeout=limit) as client:
         await asyncio.gather(*(call(client, one) for one in range(callers)))
     passed = time.perf_counter() - min(begin)
     milliseconds = 1000 * np.array(times or [np.inf])

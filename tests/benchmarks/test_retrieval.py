@@ -20,7 +20,7 @@ from benchmarks.vectors import made_items
 
 pytest.importorskip("faiss", reason="needs the extra [retrieval]")
 pytest.importorskip("fastapi", reason="needs the extra [serve]")
-pytest.importorskip("httpx2", reason="needs the extra [dev]")
+pytest.importorskip("aiohttp", reason="needs the extra [dev]")
 
 TINY = ["--quick", "--max-length", "4", "--windows", "1", "--seconds", "0.01"]
 
