@@ -1,15 +1,24 @@
 """Answers concurrent requests together, in one thread."""
 
+import asyncio
 import queue
 import threading
 from collections.abc import Callable
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
+from typing import NamedTuple
 
 
 class QueueFullError(Exception):
     """As many requests wait as may wait."""
+
+
+class _Waiting(NamedTuple):
+    job: Any
+    future: Future
+    loop: asyncio.AbstractEventLoop | None
 
 
 class Batcher:
@@ -45,11 +54,17 @@ class Batcher:
     def __len__(self):
         return self._queue.qsize()
 
-    def submit(self, job: Any) -> Future:
+    def submit(
+        self, job: Any, loop: asyncio.AbstractEventLoop | None = None
+    ) -> Future:
         """Puts a job in the queue; cancel the future to give it up.
 
         Args:
             job: one of what `answer` takes a list of.
+            loop: the loop whose thread settles the future, woken once for
+                all of a batch: waking is a system call, for which this thread
+                gives the processor away. Defaults to `None`: the batcher's
+                thread settles it.
 
         Raises:
             QueueFullError: too many wait, or the batcher is closed.
@@ -58,7 +73,7 @@ class Batcher:
         if self._closed.is_set():
             raise QueueFullError
         try:
-            self._queue.put_nowait((job, future))
+            self._queue.put_nowait(_Waiting(job, future, loop))
         except queue.Full:
             raise QueueFullError from None
         return future
@@ -75,12 +90,20 @@ class Batcher:
                 return
             # A caller that has gone costs nothing.
             batch = [
-                (job, future)
-                for job, future in batch
-                if future.set_running_or_notify_cancel()
+                one
+                for one in batch
+                if one.future.set_running_or_notify_cancel()
             ]
-            if batch:
-                self._settle(batch)
+            by_loop: dict[Any, list] = {}
+            for one, result in zip(batch, self._results(batch), strict=True):
+                by_loop.setdefault(one.loop, []).append((one.future, result))
+            for loop, settled in by_loop.items():
+                if loop is None:
+                    _settle(settled)
+                    continue
+                # A loop that was closed has nobody who waits.
+                with suppress(RuntimeError):
+                    loop.call_soon_threadsafe(_settle, settled)
 
     def _next(self):
         """Returns what waits, at least one job; `None` at the end."""
@@ -98,19 +121,22 @@ class Batcher:
                 break
         return batch
 
-    def _settle(self, batch):
+    def _results(self, batch):
+        """Returns the result of each job; an exception is one, too."""
+        if not batch:
+            return []
         try:
-            results = self._answer([job for job, _ in batch])
+            return list(self._answer([one.job for one in batch]))
         except Exception as error:
             if len(batch) == 1:
-                batch[0][1].set_exception(error)
-                return
+                return [error]
             # One of them is to blame; the others shall not pay for it.
-            for one in batch:
-                self._settle([one])
-            return
-        for (_, future), result in zip(batch, results, strict=True):
-            if isinstance(result, Exception):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
+            return [self._results([one])[0] for one in batch]
+
+
+def _settle(settled: list[tuple[Future, Any]]) -> None:
+    for future, result in settled:
+        if isinstance(result, Exception):
+            future.set_exception(result)
+        else:
+            future.set_result(result)

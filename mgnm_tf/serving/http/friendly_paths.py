@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from fastapi import APIRouter
 from fastapi import Query as Parameter
-from fastapi.responses import JSONResponse
 from fastapi.responses import Response
 
 from mgnm_tf.errors import UserError
@@ -141,7 +140,8 @@ def friendly_paths(models: ServedModels, has_users: bool = False) -> APIRouter:
 
 def _json(answer):
     # FastAPI would check the answer a second time.
-    return JSONResponse(answer.model_dump(exclude_none=True))
+    content = answer.model_dump_json(exclude_none=True)
+    return Response(content, media_type="application/json")
 
 
 def _query(body: RecommendBody) -> Query:

@@ -1,5 +1,6 @@
 """An export that is served: its versions one after another, its queue."""
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable
@@ -99,18 +100,23 @@ class ServedModel:
         )
         metrics.waiting.labels(name).set_function(lambda: self.waiting)
 
-    def submit(self, job: Query | Call) -> Future:
+    def submit(
+        self,
+        job: Query | Call,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> Future:
         """Puts a query, or a call, in the queue.
 
         Args:
             job: a query, whose result is a pair of the number of the version
                 and its `Answer`; a call of a signature; or a function of the
                 `Version`.
+            loop: see `Batcher.submit`. Defaults to `None`.
 
         Raises:
             QueueFullError: too many wait.
         """
-        return self._batcher.submit(job)
+        return self._batcher.submit(job, loop)
 
     @property
     def waiting(self) -> int:

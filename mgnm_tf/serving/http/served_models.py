@@ -5,6 +5,7 @@ import gc
 import threading
 from collections.abc import Mapping
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ class ServedModels:
             Refusal: too many wait (503), or it takes too long (504).
         """
         try:
-            future = model.submit(job)
+            future = model.submit(job, asyncio.get_running_loop())
         except QueueFullError:
             raise Refusal(
                 503,
@@ -106,9 +107,8 @@ class ServedModels:
                 {"Retry-After": "1"},
             ) from None
         try:
-            return await asyncio.wait_for(
-                asyncio.wrap_future(future), self.settings.timeout
-            )
+            await asyncio.wait_for(_settled(future), self.settings.timeout)
+            return future.result()
         except (asyncio.TimeoutError, TimeoutError):
             raise Refusal(
                 504,
@@ -144,6 +144,22 @@ class ServedModels:
         for model in self._models.values():
             model.close()
         gc.unfreeze()
+
+
+def _settled(future: Future) -> asyncio.Future:
+    """Returns what is done when a future is that this loop's thread settles.
+
+    Where it is cancelled, so is the other one.
+    """
+    here = asyncio.get_running_loop().create_future()
+
+    def tell(_):
+        if not here.done():
+            here.set_result(None)
+
+    future.add_done_callback(tell)
+    here.add_done_callback(lambda one: one.cancelled() and future.cancel())
+    return here
 
 
 def _set_aside() -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import threading
 import time
 from concurrent.futures import wait
@@ -25,9 +26,9 @@ def make(gate, seen, **limits):
     return Batcher(answer, **{"max_batch": 3, "max_waiting": 5, **limits})
 
 
-def taken(batcher, job):
+def taken(batcher, job, loop=None):
     """Submits a job and waits until it is taken from the queue."""
-    future = batcher.submit(job)
+    future = batcher.submit(job, loop)
     end = time.monotonic() + 10
     while len(batcher) and time.monotonic() < end:
         time.sleep(0.001)
@@ -95,3 +96,44 @@ def test_at_the_end_all_that_was_taken_is_answered(gate):
     closing.join(10)
     assert not closing.is_alive()
     assert [one.result(0) for one in futures] == [0, 2, 4, 6, 8]
+
+
+def test_a_loop_is_woken_once_for_all_of_a_batch(gate):
+    seen, woken, threads = [], [], set()
+    batcher = make(gate, seen)
+
+    async def ask():
+        loop = asyncio.get_running_loop()
+        wake = loop.call_soon_threadsafe
+
+        def counted(*arguments):
+            woken.append(arguments)
+            return wake(*arguments)
+
+        loop.call_soon_threadsafe = counted
+        futures = [taken(batcher, 0, loop)]
+        futures += [batcher.submit(one, loop) for one in (1, 2, "wrong")]
+        for one in futures:
+            one.add_done_callback(lambda _: threads.add(threading.get_ident()))
+        gate.set()
+        while not all(one.done() for one in futures):
+            await asyncio.sleep(0.001)
+        return futures
+
+    *right, wrong = asyncio.run(ask())
+    assert [one.result(0) for one in right] == [0, 2, 4]
+    assert isinstance(wrong.exception(0), ValueError)
+    assert seen == [[0], [1, 2, "wrong"]] and len(woken) == 2
+    assert threads == {threading.get_ident()}
+    batcher.close()
+
+
+def test_a_loop_that_is_closed_ends_nothing(gate):
+    batcher = make(gate, [])
+    loop = asyncio.new_event_loop()
+    gone = batcher.submit(1, loop)
+    loop.close()
+    gate.set()
+    assert batcher.submit(2).result(10) == 4
+    assert not gone.done()
+    batcher.close()
