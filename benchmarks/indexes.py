@@ -41,7 +41,8 @@ def run(settings: Settings) -> dict[str, dict]:
     Items and interests have the structure of trained ones (`vectors.py`); the
     score is MGNM's attention over 4 x 4 interests. Time is that of the
     processor, which other programs disturb less than that of the clock. The
-    graph of neighbours takes minutes to be made, for millions of items far more.
+    graph of neighbours takes minutes to be made, and far more for millions of
+    items.
 
     Args:
         settings: `catalogue` is how many items there are.
