@@ -30,13 +30,13 @@ _VECTORS, _IDS, _HEADER = "vectors.faiss", "ids.npy", "index.json"
 class InterestIndex:
     """Finds the vectors with the largest inner products with some interests.
 
-    Three kinds of index of faiss, by size:
+    Three kinds of index of faiss:
 
     - `"flat"` compares with every vector, which is exact;
     - `"ivf"` cuts the catalogue into lists of near vectors and looks through
       the lists next to the interest: made in seconds;
-    - `"hnsw"` walks over a graph of neighbours: made in minutes, and its time
-      hardly grows with the catalogue.
+    - `"hnsw"` walks over a graph of neighbours: made in minutes, and slower
+      than lists up to two million items (docs/speed.md).
 
     Large inner products are not small distances where norms differ, as those
     of popular and rare items do. So for the lists each vector `x` gets one
@@ -84,8 +84,7 @@ class InterestIndex:
             ids: int64 (M,), what `search` returns for them, at least 0 and
                 all different. Defaults to `None`: 0 to M - 1.
             kind: `"flat"`, `"ivf"`, `"hnsw"`, or `"auto"`: `"ivf"` from
-                50,000 vectors on, `"hnsw"` from two million on. Defaults to
-                `"auto"`.
+                50,000 vectors on, fewer are `"flat"`. Defaults to `"auto"`.
 
         Raises:
             ValueError: vectors or ids have another shape, values that are

@@ -9,10 +9,10 @@ of a user, made tables like trained ones, recall of the 20 best.
   50,000 in 0.6 ms, and 0.994 of 292,286 in 2 ms (7 beside programs that also
   read much memory); it is made in ten seconds.
 - An HNSW graph needs more time for as much, and minutes to be made: 0.989 of
-  292,286, made with half of `BUILD_EFFORT`. But what an IVF index looks
-  through grows with the catalogue, and what a graph looks through hardly
-  does; so from two million items on it is a graph. Measured there later
-  (docs/speed.md), lists were made in a thirtieth of the time and faster.
+  292,286, made with half of `BUILD_EFFORT`. What it looks through hardly
+  grows with the catalogue, yet at two million items it still takes twice the
+  time of lists and thirty times theirs to be made (docs/speed.md). So it is
+  made for who asks for it, and never by itself.
 """
 
 from collections.abc import Iterator
@@ -26,8 +26,6 @@ from mgnm_tf.errors import UserError
 KINDS = ("flat", "ivf", "hnsw")
 IVF_FROM = 50_000
 """From how many vectors on the catalogue is cut into lists."""
-HNSW_FROM = 2_000_000
-"""From how many vectors on there is a graph of neighbours."""
 
 LISTS = 4.0
 """An IVF index of M vectors has `LISTS * sqrt(M)` lists."""
@@ -72,7 +70,7 @@ def import_faiss():
 
 def kind_for(count: int) -> str:
     """Returns the kind of index that suits a number of vectors."""
-    return KINDS[(count >= IVF_FROM) + (count >= HNSW_FROM)]
+    return "ivf" if count >= IVF_FROM else "flat"
 
 
 def make_searcher(kind: str, vectors: np.ndarray) -> Any:

@@ -123,9 +123,9 @@ def test_a_saved_index_is_the_same_index(kind, tmp_path):
 
 def test_the_kind_follows_the_size(monkeypatch):
     monkeypatch.setattr(module, "IVF_FROM", 100)
-    monkeypatch.setattr(module, "HNSW_FROM", 200)
-    kinds = [InterestIndex.build(made(n)[0]).kind for n in (99, 100, 200)]
-    assert kinds == ["flat", "ivf", "hnsw"]
+    kinds = [InterestIndex.build(made(n)[0]).kind for n in (99, 100)]
+    assert kinds == ["flat", "ivf"]
+    assert module.kind_for(5_000_000) == "ivf"
 
 
 def test_less_effort_finds_less():
