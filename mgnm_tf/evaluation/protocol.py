@@ -109,6 +109,15 @@ class Protocol:
         check_choice(self.tied_scores, "tied_scores", TIES)
 
     @property
+    def hangs_on_length(self) -> bool:
+        """Whether models must see histories of one length.
+
+        Only then do they rank the same lists: what is excluded is the
+        visible history.
+        """
+        return self.exclude == "history"
+
+    @property
     def places(self) -> tuple[int, ...]:
         """The numbers of places of `k`, in its order."""
         return _places(self.k)
@@ -197,8 +206,13 @@ class Protocol:
         )
 
     def difference(self, other: "Protocol") -> str:
-        """Returns "name is a, was b" of what differs in `other`, or ""."""
+        """Returns "name is a, was b" of what differs in `other`, or "".
+
+        The longest history counts only where the lists hang on it.
+        """
         mine, theirs = self.to_dict(), other.to_dict()
+        if not (self.hangs_on_length or other.hangs_on_length):
+            del mine["max_length"]
         return ", ".join(
             f"{key} is {mine[key]!r}, was {theirs[key]!r}"
             for key in mine

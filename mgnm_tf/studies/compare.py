@@ -17,6 +17,7 @@ from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.recipes.recipe import Recipe
 from mgnm_tf.report.html import write_report
 from mgnm_tf.studies.plan import check_models
+from mgnm_tf.studies.plan import longest_history
 from mgnm_tf.studies.plan import plan_runs
 from mgnm_tf.studies.runner import check_same_runs
 from mgnm_tf.studies.runner import make_runs
@@ -79,18 +80,20 @@ def compare(
         The content of `metrics.json`; `failed` in it is empty if all is well.
 
     Raises:
-        UserError: a name is unknown, a value is refused, or `out` holds a
-            comparison with other settings or something else.
+        UserError: a name is unknown, a value is refused, the models have
+            histories of different lengths and the protocol excludes the
+            visible history, or `out` holds a comparison with other settings
+            or something else.
     """
     if jobs < 1:
         raise UserError(f"`jobs` must be at least 1. Received: jobs={jobs}")
     check_tracker(track)
     settings, options = dict(settings or {}), dict(options or {})
     runs = plan_runs(models, seeds, settings, options, recipes)
-    length = runs[0].config.max_length
     if protocol is None:
         protocol = Protocol(k=runs[0].config.k)
-    protocol = replace(protocol, max_length=length)
+    longest = longest_history(runs, protocol.exclude)
+    protocol = replace(protocol, max_length=longest)
     dataset = SequenceDataset.load(data)
     protocol = followed(protocol, dataset)
     out = Path(out)

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import keras
 
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.errors import UserError
+from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.models.registry import declared_options
 from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.registry import refusals_of
@@ -44,6 +46,14 @@ class PlannedRun:
         words = self.label.replace(":", "-").replace(" ", "_")
         return f"{words.replace('=', '-')}/seed-{self.config.seed}"
 
+    def protocol(self, shared: Protocol) -> Protocol:
+        """Returns the protocol of the run: histories are as long as its own.
+
+        Args:
+            shared: that of the comparison, see `longest_history`.
+        """
+        return replace(shared, max_length=self.config.max_length)
+
 
 def plan_runs(
     models: Sequence[str],
@@ -67,8 +77,7 @@ def plan_runs(
             run with each, as `"<label> <name>=<value>"`. Defaults to `None`.
 
     Raises:
-        UserError: a name is unknown or stands twice, a value is refused, or
-            the models have histories of different lengths.
+        UserError: a name is unknown or stands twice, or a value is refused.
     """
     check_once("model", models)
     check_once("seed", seeds)
@@ -82,7 +91,6 @@ def plan_runs(
         for label in models
         for point in points_of(axis)
     }
-    _check_same_length(configs)
     return [
         PlannedRun(label, config.model_copy(update={"seed": seed}))
         for seed in seeds
@@ -123,20 +131,27 @@ def label_of(model: str, point: Mapping[str, Any]) -> str:
     return " ".join([model, *(f"{key}={one}" for key, one in point.items())])
 
 
-def _check_same_length(configs: Mapping[str, TrainConfig]) -> None:
-    """Refuses histories of different lengths.
+def longest_history(runs: Sequence[PlannedRun], exclude: str) -> int:
+    """Returns the history length of the protocol of runs.
 
-    Negatives are drawn around the visible history: with another length the
-    models would rank other lists.
+    Args:
+        runs: the runs.
+        exclude: what is no negative, see `Protocol`. With "history" models
+            that read histories of different lengths would rank other lists.
+
+    Raises:
+        UserError: the lengths differ, and they must not.
     """
-    lengths = {config.max_length: label for label, config in configs.items()}
-    if len(lengths) > 1:
+    lengths = {run.config.max_length: run.label for run in runs}
+    if len(lengths) > 1 and Protocol(exclude=exclude).hangs_on_length:
         (one, first), (two, second) = list(lengths.items())[:2]
         raise UserError(
             f"{first} reads histories of {one} events and {second} of {two}, "
             "so that they would not rank the same lists: give the comparison "
-            f"one length, for example --max-length {min(one, two)}."
+            f"one length, for example --max-length {min(one, two)}, or leave "
+            "out what the user ever touched (exclude: user)."
         )
+    return max(lengths)
 
 
 def check_models(

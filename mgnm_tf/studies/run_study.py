@@ -43,6 +43,7 @@ from mgnm_tf.studies.study_results import RANKS
 from mgnm_tf.studies.study_results import StudyResults
 from mgnm_tf.studies.study_results import describe_data
 from mgnm_tf.studies.study_runs import planned
+from mgnm_tf.studies.study_runs import protocol_of
 from mgnm_tf.studies.study_runs import shortened
 from mgnm_tf.studies.summary import row_of
 from mgnm_tf.utils.files import atomic_folder
@@ -179,7 +180,7 @@ def merge_results(
         return kept or newer
     if newer.data["fingerprint"] != kept.data["fingerprint"]:
         return newer
-    if newer.protocol != kept.protocol:
+    if newer.protocol.difference(kept.protocol):
         return newer
     further = [run for run in newer.runs if run not in kept.runs]
     return kept.joined(newer.select(further)) if further else kept
@@ -190,7 +191,7 @@ def _select_current(
 ) -> StudyResults:
     """Returns the results of the runs that the study has now."""
     runs = planned(study, path)
-    results.check_same(runs, study.protocol_of(runs[0].config.max_length))
+    results.check_same(runs, protocol_of(study, runs))
     wanted = [(run.label, run.config.seed) for run in runs]
     there = [run for run in wanted if run in results.runs]
     if not there:
@@ -209,7 +210,7 @@ def _run_missing(
 ) -> tuple[StudyResults, list[dict[str, Any]]]:
     """Makes the runs that are missing; returns all results, and failures."""
     runs = planned(study, path)
-    protocol = study.protocol_of(runs[0].config.max_length)
+    protocol = protocol_of(study, runs)
     if results is not None:
         results.check_same(runs, protocol)
     there = [] if results is None else results.runs
@@ -258,7 +259,8 @@ def _read(
     levels: dict[str, dict[str, list[float]]] = {}
     if study.show in _SHARES:
         for run, folder in zip(runs, folders, strict=True):
-            shares = _SHARES[study.show](folder, data, protocol)
+            mine = run.protocol(protocol)
+            shares = _SHARES[study.show](folder, data, mine)
             levels.setdefault(run.label, {})[str(run.config.seed)] = shares
     configs = {}
     for run in runs:

@@ -48,8 +48,8 @@ def make_runs(
         runs: the runs; each stands in `out / run.folder`.
         data: the data folder.
         out: the folder of the comparison.
-        protocol: the protocol; a finished run of another one is evaluated
-            anew.
+        protocol: the protocol, for the longest histories; a finished run of
+            another one is evaluated anew.
         jobs: how many runs are made at a time, each in a process of its own.
         console: where progress is shown.
         track: where new runs are followed, see `mgnm_tf.train`.
@@ -129,7 +129,9 @@ def _run_side_by_side(
     jobs = min(jobs, len(runs))
     logger.info("Device: %s, %d runs at a time", device_name(), jobs)
     tasks = {
-        run.folder: (run, data, out / run.folder, protocol, (), track)
+        run.folder: (
+            *(run, data, out / run.folder, run.protocol(protocol), (), track),
+        )
         for run in runs
     }
     with make_progress(console) as progress:
@@ -168,7 +170,7 @@ def _run_all(
         progress.add_task("Starting", total=None)
         estimates = _estimate(missing, dataset, progress)
         for run in runs:
-            bar = None
+            bar, folder = None, out / run.folder
             if run in missing:
                 missing.remove(run)
                 bar = EpochProgress(
@@ -179,11 +181,11 @@ def _run_all(
                 )
             try:
                 if bar is None:
-                    _evaluate_anew(out / run.folder, data, protocol)
+                    _evaluate_anew(folder, data, run.protocol(protocol))
                     continue
-                folder = out / run.folder
-                make_run(run, data, folder, protocol, [bar], track)
-                _tell(run, out / run.folder, protocol)
+                mine = run.protocol(protocol)
+                make_run(run, data, folder, mine, [bar], track)
+                _tell(run, folder, protocol)
             except UserError as error:
                 logger.error("%s: %s", run.folder, error)
                 failed.append(_failure(run, str(error)))

@@ -241,7 +241,7 @@ class Study(_Table):
             return ("users", "items", "events")
         if self.show == "time":
             return ("ms/step", "steps/epoch", "min/epoch")
-        return self.protocol_of(1).metric_names
+        return Protocol.from_dict(self.protocol).metric_names
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -260,10 +260,6 @@ class Study(_Table):
             for name, value in self.overrides.items()
             if isinstance(value, dict)
         }
-
-    def protocol_of(self, max_length: int) -> Protocol:
-        """Returns the protocol, for histories of a length."""
-        return Protocol.from_dict({**self.protocol, "max_length": max_length})
 
     def recipes(self, path: Path) -> dict[str, Recipe]:
         """Reads the file of further recipes.

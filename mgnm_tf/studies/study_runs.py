@@ -8,6 +8,7 @@ from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.studies.plan import PlannedRun
 from mgnm_tf.studies.plan import check_once
+from mgnm_tf.studies.plan import longest_history
 from mgnm_tf.studies.plan import plan_runs
 from mgnm_tf.studies.study import Study
 from mgnm_tf.utils.validation import unknown_name
@@ -44,6 +45,17 @@ def shortened(
                 overrides[label] = {**values, "epochs": epochs}
         changes["overrides"] = {**overrides, "epochs": epochs}
     return study.model_copy(update=changes)
+
+
+def protocol_of(study: Study, runs: Sequence[PlannedRun]) -> Protocol:
+    """Returns the protocol of a study, for the longest histories of its runs.
+
+    Raises:
+        UserError: as `longest_history`.
+    """
+    exclude = Protocol.from_dict(study.protocol).exclude
+    longest = longest_history(runs, exclude)
+    return Protocol.from_dict({**study.protocol, "max_length": longest})
 
 
 def planned(study: Study, path: Path) -> list[PlannedRun]:

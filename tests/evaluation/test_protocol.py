@@ -85,6 +85,22 @@ def test_difference():
     assert Protocol().difference(Protocol()) == ""
 
 
+def test_the_length_counts_where_the_lists_hang_on_it():
+    longer = {"max_length": 200}
+    for exclude, counts in (
+        ("history", True),
+        ("user", False),
+        ("none", False),
+    ):
+        one = Protocol(exclude=exclude)
+        two = Protocol(exclude=exclude, **longer)
+        assert one.hangs_on_length == counts
+        assert ("max_length is" in one.difference(two)) == counts
+    assert "max_length" in Protocol(exclude="user").difference(
+        Protocol(**longer)
+    )
+
+
 def test_metric_names():
     assert Protocol(k=20).metric_names == (
         "gauc",

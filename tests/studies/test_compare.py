@@ -68,6 +68,31 @@ def test_every_run_has_its_folder_and_its_row(made):
         assert (out / row.folder / "model.keras").exists()
 
 
+def test_models_with_histories_of_different_lengths(
+    data, tmp_path, monkeypatch
+):
+    """The candidates of item-kNN and of popularity are the same."""
+    out, own = tmp_path / "out", {"item_knn": {"max_length": 5}}
+    protocol = Protocol(negatives=50, exclude="user")
+    settings = {"max_length": 20}
+    rest = {"settings": settings, "options": own, "seeds": [0]}
+    summary = run(data, out, protocol=protocol, **rest)
+    assert summary["protocol"]["max_length"] == 20
+    lengths, negatives = {}, []
+    for model in MODELS:
+        evaluation = Evaluation.load(out / model / "seed-0" / RANKS)
+        lengths[model] = evaluation.protocol.max_length
+        negatives.append(evaluation.samples["num_negatives"])
+    assert lengths == {"popularity": 20, "item_knn": 5}
+    pd.testing.assert_series_equal(*negatives)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "train", None)
+        patch.setattr(module, "evaluate_run", None)
+        assert run(data, out, protocol=protocol, **rest) == summary
+    with pytest.raises(UserError, match="of 20 events and item_knn of 5"):
+        run(data, tmp_path / "other", **rest)
+
+
 def test_metrics_are_means_over_the_seeds(made):
     out, summary = made
     assert json.loads((out / "metrics.json").read_text()) == summary

@@ -1,9 +1,11 @@
 import pytest
 
 from mgnm_tf.errors import UserError
+from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.recipes.recipe import About
 from mgnm_tf.recipes.recipe import Recipe
 from mgnm_tf.studies.plan import check_models
+from mgnm_tf.studies.plan import longest_history
 from mgnm_tf.studies.plan import plan_runs
 from tests.training.worlds import small_data
 
@@ -42,9 +44,14 @@ def test_settings_win_over_every_recipe_and_a_models_own_over_them():
     assert second.config.optimizer.learning_rate == 0.5
 
 
-def test_histories_of_different_lengths_are_refused():
+def test_histories_of_different_lengths_must_rank_the_same_lists():
+    runs = plan_runs(["mgnm", "mgnm:paper"], [0], {}, {})
     with pytest.raises(UserError, match="mgnm reads histories of 20 .*100"):
-        plan_runs(["mgnm", "mgnm:paper"], [0], {}, {})
+        longest_history(runs, "history")
+    assert longest_history(runs, "user") == longest_history(runs, "none") == 100
+    shared = Protocol(negatives="all", max_length=100)
+    assert [run.protocol(shared).max_length for run in runs] == [20, 100]
+    assert {run.protocol(shared).negatives for run in runs} == {"all"}
     runs = plan_runs(["mgnm", "mgnm:paper"], [0], {"max_length": 30}, {})
     assert [run.config.max_length for run in runs] == [30, 30]
 

@@ -346,6 +346,46 @@ def test_divergences(place):
         run_study(path, out="other")
 
 
+LENGTHS = """
+title = "Lengths"
+models = ["item_knn", "popularity"]
+
+[data]
+file = "log.csv"
+
+[protocol]
+negatives = 50
+exclude = "user"
+
+[overrides]
+max_length = 8
+item_knn = {max_length = 4}
+"""
+
+
+def test_a_model_may_have_a_history_length_of_its_own(place, monkeypatch):
+    path = place / "studies" / "lengths.toml"
+    path.write_text(LENGTHS)
+    made = run_study(path, keep=True)
+    lengths = [
+        Run(made.folder / "runs" / label / "seed-0").config.max_length
+        for label in ("item_knn", "popularity")
+    ]
+    assert lengths == [4, 8] and made.results.protocol.max_length == 8
+    # What one model ranks by itself is of the same study.
+    one = run_study(path, only=["item_knn"], again=True, out="other")
+    assert one.results.protocol.max_length == 4
+    no_training(monkeypatch)
+    both = run_study(path, out="other")
+    assert not both.failed and sorted(both.results.runs) == [
+        ("item_knn", 0),
+        ("popularity", 0),
+    ]
+    path.write_text(LENGTHS.replace('exclude = "user"', ""))
+    with pytest.raises(UserError, match="item_knn reads histories of 4 events"):
+        run_study(path)
+
+
 def test_the_size_of_data(place):
     text = 'title = "Data"\nshow = "data"\n[data]\nfile = "log.csv"\n'
     (place / "studies" / "size.toml").write_text(text)

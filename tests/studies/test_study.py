@@ -13,6 +13,7 @@ from mgnm_tf.studies.study import study_folder
 from mgnm_tf.studies.study import study_names
 from mgnm_tf.studies.study_results import StudyResults
 from mgnm_tf.studies.study_runs import planned
+from mgnm_tf.studies.study_runs import protocol_of
 from mgnm_tf.studies.study_runs import shortened
 
 BASE = """
@@ -137,7 +138,7 @@ def test_every_study_of_the_project_can_be_planned(name):
     assert len({run.folder for run in runs}) == len(runs)
     if results is not None:
         # The kept results are of what the file and the recipes say today.
-        results.check_same(runs, study.protocol_of(runs[0].config.max_length))
+        results.check_same(runs, protocol_of(study, runs))
 
 
 def test_the_list_says_what_was_run():
@@ -153,7 +154,7 @@ def test_kept_results_of_other_options_are_refused():
     study = read_study(path)
     results = StudyResults.load(study_folder() / "results" / "toys-ideas")
     other = study.model_copy(update={"overrides": {"epochs": 3}})
-    protocol = study.protocol_of(20)
+    protocol = protocol_of(study, planned(study, path))
     with pytest.raises(UserError, match="epochs is 3, was 16.*--again"):
         results.check_same(planned(other, path), protocol)
     other = dataclasses.replace(protocol, negatives=7)
