@@ -148,8 +148,8 @@ def longest_history(runs: Sequence[PlannedRun], exclude: str) -> int:
         raise UserError(
             f"{first} reads histories of {one} events and {second} of {two}, "
             "so that they would not rank the same lists: give the comparison "
-            f"one length, for example --max-length {min(one, two)}, or leave "
-            "out what the user ever touched (exclude: user)."
+            f"one length, for example --max-length {min(one, two)}, or "
+            'exclude "user" in place of "history".'
         )
     return max(lengths)
 
