@@ -5,8 +5,8 @@ import math
 import keras
 from keras import ops
 
-from baselines.hstu.relative_bias import RelativeBias
-from baselines.hstu.transduction_unit import TransductionUnit
+from mgnm_tf.layers.sequence.relative_bias import RelativeBias
+from mgnm_tf.layers.sequence.transduction_unit import TransductionUnit
 from mgnm_tf.models.single_vector import SingleVectorRecommender
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.masking import check_history_length
@@ -143,7 +143,9 @@ class HSTU(SingleVectorRecommender):
             unit.build((None, None, embedding_dim))
             self.units.append(unit)
             self.biases.append(
-                RelativeBias(max_length, use_time, name=f"bias_{number}")
+                RelativeBias(
+                    max_length, use_time, name=f"bias_{number}", **policy
+                )
             )
         self.built = True
 

@@ -27,8 +27,10 @@ from mgnm_tf.layers.scoring.level_pooling import LevelPooling
 from mgnm_tf.layers.scoring.max_interest import MaxInterest
 from mgnm_tf.layers.scoring.target_attention import TargetAttention
 from mgnm_tf.layers.sequence.attentive_pooling import AttentivePooling
+from mgnm_tf.layers.sequence.relative_bias import RelativeBias
 from mgnm_tf.layers.sequence.sequence_encoder import SequenceEncoder
 from mgnm_tf.layers.sequence.soft_attention_readout import SoftAttentionReadout
+from mgnm_tf.layers.sequence.transduction_unit import TransductionUnit
 
 __all__ = [
     "AttenMixerReadout",
@@ -49,6 +51,7 @@ __all__ = [
     "LevelPooling",
     "MaxInterest",
     "RecencyPrior",
+    "RelativeBias",
     "SequenceEncoder",
     "SequentialCapsule",
     "SessionGraph",
@@ -58,6 +61,7 @@ __all__ = [
     "StarGraphEncoder",
     "SumExtractor",
     "TargetAttention",
+    "TransductionUnit",
     "UserAwareAdjacency",
     "UserEmbedding",
 ]

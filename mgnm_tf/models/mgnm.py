@@ -70,9 +70,9 @@ class MGNM(SequentialRecommender):
             `False`.
         graph_weights: whether the graph layers learn, or only spread. Defaults
             to `True`.
-        history_encoder: `"bilstm"`, `"gru"`, `"transformer"` or `None`:
-            what is added to the items of a history before the graph, see
-            `SequenceEncoder`; not in the paper. Defaults to `None`.
+        history_encoder: `"bilstm"`, `"gru"`, `"transformer"`, `"hstu"` or
+            `None`: what is added to the items of a history before the graph,
+            see `SequenceEncoder`; not in the paper. Defaults to `None`.
         dropout: share of the numbers of all levels that training sets to
             zero; with a `history_encoder`, of what it reads instead.
             Defaults to `0.0`.
@@ -81,8 +81,8 @@ class MGNM(SequentialRecommender):
             read this item alone), `"sum"` (the sum of the items), or
             `"self_attention"` (the candidate attends to the items
             themselves). Defaults to `"capsule"`.
-        sequence_encoder: `"bilstm"`, `"gru"`, `"transformer"` or `None`;
-            this and the next ten are those of `SequentialCapsule`. Defaults
+        sequence_encoder: of the same kinds, or `None`; this and the next
+            ten are those of `SequentialCapsule`. Defaults
             to `"bilstm"`.
         encoder_initializer: an initializer. Defaults to
             `"glorot_uniform"`.

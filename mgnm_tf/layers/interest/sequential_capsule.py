@@ -37,8 +37,8 @@ class SequentialCapsule(keras.layers.Layer):
         num_interests: number of capsules K.
         routing_iterations: how often coupling and capsule are computed, tau.
             Defaults to `3`.
-        sequence_encoder: `"bilstm"`, `"gru"`, `"transformer"` or `None`; one
-            encoder serves all capsules. Defaults to `"bilstm"`.
+        sequence_encoder: a kind of `SequenceEncoder`, or `None`; one encoder
+            serves all capsules. Defaults to `"bilstm"`.
         encoder_initializer: see `output_initializer` of `SequenceEncoder`;
             with `"zeros"` training begins without the encoder. Defaults to
             `"glorot_uniform"`.

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from mgnm_tf.layers.sequence.relative_bias import RelativeBias
+from mgnm_tf.layers.sequence.transduction_unit import TransductionUnit
 from mgnm_tf.serialization import register
 from mgnm_tf.utils.devices import has_accelerator
 from mgnm_tf.utils.masking import never_empty
@@ -11,7 +13,7 @@ from mgnm_tf.utils.recurrence import bidirectional_lstm
 from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_positive_int
 
-KINDS = ("bilstm", "gru", "transformer")
+KINDS = ("bilstm", "gru", "transformer", "hstu")
 
 
 @register
@@ -24,12 +26,14 @@ class SequenceEncoder(keras.layers.Layer):
     - `"gru"`: a GRU of width d;
     - `"transformer"`: learned positions, then self-attention of two heads
       and a feed-forward net of width 4d, each with a residual connection and
-      layer normalisation.
+      layer normalisation;
+    - `"hstu"`: a `TransductionUnit` with a `RelativeBias` of places: gated
+      attention to the item itself and to older ones.
 
     Args:
-        kind: `"bilstm"`, `"gru"` or `"transformer"`.
-        max_length: the longest sequence; only `"transformer"` needs it.
-            Defaults to `100`.
+        kind: `"bilstm"`, `"gru"`, `"transformer"` or `"hstu"`.
+        max_length: the longest sequence; only `"transformer"` and `"hstu"`
+            need it. Defaults to `100`.
         output_initializer: initializer of the last projection of `"bilstm"`.
             Defaults to `"glorot_uniform"`.
         **kwargs: arguments of `keras.layers.Layer`.
@@ -172,6 +176,21 @@ class SequenceEncoder(keras.layers.Layer):
         )
         items = self.norms[0](items + attended)
         return self.norms[1](items + self.output_layer(self.hidden(items)))
+
+    def _build_hstu(self, shape):
+        options = {"dtype": self.dtype_policy}
+        self.bias = RelativeBias(
+            self.max_length, use_time=False, name="bias", **options
+        )
+        self.unit = TransductionUnit(
+            max_length=self.max_length, name="unit", **options
+        )
+        self.unit.build(shape)
+
+    def _read_hstu(self, items, valid_mask):
+        places = ops.arange(ops.shape(items)[1], dtype="int32")
+        bias = self.bias(places[None], places)
+        return self.unit(items, bias, valid_mask=valid_mask)
 
     def compute_output_shape(self, items_shape, valid_mask_shape=None):
         return items_shape

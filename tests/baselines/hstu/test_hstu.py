@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from baselines.hstu.hstu import HSTU
-from baselines.hstu.relative_bias import BUCKETS
-from baselines.hstu.relative_bias import RelativeBias
 from tests.baselines.sasrec.test_sasrec import randomized
 from tests.data.toy import toy_data
+from tests.reference.numpy_hstu import unit
 
 FEATURES = {
     "user": np.array([1, 2, 0]),
@@ -18,39 +17,6 @@ FEATURES = {
     "candidates": np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]]),
 }
 OPTIONS = {"embedding_dim": 6, "max_length": 7}
-
-
-def silu(x):
-    return x / (1 + np.exp(-x))
-
-
-def norm(x):
-    centred = x - x.mean(-1, keepdims=True)
-    return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-6)
-
-
-def unit(states, times, layer, bias, heads, max_length):
-    """One layer in plain loops: states (n, d), times (n,)."""
-    length, dim = states.shape
-    gate_query = silu(norm(states) @ layer.gate_query.get_weights()[0])
-    value_key = silu(norm(states) @ layer.value_key.get_weights()[0])
-    gate, query = gate_query[:, :dim], gate_query[:, dim:]
-    value, key = value_key[:, :dim], value_key[:, dim:]
-    tables = bias.get_weights()
-    attended = np.zeros((length, dim))
-    width = dim // heads
-    for i in range(length):
-        for j in range(i + 1):
-            extra = tables[0][i - j]
-            if len(tables) == 2:
-                gap = max(abs(times[i] - times[j]), 1)
-                extra += tables[1][min(int(np.log(gap) / 0.301), BUCKETS - 1)]
-            for head in range(heads):
-                part = slice(head * width, (head + 1) * width)
-                weight = silu(query[i, part] @ key[j, part] + extra)
-                attended[i, part] += weight / max_length * value[j, part]
-    kernel, constant = layer.output_layer.get_weights()
-    return states + (gate * norm(attended)) @ kernel + constant
 
 
 @pytest.mark.parametrize("use_time", [True, False])
@@ -107,15 +73,6 @@ def test_order_and_times_matter(what):
     scores = [np.asarray(model({**FEATURES, what: changed}))]
     scores.append(np.asarray(model(FEATURES)))
     assert np.abs(scores[0] - scores[1])[0].min() > 1e-4
-
-
-def test_a_gap_beyond_all_classes_is_in_the_last():
-    layer = RelativeBias(max_length=4)
-    times = np.array([[0, 2**60]])
-    bias = layer(np.array([[1]]), np.arange(2), times[:, 1:], times)
-    places, gaps = layer.get_weights()
-    expected = [places[1] + gaps[-1], places[0] + gaps[0]]
-    np.testing.assert_allclose(np.asarray(bias)[0, 0], expected, rtol=1e-6)
 
 
 def test_data_without_times_are_told_by_places_alone():

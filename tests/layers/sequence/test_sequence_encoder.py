@@ -3,6 +3,7 @@ import pytest
 
 from mgnm_tf.layers import SequenceEncoder
 from tests.reference import numpy_mgnm as oracle
+from tests.reference.numpy_hstu import unit
 from tests.testing import run_layer_test
 
 rng = np.random.default_rng(5)
@@ -12,7 +13,8 @@ ITEMS = rng.normal(size=(3, 4, 6)).astype("float32") * MASK[..., None]
 
 
 @pytest.mark.parametrize(
-    "kind, weights", [("bilstm", 7), ("gru", 3), ("transformer", 17)]
+    "kind, weights",
+    [("bilstm", 7), ("gru", 3), ("transformer", 17), ("hstu", 5)],
 )
 def test_layer_contract(kind, weights):
     run_layer_test(
@@ -24,7 +26,11 @@ def test_layer_contract(kind, weights):
         time_axes=(1,),
         # Positions beyond the history are not read, and the bias of a key
         # moves all attention logits alike.
-        inert_weights=("positions/embeddings", "attention/key/bias"),
+        inert_weights=(
+            "positions/embeddings",
+            "attention/key/bias",
+            "bias/place_bias",
+        ),
     )
 
 
@@ -40,6 +46,19 @@ def test_bilstm_equals_a_loop():
             ITEMS[row, :n], weights[0:3], weights[3:6], weights[6]
         )
         np.testing.assert_allclose(out[row, :n], expected, atol=2e-5)
+        assert not out[row, n:].any()
+
+
+def test_hstu_equals_a_loop():
+    layer = SequenceEncoder("hstu", max_length=7)
+    layer.build(ITEMS.shape)
+    for weight in layer.weights:
+        weight.assign(rng.normal(size=weight.shape))
+    out = np.asarray(layer(ITEMS, valid_mask=MASK))
+    for row, n in enumerate(LENGTHS):
+        items = ITEMS[row, :n].astype("float64")
+        expected = unit(items, None, layer.unit, layer.bias, 1, 7)
+        np.testing.assert_allclose(out[row, :n], expected, rtol=1e-4, atol=1e-4)
         assert not out[row, n:].any()
 
 

@@ -42,7 +42,7 @@ class RelativeBias(keras.layers.Layer):
     Example:
 
     >>> import numpy as np
-    >>> from baselines.hstu.relative_bias import RelativeBias
+    >>> from mgnm_tf.layers import RelativeBias
     >>> places = np.arange(3)
     >>> RelativeBias(use_time=False)(places[None], places).shape
     TensorShape([1, 3, 3])

@@ -55,7 +55,7 @@ class TransductionUnit(keras.layers.Layer):
     Example:
 
     >>> import numpy as np
-    >>> from baselines.hstu.transduction_unit import TransductionUnit
+    >>> from mgnm_tf.layers import TransductionUnit
     >>> items = np.ones((2, 3, 4), "float32")
     >>> bias = np.zeros((1, 3, 3), "float32")
     >>> TransductionUnit(num_heads=2)(items, bias).shape
