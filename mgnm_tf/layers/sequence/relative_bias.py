@@ -87,6 +87,16 @@ class RelativeBias(keras.layers.Layer):
         bucket = ops.minimum(bucket, BUCKETS - 1)
         return bias + take_rows(self.time_bias, bucket)
 
+    def compute_output_shape(
+        self,
+        row_places_shape,
+        places_shape,
+        row_times_shape=None,
+        times_shape=None,
+    ):
+        batch = (row_times_shape or row_places_shape)[0]
+        return (batch, row_places_shape[1], places_shape[0])
+
     def get_config(self):
         return {
             **super().get_config(),

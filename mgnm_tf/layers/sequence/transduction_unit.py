@@ -167,6 +167,12 @@ class TransductionUnit(keras.layers.Layer):
         shape = (-1, length, self.num_heads, dim // self.num_heads)
         return ops.reshape(vectors, shape)
 
+    def compute_output_shape(
+        self, items_shape, bias_shape=None, valid_mask_shape=None
+    ):
+        """Returns the shape with `return_sequences`."""
+        return items_shape
+
     def compute_output_spec(
         self,
         items,
