@@ -247,7 +247,10 @@ def make_run(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     track: str | None = None,
 ) -> None:
-    """Makes one run that is not there, and leaves nothing in the memory."""
+    """Makes one run that is not there, and leaves nothing in the memory.
+
+    A stage before it that another run of its seed has made is not made again.
+    """
     try:
         train(
             data,
@@ -257,6 +260,7 @@ def make_run(
             verbose=0,
             callbacks=callbacks,
             track=track,
+            made_runs=sorted(folder.parents[1].glob(f"*/{folder.name}")),
         )
     finally:
         keras.backend.clear_session()

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -38,12 +39,14 @@ from mgnm_tf.training.memory import reset_peak_memory
 from mgnm_tf.training.refit import check_unseen
 from mgnm_tf.training.refit import with_validation
 from mgnm_tf.training.stages import check_first_stage
+from mgnm_tf.training.stages import made_stage
 from mgnm_tf.training.stages import stages_of
 from mgnm_tf.training.track import check_tracker
 from mgnm_tf.training.track import tracking
 from mgnm_tf.training.watch_test import WatchTest
 from mgnm_tf.training.workers import Workers
 from mgnm_tf.utils.disk import reserve
+from mgnm_tf.utils.files import atomic_folder
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import sha256
 from mgnm_tf.utils.files import write_json
@@ -63,6 +66,7 @@ def train(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     track: str | None = None,
     workers: Workers | None = None,
+    made_runs: Sequence[str | os.PathLike] = (),
     **settings: Any,
 ) -> Path:
     """Trains a model, keeps its best epoch and evaluates it on the test part.
@@ -93,6 +97,10 @@ def train(
         workers: the processes that train, each of which makes this call, see
             `mgnm_tf.cluster.hosts.Hosts`. `None` is this one alone. It is no
             part of the configuration.
+        made_runs: finished runs. Where one of them, or the stage inside it,
+            is the stage before this run, it is copied in place of being
+            trained once more; not with several `workers`. They are no part
+            of the configuration.
         **settings: what else wins over the recipe, see `configure`: `seed`,
             `epochs`, `learning_rate`, `k`, `item_features`, ...
 
@@ -153,8 +161,11 @@ def train(
                 )
             if stages:
                 how = (verbose, track, workers)
-                _train_stage(
-                    path or data, stages[0], folder, protocol.part, *how
+                made = None
+                if workers.count == 1:
+                    made = made_stage(stages[0], data.fingerprint, made_runs)
+                _make_stage(
+                    path or data, stages[0], made, folder, protocol.part, *how
                 )
             with tracking(track, folder, config, environment) as tracker:
                 if counts:
@@ -223,22 +234,28 @@ def _check_stage(
         )
 
 
-def _train_stage(
+def _make_stage(
     data: SequenceDataset | str,
     stage: TrainConfig,
+    made: Path | None,
     folder: Path,
     part: str,
     verbose: int,
     track: str | None,
     workers: Workers,
 ) -> None:
-    """Trains the stage that a run starts from, once, inside its folder."""
-    if not (folder / run_folder.STAGE).exists():
+    """Trains or copies the stage of a run, once, into its folder."""
+    path = folder / run_folder.STAGE
+    if made is not None and not path.exists():
+        logger.info("The stage %s was made in %s.", stage.recipe, made)
+        with atomic_folder(path) as copy:
+            shutil.copytree(made, copy, dirs_exist_ok=True)
+    if not path.exists():
         logger.info("The stage %s comes first.", stage.recipe)
         train(
             data,
             stage,
-            folder / run_folder.STAGE,
+            path,
             protocol=Protocol(
                 part=part, max_length=stage.max_length, k=stage.k
             ),

@@ -1,6 +1,8 @@
 """Where a training starts from: an earlier stage, or another run."""
 
 import logging
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,27 @@ def _options_of_stage(config: TrainConfig) -> dict[str, Any]:
         for name in cls.options_of_first_stage(config.options)
         if name in config.options and name in known
     }
+
+
+def made_stage(
+    stage: TrainConfig, fingerprint: str, runs: Iterable[str | os.PathLike]
+) -> Path | None:
+    """Returns the run that is a stage already, if there is one.
+
+    Args:
+        stage: the configuration of the stage.
+        fingerprint: that of the data.
+        runs: finished runs; each, and the stage inside it, is looked at.
+    """
+    for run in runs:
+        for folder in (Path(run), Path(run) / run_folder.STAGE):
+            if not (folder / run_folder.MODEL).is_file():
+                continue
+            made = Run(folder)
+            same_data = made.environment["data"]["fingerprint"] == fingerprint
+            if same_data and not stage.difference(made.config):
+                return folder
+    return None
 
 
 def start_of(config: TrainConfig, folder: Path) -> Path | None:
