@@ -15,6 +15,7 @@ from mgnm_tf.runs.config import configure
 from mgnm_tf.runs.run import Run
 from mgnm_tf.training import fit
 from mgnm_tf.training import gradient
+from mgnm_tf.training.stages import made_stage
 from mgnm_tf.training.stages import stages_of
 from tests.training import worlds
 
@@ -128,7 +129,6 @@ def test_a_stage_is_an_ordinary_run_whose_best_weights_are_the_start(
 
 
 def test_a_stage_that_was_made_is_not_trained_again(tmp_path, monkeypatch):
-    """Neither where it is a run of its own, nor where it is inside of one."""
     trained = []
 
     def by_gradient(model, data, config, *rest):
@@ -137,30 +137,25 @@ def test_a_stage_that_was_made_is_not_trained_again(tmp_path, monkeypatch):
 
     original = fit.fit_with_validation
     monkeypatch.setattr(fit, "fit_with_validation", by_gradient)
-    data, runs = small_data(), [tmp_path / name for name in "abcde"]
-
-    def run(recipe, out, seed=3, data=data):
-        trained.clear()
-        made = sorted(path for path in runs if path.exists())
-        fit.train(
-            data, f"gru4rec:{recipe}", out, verbose=0, seed=seed, made_runs=made
-        )
-        return trained.copy()
-
-    assert run("first", runs[0]) == ["gru4rec:first"]
-    assert run("second", runs[1]) == ["gru4rec:second"]
-    assert run("third", runs[2]) == ["gru4rec:third"]
+    data, runs = small_data(), []
+    for name in ("first", "second", "third"):
+        out = tmp_path / name
+        label = f"gru4rec:{name}"
+        fit.train(data, label, out, verbose=0, seed=3, made_runs=runs)
+        runs.append(out)
+    assert trained == ["gru4rec:first", "gru4rec:second", "gru4rec:third"]
     alone = tmp_path / "alone"
     fit.train(data, "gru4rec:third", alone, verbose=0, seed=3)
     for path, value in weights_of(alone).items():
         np.testing.assert_array_equal(value, weights_of(runs[2])[path])
-    # Inside another run; another seed and other data are other stages.
-    shutil.rmtree(runs[1])
-    again = tmp_path / "again"
-    assert run("third", again) == ["gru4rec:third"]
-    both = ["gru4rec:first", "gru4rec:second"]
-    assert run("second", runs[3], seed=4) == both
-    assert run("second", runs[4], data=small_data(1)) == both
+    # A run of its own, or inside another; other seeds or data are others.
+    (stage, *_) = stages_of(configure("gru4rec:third", seed=3))
+    assert made_stage(stage, data.fingerprint, runs) == runs[1]
+    inside = runs[2] / run_folder.STAGE
+    assert made_stage(stage, data.fingerprint, [runs[0], runs[2]]) == inside
+    assert made_stage(stage, small_data(1).fingerprint, runs) is None
+    (stage, *_) = stages_of(configure("gru4rec:third", seed=4))
+    assert made_stage(stage, data.fingerprint, runs) is None
 
 
 def test_a_run_that_is_killed_after_its_stage_ends_as_a_whole_one(
