@@ -109,7 +109,7 @@ class Protocol:
         check_choice(self.tied_scores, "tied_scores", TIES)
 
     @property
-    def hangs_on_length(self) -> bool:
+    def depends_on_length(self) -> bool:
         """Whether models must see histories of one length.
 
         Only then do they rank the same lists: what is excluded is the
@@ -211,7 +211,7 @@ class Protocol:
         The longest history counts only where the lists hang on it.
         """
         mine, theirs = self.to_dict(), other.to_dict()
-        if not (self.hangs_on_length or other.hangs_on_length):
+        if not (self.depends_on_length or other.depends_on_length):
             del mine["max_length"]
         return ", ".join(
             f"{key} is {mine[key]!r}, was {theirs[key]!r}"

@@ -143,7 +143,7 @@ def longest_history(runs: Sequence[PlannedRun], exclude: str) -> int:
         UserError: the lengths differ, and they must not.
     """
     lengths = {run.config.max_length: run.label for run in runs}
-    if len(lengths) > 1 and Protocol(exclude=exclude).hangs_on_length:
+    if len(lengths) > 1 and Protocol(exclude=exclude).depends_on_length:
         (one, first), (two, second) = list(lengths.items())[:2]
         raise UserError(
             f"{first} reads histories of {one} events and {second} of {two}, "

@@ -94,7 +94,7 @@ def test_the_length_counts_where_the_lists_hang_on_it():
     ):
         one = Protocol(exclude=exclude)
         two = Protocol(exclude=exclude, **longer)
-        assert one.hangs_on_length == counts
+        assert one.depends_on_length == counts
         assert ("max_length is" in one.difference(two)) == counts
     assert "max_length" in Protocol(exclude="user").difference(
         Protocol(**longer)
