@@ -93,6 +93,22 @@ def test_models_with_histories_of_different_lengths(
         run(data, tmp_path / "other", **rest)
 
 
+def test_a_run_is_told_of_those_of_its_seed(data, tmp_path, monkeypatch):
+    """One of them may be the stage before it."""
+    told, train = {}, module.train
+
+    def listen(data, config, out, **settings):
+        made = [path.parent.name for path in settings["made_runs"]]
+        told[out.parent.name, out.name] = made
+        return train(data, config, out, **settings)
+
+    monkeypatch.setattr(module, "train", listen)
+    run(data, tmp_path / "out")
+    for seed in ("seed-0", "seed-1"):
+        assert told["popularity", seed] == []
+        assert told["item_knn", seed] == ["popularity"]
+
+
 def test_metrics_are_means_over_the_seeds(made):
     out, summary = made
     assert json.loads((out / "metrics.json").read_text()) == summary
