@@ -66,12 +66,29 @@ def layer_cases():
         },
     )
     yield "Squash", layers.Squash(), {"vectors": items}
-    for kind in ("bilstm", "gru", "transformer"):
+    for kind in ("bilstm", "gru", "transformer", "hstu"):
         yield (
             f"SequenceEncoder_{kind}",
             layers.SequenceEncoder(kind, max_length=4),
             {"items": items, "valid_mask": MASK},
         )
+    times = np.array([[1, 5, 5, 900], [0, 60, 0, 0], [0, 0, 0, 0]], "int32")
+    places = np.tile(np.arange(4, dtype="int32"), (3, 1))
+    yield (
+        "RelativeBias",
+        layers.RelativeBias(4),
+        {
+            "row_places": places,
+            "places": places[0],
+            "row_times": times,
+            "times": times,
+        },
+    )
+    yield (
+        "TransductionUnit",
+        layers.TransductionUnit(2, max_length=4),
+        {"items": items, "bias": numbers(3, 4, 4, seed=1), "valid_mask": MASK},
+    )
     for kind in ("before", "query", "after"):
         yield (
             f"CausalTransformer_{kind}",
