@@ -208,7 +208,7 @@ class Protocol:
     def difference(self, other: "Protocol") -> str:
         """Returns "name is a, was b" of what differs in `other`, or "".
 
-        The longest history counts only where the lists hang on it.
+        The longest history counts only where the lists depend on it.
         """
         mine, theirs = self.to_dict(), other.to_dict()
         if not (self.depends_on_length or other.depends_on_length):

@@ -85,7 +85,7 @@ def test_difference():
     assert Protocol().difference(Protocol()) == ""
 
 
-def test_the_length_counts_where_the_lists_hang_on_it():
+def test_the_length_counts_where_the_lists_depend_on_it():
     longer = {"max_length": 200}
     for exclude, counts in (
         ("history", True),
