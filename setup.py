@@ -106,6 +106,7 @@ setup(
         "jinja2>=3.1",
         "pydantic>=2.7",
         "tomli-w>=1",
+        "threadpoolctl>=3",
         "tomli>=2; python_version < '3.11'",
     ],
     extras_require={
@@ -121,7 +122,6 @@ setup(
             "uvloop>=0.21; platform_system != 'Windows'",
             "prometheus-client>=0.20",
             "fastapi-offline>=1.7",
-            "threadpoolctl>=3",
         ],
         "onnx": ["tf2onnx>=1.17", "onnxruntime>=1.20"],
         "docs": [
@@ -152,7 +152,6 @@ setup(
             "faiss-cpu>=1.8",
             "fastapi>=0.115",
             "fastapi-offline>=1.7",
-            "threadpoolctl>=3",
             "httptools>=0.6",
             "httpx2>=2",
             "hypothesis>=6.100",

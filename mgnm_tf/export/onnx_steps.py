@@ -140,6 +140,8 @@ class OnnxSteps:
         Returns:
             float32 (B, C).
         """
+        if not vectors.size:  # A graph may not take what has no candidate.
+            return np.zeros(vectors.shape[:2], np.float32)
         given = {**encoded, "vectors": vectors}
         given = {name: given[name] for name in self._scores_by}
         return self._scorer.run(["scores"], given)[0]

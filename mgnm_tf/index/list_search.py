@@ -16,7 +16,7 @@ _LONGEST = 64
 """... and how many vectors of each of them, the longest."""
 _PRODUCTS = 1 << 19
 """Products of interests and centres at a time, which the cache holds."""
-_PAYS = 0.2
+_PAYS = 0.4
 """Up to which share of the products of all vectors a user asks no list."""
 
 

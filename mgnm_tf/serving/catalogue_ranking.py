@@ -56,6 +56,11 @@ class CatalogueRanking:
         """How many users had better be ranked at a time."""
         return self._scored_rows if self._exact is None else MANY
 
+    @property
+    def threads(self) -> int:
+        """By how many threads many users are ranked soonest."""
+        return 1 if self._exact is None else self._exact.threads
+
     def best(
         self, inputs: Mapping[str, np.ndarray], k: int, exclude_seen: bool
     ) -> tuple[np.ndarray, np.ndarray]:

@@ -41,6 +41,11 @@ class ExactRanking:
         self._popular = order + 1
         self._shares = shares[order].astype(np.float32)
 
+    @property
+    def threads(self) -> int:
+        """By how many threads many users are ranked soonest."""
+        return self._read.threads
+
     @staticmethod
     def pays(metadata: Mapping[str, Any]) -> bool:
         """Whether a model is of the kind and size for it."""

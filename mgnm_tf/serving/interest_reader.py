@@ -29,6 +29,9 @@ class InterestReader:
             `False`.
     """
 
+    threads = 1
+    """By how many threads users are read: TensorFlow has its own."""
+
     def __init__(
         self,
         served: Any,

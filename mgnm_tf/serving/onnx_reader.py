@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,13 @@ from mgnm_tf.export.vocabularies import Vocabularies
 from mgnm_tf.serving.compiled_ranking import CompiledRanking
 from mgnm_tf.serving.compiled_ranking import request_specs
 from mgnm_tf.serving.interest_reader import InterestReader
+from mgnm_tf.serving.side_by_side import side_by_side
 from mgnm_tf.utils.threads import fastest_threads
 
-_TOGETHER = 16
-"""Users who are encoded at once: what is computed stays in the cache."""
+TOGETHER = 16
+"""Users who are encoded at once ..."""
+_EVENTS = 320
+"""... and events of theirs: what is computed stays in the cache."""
 _MEASURED = 10
 """The length of the histories by which threads are chosen."""
 
@@ -28,8 +30,7 @@ class OnnxReader:
 
     Its LSTM is one step where that of TensorFlow is a loop of many, and a
     call of it costs microseconds. Many users are encoded a few at a time, in
-    the order of their lengths, by as many threads as are fastest here: the
-    first request of many users measures it, in a fraction of a second.
+    the order of their lengths.
 
     Letters in shapes: B users, n interests, d width, m the longest history
     given.
@@ -62,18 +63,22 @@ class OnnxReader:
         return encoded, interests, seen, history[:, 0] == 0
 
     def _encode(self, users, history):
-        if len(users) <= _TOGETHER:
+        if history.size <= _EVENTS and len(users) <= TOGETHER:
             return self._steps.encode({"user": users, "history": history})
         lengths = np.maximum((history > 0).sum(axis=1), 1)
         order = np.argsort(lengths, kind="stable")
-        blocks = []
-        for start in range(0, len(order), _TOGETHER):
-            block = order[start : start + _TOGETHER]
-            longest = lengths[block[-1]]
-            blocks.append(
-                {"user": users[block], "history": history[block, :longest]}
+        parts, stop = [], len(order)
+        while stop:  # The longest first, which say how many go together.
+            longest = lengths[order[stop - 1]]
+            start = max(0, stop - min(TOGETHER, max(1, _EVENTS // longest)))
+            block = order[start:stop]
+            parts.append(
+                self._steps.encode(
+                    {"user": users[block], "history": history[block, :longest]}
+                )
             )
-        parts = list(self._pool.map(self._steps.encode, blocks))
+            stop = start
+        parts.reverse()
         back = np.argsort(order)
         encoded = {
             name: np.concatenate([one[name] for one, _ in parts])[back]
@@ -82,20 +87,23 @@ class OnnxReader:
         return encoded, np.concatenate([one for _, one in parts])[back]
 
     @cached_property
-    def _pool(self):
+    def threads(self) -> int:
+        """By how many threads many users are read soonest, see `Reader`.
+
+        Measured when it is asked for first, in a fraction of a second.
+        """
+        length = min(_MEASURED, self._max_length)
         block = {
-            "user": np.zeros(_TOGETHER, np.int32),
-            "history": np.ones(
-                (_TOGETHER, min(_MEASURED, self._max_length)), np.int32
-            ),
+            "user": np.zeros(TOGETHER, np.int32),
+            "history": np.ones((TOGETHER, length), np.int32),
         }
 
         def work(threads):
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(self._steps.encode, [block] * (2 * cores)))
+            blocks = [block] * (2 * cores)
+            return list(side_by_side(self._steps.encode, blocks, threads))
 
         cores = len(os.sched_getaffinity(0))
-        return ThreadPoolExecutor(fastest_threads(work, cores))
+        return fastest_threads(work, cores)
 
 
 Reader = InterestReader | OnnxReader

@@ -24,11 +24,13 @@ from mgnm_tf.serving.diverse_lists import DiverseLists
 from mgnm_tf.serving.item_vectors import ItemVectors
 from mgnm_tf.serving.joined_blocks import join_blocks
 from mgnm_tf.serving.known_ids import KnownIds
+from mgnm_tf.serving.onnx_reader import TOGETHER
 from mgnm_tf.serving.read_requests import read_candidates
 from mgnm_tf.serving.read_requests import read_requests
 from mgnm_tf.serving.recommend_arguments import check_recommend
 from mgnm_tf.serving.requests import Requests
 from mgnm_tf.serving.retrieval import Retrieval
+from mgnm_tf.serving.side_by_side import side_by_side
 
 logger = logging.getLogger(__name__)
 
@@ -216,11 +218,8 @@ class Recommender(ChangingItems):
         """
         ids = np.full((len(requests), k), "", object)
         scores = np.full((len(requests), k), -np.inf, np.float32)
-        for start, stop, inputs in requests.blocks(self._ranked_at_a_time):
-            part = slice(start, stop)
-            ids[part], scores[part] = self._ranking.best(
-                inputs, k, exclude_seen
-            )
+        for part, *best in self._ranked(requests, k, exclude_seen):
+            ids[part], scores[part] = best
         return ids, scores
 
     def interests(
@@ -338,18 +337,17 @@ class Recommender(ChangingItems):
             )
             k = max(1, self.num_items)
         wanted = min(POOL * k, self.num_items) if diversity else k
-        for start, stop, inputs in requests.blocks(self._ranked_at_a_time):
-            ids, scores = self._ranking.best(inputs, wanted, exclude_seen)
+        for part, ids, scores in self._ranked(requests, wanted, exclude_seen):
             if diversity:
                 ids, scores = self.diverse.choose(ids, scores, k, diversity)
             row, column = np.nonzero(scores > -np.inf)
             table = {
-                "user_id": requests.labels[start:stop][row],
+                "user_id": requests.labels[part][row],
                 "rank": column + 1,
                 "item_id": ids[row, column],
                 "score": scores[row, column],
             }
-            yield stop, pd.DataFrame(table)
+            yield part.stop, pd.DataFrame(table)
 
     # === Steps ===
 
@@ -365,9 +363,19 @@ class Recommender(ChangingItems):
         tensors = {key: tf.convert_to_tensor(x) for key, x in inputs.items()}
         return self._signatures[name](**tensors)
 
-    @property
-    def _ranked_at_a_time(self) -> int:
-        return self._ranking.rows_at_a_time
+    def _ranked(self, requests, k, exclude_seen):
+        """Yields where users are, and ids and scores (B, k), by blocks."""
+        most, threads = self._ranking.rows_at_a_time, 1
+        if len(requests) > TOGETHER:
+            threads = self._ranking.threads
+            most = min(most, max(TOGETHER, -(-len(requests) // threads)))
+
+        def best(block):
+            start, stop, inputs = block
+            found = self._ranking.best(inputs, k, exclude_seen)
+            return slice(start, stop), *found
+
+        return side_by_side(best, requests.blocks(most), threads)
 
     @property
     def _rows_at_a_time(self) -> int:

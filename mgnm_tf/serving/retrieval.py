@@ -136,6 +136,11 @@ class Retrieval:
         """How many users had better be ranked at a time."""
         return MANY
 
+    @property
+    def threads(self) -> int:
+        """By how many threads many users are ranked soonest."""
+        return self._read.threads
+
     def best(
         self, inputs: Mapping[str, np.ndarray], k: int, exclude_seen: bool
     ) -> tuple[np.ndarray, np.ndarray]:

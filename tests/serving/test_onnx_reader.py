@@ -85,6 +85,59 @@ def test_lists_are_the_same(pair):
     np.testing.assert_allclose(found["score"], expected["score"], atol=1e-5)
 
 
+def test_who_has_no_history_alone_gets_the_most_popular(pair):
+    found, expected = (one.recommend([[]], k=4) for one in pair)
+    assert len(found) == 4
+    assert found.equals(expected)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_lists_do_not_depend_on_the_threads(pair, monkeypatch, threads):
+    by_onnx, _ = pair
+    random = np.random.default_rng(4)
+    inputs = request(70, random)
+    histories = [[one for one in row if one] for row in inputs["history"]]
+    alone = [
+        by_onnx.recommend([history], k=10, users=[user])["item_id"].tolist()
+        for history, user in zip(histories, inputs["user_id"], strict=True)
+    ]
+    sizes = []
+    ranking = by_onnx._ranking._exact
+
+    def note(given, *others):
+        sizes.append(len(given["user_id"]))
+        return ranking(given, *others)
+
+    note.threads = threads
+    monkeypatch.setattr(by_onnx._ranking, "_exact", note)
+    found = by_onnx.recommend(histories, k=10, users=inputs["user_id"])
+    assert found["item_id"].tolist() == sum(alone, [])
+    assert found["user_id"].tolist() == [
+        user
+        for user, items in zip(inputs["user_id"], alone, strict=True)
+        for _ in items
+    ]
+    assert max(sizes) == -(-70 // threads)
+    assert sum(sizes) == 70
+
+
+def test_few_events_go_together(pair, monkeypatch):
+    steps, sizes = reader(pair[0])._steps, []
+    encode = steps.encode
+
+    def note(features):
+        sizes.append(features["history"].shape)
+        return encode(features)
+
+    monkeypatch.setattr(steps, "encode", note)
+    monkeypatch.setattr(module, "_EVENTS", 24)
+    reader(pair[0])(request(45, np.random.default_rng(5)))
+    assert sum(users for users, _ in sizes) == 45
+    assert all(users * length <= 24 for users, length in sizes)
+    assert max(users for users, _ in sizes) <= module.TOGETHER
+    assert len(sizes) > 3
+
+
 def test_without_onnxruntime_tensorflow_reads(pair, tmp_path, monkeypatch):
     def absent(*_):
         raise ImportError("onnxruntime")
