@@ -22,7 +22,9 @@ TOGETHER = 16
 _EVENTS = 320
 """... and events of theirs: what is computed stays in the cache."""
 _MEASURED = 10
-"""The length of the histories by which threads are chosen."""
+"""The length of the histories by which threads are chosen ..."""
+_BLOCKS = 8
+"""... and how many blocks a core has: threads wake up late for a few."""
 
 
 class OnnxReader:
@@ -99,7 +101,7 @@ class OnnxReader:
         }
 
         def work(threads):
-            blocks = [block] * (2 * cores)
+            blocks = [block] * (_BLOCKS * cores)
             return list(side_by_side(self._steps.encode, blocks, threads))
 
         cores = len(os.sched_getaffinity(0))
