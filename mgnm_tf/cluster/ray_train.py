@@ -11,6 +11,7 @@ from mgnm_tf.cluster.ray_cluster import connected
 from mgnm_tf.errors import UserError
 from mgnm_tf.runs import run_folder
 from mgnm_tf.runs.config import TrainConfig
+from mgnm_tf.utils.cores import usable_cores
 from mgnm_tf.utils.validation import check_positive_int
 
 logger = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ def train_by_ray(
         config = config.model_copy(update={"item_features": features})
     variables = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": _search_path()}
     if address is None:
-        share = max(1, len(os.sched_getaffinity(0)) // (workers or 1))
+        share = max(1, len(usable_cores()) // (workers or 1))
         variables["TF_NUM_INTRAOP_THREADS"] = str(share)
     storage = out.with_name(out.name + ".ray")
     settings = {

@@ -20,6 +20,7 @@ from mgnm_tf.serving.recommend_file import ListOptions
 from mgnm_tf.serving.recommend_folder import Engine
 from mgnm_tf.serving.recommend_folder import PartDone
 from mgnm_tf.serving.recommend_folder import PartWorker
+from mgnm_tf.utils.cores import usable_cores
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.version import __version__
 
@@ -156,7 +157,7 @@ def _session(
     if ray.is_initialized():
         yield
         return
-    cores = len(os.sched_getaffinity(0))
+    cores = len(usable_cores())
     threads = 1 if address else max(1, cores // (workers or 1))
     options: dict[str, Any] = {
         "log_to_driver": False,

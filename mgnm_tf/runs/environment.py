@@ -1,6 +1,5 @@
 """What a run was made with: versions, device, data."""
 
-import os
 import platform
 import subprocess
 from datetime import date
@@ -14,6 +13,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.utils.cores import usable_cores
 from mgnm_tf.version import __version__
 
 _PACKAGES = (tf, keras, np, pd, pa)
@@ -34,7 +34,7 @@ def device_name() -> str:
     ]
     if names:
         return f"GPU ({', '.join(names)})"
-    return f"CPU ({len(os.sched_getaffinity(0))} cores)"
+    return f"CPU ({len(usable_cores())} cores)"
 
 
 def describe_environment(

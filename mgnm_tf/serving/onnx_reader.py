@@ -15,6 +15,7 @@ from mgnm_tf.serving.compiled_ranking import CompiledRanking
 from mgnm_tf.serving.compiled_ranking import request_specs
 from mgnm_tf.serving.interest_reader import InterestReader
 from mgnm_tf.serving.side_by_side import side_by_side
+from mgnm_tf.utils.cores import usable_cores
 from mgnm_tf.utils.threads import fastest_threads
 
 TOGETHER = 16
@@ -104,7 +105,7 @@ class OnnxReader:
             blocks = [block] * (_BLOCKS * cores)
             return list(side_by_side(self._steps.encode, blocks, threads))
 
-        cores = len(os.sched_getaffinity(0))
+        cores = len(usable_cores())
         return fastest_threads(work, cores)
 
 

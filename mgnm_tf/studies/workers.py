@@ -2,7 +2,6 @@
 
 import logging
 import multiprocessing
-import os
 import traceback
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -11,6 +10,8 @@ from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from mgnm_tf.utils.cores import keep_to
+from mgnm_tf.utils.cores import usable_cores
 from mgnm_tf.utils.quiet import load_tensorflow
 
 _ENDED = (
@@ -26,7 +27,7 @@ def share_cores(jobs: int) -> list[set[int]]:
         jobs: number of jobs; with more jobs than cores they have one each
             and share it.
     """
-    cores = sorted(os.sched_getaffinity(0))
+    cores = usable_cores()
     if jobs >= len(cores):
         return [{cores[job % len(cores)]} for job in range(jobs)]
     return [set(cores[job::jobs]) for job in range(jobs)]
@@ -69,7 +70,7 @@ def in_workers(
 
 def _take_cores(shares) -> None:
     """Keeps a new worker to its share; libraries size their threads by it."""
-    os.sched_setaffinity(0, shares.get())
+    keep_to(shares.get())
     logging.getLogger("mgnm_tf").setLevel(logging.ERROR)
     load_tensorflow()
 
