@@ -12,6 +12,7 @@ from mgnm_tf.export.onnx_graphs import write_onnx
 from mgnm_tf.export.onnx_steps import step_functions
 from mgnm_tf.export.vocabularies import Vocabularies
 from mgnm_tf.models.registry import create_model
+from mgnm_tf.serving import bounded_ranking
 from mgnm_tf.serving import compiled_ranking
 from mgnm_tf.serving.interest_reader import InterestReader
 from mgnm_tf.serving.onnx_reader import OnnxReader
@@ -119,6 +120,28 @@ def test_lists_do_not_depend_on_the_threads(pair, monkeypatch, threads):
     ]
     assert max(sizes) == -(-70 // threads)
     assert sum(sizes) == 70
+
+
+def test_threads_score_all_items_where_the_bound_does_not_pay(
+    pair, monkeypatch
+):
+    by_onnx, plain = pair
+    inputs = request(70, np.random.default_rng(6))
+    histories = [[one for one in row if one] for row in inputs["history"]]
+    expected = plain.recommend(histories, k=10, users=inputs["user_id"])
+    ranking, paid = by_onnx._ranking._exact, []
+
+    def note(*given):
+        paid.append(ranking(*given) is not None)
+        return ranking(*given)
+
+    note.threads = 2
+    monkeypatch.setattr(bounded_ranking, "_SHARE", 0.0)
+    monkeypatch.setattr(by_onnx._ranking, "_exact", note)
+    found = by_onnx.recommend(histories, k=10, users=inputs["user_id"])
+    assert paid == [False, False]
+    assert found["item_id"].tolist() == expected["item_id"].tolist()
+    np.testing.assert_allclose(found["score"], expected["score"], atol=1e-5)
 
 
 def test_few_events_go_together(pair, monkeypatch):

@@ -40,7 +40,8 @@ def test_a_training_needs_no_system_that_tells_them(tmp_path):
         )
         folder = sys.argv[1]
         data = prepare(log, folder + "/data")
-        run = train(data, "gru4rec", folder + "/run", verbose=0, epochs=1, negatives=9)
+        few = {"epochs": 1, "negatives": 9, "verbose": 0}
+        train(data, "gru4rec", folder + "/run", **few)
         cores = os.cpu_count()
         device = Run(folder + "/run").environment["device"]
         assert device == f"CPU ({cores} cores)", device
