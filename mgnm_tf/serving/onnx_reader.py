@@ -91,7 +91,7 @@ class OnnxReader:
 
     @cached_property
     def threads(self) -> int:
-        """By how many threads many users are read soonest, see `Reader`.
+        """By how many threads many users are read soonest.
 
         Measured when it is asked for first, in a fraction of a second.
         """
