@@ -36,7 +36,7 @@ class InterestIndex:
     - `"ivf"` cuts the catalogue into lists of near vectors and looks through
       the lists next to the interest: made in seconds;
     - `"hnsw"` walks over a graph of neighbours: made in minutes, and slower
-      than lists up to two million items (docs/speed.md).
+      than lists up to five million items (docs/speed.md).
 
     Large inner products are not small distances where norms differ, as those
     of popular and rare items do. So for the lists each vector `x` gets one
