@@ -1,4 +1,4 @@
-"""HSTU: gated attention with relative places and times, at every position."""
+"""HSTU: gated attention with relative places and times."""
 
 import math
 
