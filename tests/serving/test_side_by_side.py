@@ -51,14 +51,15 @@ def test_blocks_are_made_when_their_turn_comes():
     assert len(made) == 3
 
 
-def test_what_a_block_raises_is_raised():
+@pytest.mark.parametrize("bad", [0, 2, 4])
+def test_what_a_block_raises_is_raised(bad):
     def work(number):
-        if number == 2:
-            raise KeyError("two")
+        if number == bad:
+            raise KeyError("bad")
         return number
 
     found = side_by_side(work, range(5), 2)
-    with pytest.raises(KeyError, match="two"):
+    with pytest.raises(KeyError, match="bad"):
         list(found)
 
 
