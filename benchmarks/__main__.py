@@ -22,9 +22,9 @@ def run(
     phases: Annotated[
         list[str] | None,
         typer.Argument(
-            help="prepare, pipeline, train, positions, evaluate, ranking, "
-            "optimizer, softmax, export, growth, retrieval, indexes, serving, "
-            "scoring; default: all"
+            help="prepare, pipeline, train, positions, epochs, evaluate, "
+            "ranking, optimizer, softmax, export, growth, retrieval, "
+            "indexes, serving, scoring; default: all"
         ),
     ] = None,
     models: Annotated[

@@ -17,6 +17,7 @@ PHASES = (
     "pipeline",
     "train",
     "positions",
+    "epochs",
     "evaluate",
     "ranking",
     "optimizer",

@@ -12,7 +12,11 @@ from typer.testing import CliRunner
 from benchmarks import gpu
 from benchmarks.__main__ import app
 from benchmarks.data import full_histories
+from benchmarks.data import load_data
+from benchmarks.settings import QUICK_WORLD
+from benchmarks.settings import Settings
 from mgnm_tf.data.pipeline import make_dataset
+from mgnm_tf.data.pipeline import num_batches
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--quick", "--max-length", "4", "--windows", "1", "--seconds", "0.01"]
@@ -25,7 +29,7 @@ def invoke(*arguments):
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     out = tmp_path_factory.mktemp("bench") / "results" / "tiny.json"
-    phases = ("pipeline", "train", "evaluate", "ranking")
+    phases = ("pipeline", "train", "epochs", "evaluate", "ranking")
     done = invoke(*phases, *TINY, "--models", "mgnm:paper", "--out", str(out))
     assert done.exit_code == 0, done.output
     return json.loads(out.read_text())
@@ -36,6 +40,7 @@ def test_every_phase_has_figures(report):
     assert list(report["results"]) == [
         "pipeline",
         "train",
+        "epochs",
         "evaluate",
         "ranking",
     ]
@@ -55,6 +60,16 @@ def test_what_is_told_of_training(report):
     assert found["gflops"]["median"] < found["ceiling_gflops"]["median"]
     share = found["share_of_ceiling_percent"]["median"]
     assert 0 < share <= found["share_with_padding_percent"]["median"] < 100
+
+
+@pytest.mark.large
+def test_an_epoch_is_its_steps(report):
+    found = report["results"]["epochs"]["mgnm:paper"]
+    data = load_data(Settings(**QUICK_WORLD))
+    records = num_batches(data, "train", batch_size=1)
+    assert found["steps"] == -(-records // 512)
+    seconds = found["steps"] * found["step_ms"]["median"] / 1000
+    assert found["epoch_seconds"]["median"] == pytest.approx(seconds, rel=0.01)
 
 
 @pytest.mark.large
