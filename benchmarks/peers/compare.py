@@ -28,9 +28,9 @@ from benchmarks.peers.pairs import Pair
 from benchmarks.peers.pairs import check_name
 from benchmarks.peers.process import Peer
 from benchmarks.peers.process import open_peer
-from benchmarks.peers.recbole import EVALUATIONS
-from benchmarks.peers.recbole import RECBOLE
-from benchmarks.peers.rechorus import RECHORUS
+from benchmarks.peers.recbole_pairs import EVALUATIONS
+from benchmarks.peers.recbole_pairs import RECBOLE
+from benchmarks.peers.rechorus_pairs import RECHORUS
 from benchmarks.settings import paper_label
 from benchmarks.train import typical_stretch
 from benchmarks.train import widths_of

@@ -1,8 +1,10 @@
 """The comparison with RecBole and ReChorus, with stand-ins for both."""
 
 import json
+import re
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
@@ -11,9 +13,9 @@ from typer.testing import CliRunner
 
 from benchmarks.peers import compare
 from benchmarks.peers import process
-from benchmarks.peers import recbole
+from benchmarks.peers import recbole_pairs
 from benchmarks.peers import recbole_peer
-from benchmarks.peers import rechorus
+from benchmarks.peers import rechorus_pairs
 from benchmarks.peers.log import consistent_log
 from benchmarks.peers.pairs import Case
 from mgnm_tf.data.log import read_log
@@ -25,6 +27,7 @@ from mgnm_tf.runs.config import TrainConfig
 
 STAND_IN = """
 import json
+import re
 import sys
 
 with open(sys.argv[1]) as file:
@@ -50,7 +53,7 @@ def stand_in(tmp_path, monkeypatch):
     return tmp_path
 
 
-def open_stand_in(folder, count=7, library=recbole.RECBOLE):
+def open_stand_in(folder, count=7, library=recbole_pairs.RECBOLE):
     settings = {"count": count}
     return process.open_peer(sys.executable, library, settings, str(folder))
 
@@ -72,7 +75,7 @@ def test_data_are_the_same_for_both(log, tmp_path):
     first = split_log(read_log(log), "leave_one_out")
     assert sum(first.metadata["cold_item_events"].values()) > 0
     data = consistent_log(str(log), tmp_path)
-    recbole.write(data, tmp_path)
+    recbole_pairs.write(data, tmp_path)
     written = pd.read_csv(tmp_path / "log" / "log.inter", sep="\t", dtype=str)
     written.columns = [name.partition(":")[0] for name in written.columns]
     assert len(written) == len(data.items)
@@ -93,7 +96,7 @@ def test_data_are_the_same_for_both(log, tmp_path):
 
 def test_rechorus_has_our_numbers_times_and_parts(log, tmp_path):
     data = consistent_log(str(log), tmp_path)
-    rechorus.write(data, tmp_path)
+    rechorus_pairs.write(data, tmp_path)
     parts = [
         pd.read_csv(tmp_path / "log" / f"{name}.csv", sep="\t")
         for name in ("train", "dev", "test")
@@ -115,19 +118,21 @@ def test_rechorus_has_our_numbers_times_and_parts(log, tmp_path):
         assert list(row["item_id"]) == list(data.items[events])
 
 
-@pytest.mark.parametrize("name", recbole.NAMES + recbole.SESSION_NAMES)
+@pytest.mark.parametrize(
+    "name", recbole_pairs.NAMES + recbole_pairs.SESSION_NAMES
+)
 def test_models_of_recbole_can_be_made(name):
-    pair = recbole.make_pair(name, CASE)
+    pair = recbole_pairs.make_pair(name, CASE)
     label = f"{pair.ours}:mgnm_paper"
     model = create_model(label, 10, 20, pair.options, max_length=6)
     assert model.embedding_dim == 8
     assert pair.ours == name
 
 
-@pytest.mark.parametrize("name", rechorus.NAMES)
+@pytest.mark.parametrize("name", rechorus_pairs.NAMES)
 def test_models_of_rechorus_can_be_made(name):
-    pair = rechorus.make_pair(name, CASE)
-    config = compare.our_config(rechorus.RECHORUS, pair, CASE)
+    pair = rechorus_pairs.make_pair(name, CASE)
+    config = compare.our_config(rechorus_pairs.RECHORUS, pair, CASE)
     assert config.objective == "bpr"
     assert (config.negatives, config.max_length) == (1, 6)
     assert config.optimizer.name == "adam"
@@ -151,14 +156,18 @@ def test_a_pair_that_is_none_is_refused():
 
 
 def test_batch_of_recbole_counts_a_row_for_each_negative():
-    options = recbole.options_of("folder", batch=256, negatives=5, length=20)
+    options = recbole_pairs.options_of(
+        "folder", batch=256, negatives=5, length=20
+    )
     assert options["train_batch_size"] == 1280
     assert options["train_neg_sample_args"]["sample_num"] == 5
     assert options["loss_type"] == "BPR"
 
 
 def test_softmax_over_the_catalogue_draws_no_negatives():
-    options = recbole.options_of("folder", 256, negatives="all", length=20)
+    options = recbole_pairs.options_of(
+        "folder", 256, negatives="all", length=20
+    )
     assert options["train_batch_size"] == 256
     assert options["train_neg_sample_args"] is None
     assert options["loss_type"] == "CE"
@@ -192,7 +201,7 @@ def test_both_take_turns(log, stand_in):
     assert result["samples"]["ours"]["train"] == count
     assert result["samples"]["theirs"] == {"train": count}
     assert result["parameters"]["theirs"] == 5
-    for task in recbole.RECBOLE.tasks:
+    for task in recbole_pairs.RECBOLE.tasks:
         assert result[task]["theirs"]["median"] == 2.0
         mine = result[task]["ours"]["median"]
         assert result[task]["ratio"]["most"] >= mine / 2.1
@@ -240,8 +249,8 @@ def test_training_alone_on_a_stretch(log, stand_in):
 
 def test_tests_that_are_not_asked_for_are_not_made():
     case = replace(CASE, negatives="all", tasks=("train",))
-    pair = recbole.make_pair("narm", case)
-    settings = recbole.settings(pair, case, "folder", "")
+    pair = recbole_pairs.make_pair("narm", case)
+    settings = recbole_pairs.settings(pair, case, "folder", "")
     assert settings["tests"] == {}
     assert settings["options"]["dropout_probs"] == [0.25, 0.5]
 
@@ -352,8 +361,8 @@ def checkout(tmp_path):
 
 
 def settings_of_rechorus(checkout, folder):
-    pair = rechorus.make_pair("comirec_sa", CASE)
-    return rechorus.settings(pair, CASE, str(folder), str(checkout))
+    pair = rechorus_pairs.make_pair("comirec_sa", CASE)
+    return rechorus_pairs.settings(pair, CASE, str(folder), str(checkout))
 
 
 @pytest.mark.parametrize("samples", [0, 20])
@@ -365,13 +374,15 @@ def test_rechorus_counts_and_finds_how_it_is_fastest(
     settings = settings_of_rechorus(checkout, tmp_path)
     settings |= {"train_samples": samples, "trial_samples": 30}
     with process.open_peer(
-        sys.executable, rechorus.RECHORUS, settings, str(tmp_path)
+        sys.executable, rechorus_pairs.RECHORUS, settings, str(tmp_path)
     ) as peer:
         assert peer.description["samples"] == {"train": 50}
         assert peer.description["parameters"] == 8
         assert peer.description["threads"] == {"train": 1}
         assert peer.description["workers"] == 1
-        assert len(peer.description["trials"]) == 2 * len(rechorus.WORKERS)
+        assert len(peer.description["trials"]) == 2 * len(
+            rechorus_pairs.WORKERS
+        )
         count, seconds = peer.measure("train")
     assert count == (samples or 50)
     assert 0.01 <= seconds < 0.3
@@ -379,8 +390,8 @@ def test_rechorus_counts_and_finds_how_it_is_fastest(
 
 def test_rechorus_gets_the_settings_of_the_paper(checkout):
     (checkout / "src/models/sequential/TiMiRec.py").write_text("")
-    pair = rechorus.make_pair("timirec_extractor", CASE)
-    settings = rechorus.settings(pair, CASE, "folder", str(checkout))
+    pair = rechorus_pairs.make_pair("timirec_extractor", CASE)
+    settings = rechorus_pairs.settings(pair, CASE, "folder", str(checkout))
     assert settings["model"] == "TiMiRec"
     assert settings["train_samples"] == 0
     expected = {
@@ -441,3 +452,13 @@ def test_the_command_writes_what_it_prints(log, tmp_path, checkout):
     assert len(row["train"]["epoch_seconds"]["ours"]) == 2
     assert row["peer"]["workers"] == 1
     assert "| ours | ReChorus |" in result.output
+
+
+@pytest.mark.parametrize("library", ["recbole", "rechorus", "rectools"])
+def test_no_module_here_hides_a_package_of_a_peer(library):
+    """A peer's script finds its own folder before its environment."""
+    peers = Path(process.__file__).parent
+    text = (peers / f"requirements-{library}.txt").read_text(encoding="utf-8")
+    packages = {library, *re.findall(r"^[a-z]\w*", text, re.MULTILINE)}
+    assert "torch" in packages
+    assert not packages & {path.stem for path in peers.glob("*.py")}
