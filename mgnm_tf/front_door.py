@@ -219,8 +219,9 @@ def train(
             category, new users as the mean user; the optimizer goes on.
             Defaults to `None`: a new training.
         options: constructor arguments of the model that win over the recipe.
-        protocol: how to evaluate at the end. Defaults to `None`: `Protocol()`
-            with the history length and the cut-offs of the run.
+        protocol: how to evaluate at the end. Defaults to `None`: as the
+            recipe validates, among 1,000 items or all, with the history
+            length and the cut-offs of the run.
         verbose: Keras's: 0 silent, 1 progress bar, 2 a line an epoch.
             Defaults to 1.
         callbacks: further Keras callbacks, called before those of the run.

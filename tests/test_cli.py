@@ -379,6 +379,17 @@ def test_evaluate_writes_another_protocol_beside(trained, folder):
     assert (run / "metrics.json").read_bytes() == before
 
 
+def test_a_session_model_is_tested_as_it_is_validated(tmp_path, folder):
+    run = tmp_path / "run"
+    mgnm("train", "vsknn", "--data", folder / "data", "--out", run, "--k", "20")
+    protocol = json.loads((run / "metrics.json").read_text())["protocol"]
+    assert (protocol["negatives"], protocol["exclude"]) == ("all", "none")
+    stdout, _ = mgnm("evaluate", run)
+    assert f"The metrics are in {run / 'metrics.json'}" in stdout
+    stdout, _ = mgnm("evaluate", run, "--negatives", "30")
+    assert "negatives-30" in stdout
+
+
 def test_evaluate_refuses(trained, tmp_path, folder):
     run, *_ = trained
     assert "There is no run folder" in refused("evaluate", tmp_path / "none")

@@ -1,6 +1,7 @@
 """Commands that train and evaluate one model."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 from typing import Any
@@ -159,12 +160,19 @@ def evaluate(
     ] = None,
     part: Annotated[str, typer.Option(help="validation or test.")] = "test",
     negatives: Annotated[
-        str, typer.Option(help="Number of items to rank among, or all.")
-    ] = "1000",
+        str | None,
+        typer.Option(
+            help="Number of items to rank among, or all.",
+            show_default="1000, or all if the recipe validates so",
+        ),
+    ] = None,
     exclude: Annotated[
-        str,
-        typer.Option(help="What is no negative: history, user or none."),
-    ] = "history",
+        str | None,
+        typer.Option(
+            help="What is no negative: history, user or none.",
+            show_default="as the recipe validates",
+        ),
+    ] = None,
     k: Annotated[str | None, K_OF_THE_RUN] = None,
     gauc_weighting: Annotated[
         str, typer.Option(help="Weights of GAUC: samples or users.")
@@ -191,20 +199,24 @@ def evaluate(
     from mgnm_tf.evaluation.protocol import Protocol
     from mgnm_tf.training.evaluate_run import evaluate_run
     from mgnm_tf.training.evaluate_run import evaluation_folder
+    from mgnm_tf.training.run_protocol import protocol_of
 
+    asked = {
+        "negatives": negatives and read_negatives(negatives, "--negatives"),
+        "exclude": exclude,
+        "k": k and read_numbers(k, int, "--k"),
+        "max_length": max_length,
+    }
     with values_of_the_user():
-        protocol = Protocol(
-            part=part,
-            negatives=read_negatives(negatives, "--negatives"),
-            exclude=exclude,
-            k=config.k if k is None else read_numbers(k, int, "--k"),
+        protocol = replace(
+            protocol_of(config, part),
             gauc_weighting=gauc_weighting,
-            max_length=config.max_length if max_length is None else max_length,
             seed=seed,
             later_only=later_only,
             shuffle_ties=shuffle_ties,
             aggregate=aggregate,
             tied_scores=tied_scores,
+            **{name: one for name, one in asked.items() if one is not None},
         )
     verbose = int(sys.stdout.isatty())
     metrics = evaluate_run(run, data, protocol, verbose)

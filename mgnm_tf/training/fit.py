@@ -38,6 +38,7 @@ from mgnm_tf.training.memory import peak_memory
 from mgnm_tf.training.memory import reset_peak_memory
 from mgnm_tf.training.refit import check_unseen
 from mgnm_tf.training.refit import with_validation
+from mgnm_tf.training.run_protocol import protocol_of
 from mgnm_tf.training.stages import check_first_stage
 from mgnm_tf.training.stages import made_stage
 from mgnm_tf.training.stages import stages_of
@@ -87,8 +88,8 @@ def train(
             those of that run and more, see `mgnm_tf.training.continued`. A
             `mgnm_tf.Run` that holds its data needs no data folder.
         options: constructor arguments of the model that win over the recipe.
-        protocol: how to evaluate. `None` is `Protocol()` with the history
-            length and the cut-offs of the run.
+        protocol: how to evaluate. `None` is what the recipe says of the
+            task, see `mgnm_tf.training.run_protocol.protocol_of`.
         verbose: Keras's: 0 silent, 1 progress bar, 2 a line an epoch.
         callbacks: further Keras callbacks, called before those of the run.
         track: where the run is followed besides its folder: `"mlflow"`,
@@ -118,7 +119,7 @@ def train(
     check_tracker(track)
     config = _configure(recipe, continue_from, options, settings)
     if protocol is None:
-        protocol = Protocol(max_length=config.max_length, k=config.k)
+        protocol = protocol_of(config)
     check_unseen(config, protocol, str(out))
     workers = workers or Workers()
     if not workers.is_chief:
@@ -256,9 +257,7 @@ def _make_stage(
             data,
             stage,
             path,
-            protocol=Protocol(
-                part=part, max_length=stage.max_length, k=stage.k
-            ),
+            protocol=protocol_of(stage, part),
             verbose=verbose,
             track=track,
             workers=workers,
