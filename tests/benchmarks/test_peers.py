@@ -27,7 +27,6 @@ from mgnm_tf.runs.config import TrainConfig
 
 STAND_IN = """
 import json
-import re
 import sys
 
 with open(sys.argv[1]) as file:
