@@ -199,7 +199,7 @@ def evaluate(
     from mgnm_tf.evaluation.protocol import Protocol
     from mgnm_tf.training.evaluate_run import evaluate_run
     from mgnm_tf.training.evaluate_run import evaluation_folder
-    from mgnm_tf.training.run_protocol import protocol_of
+    from mgnm_tf.training.run_protocol import protocol_of_run
 
     asked = {
         "negatives": negatives and read_negatives(negatives, "--negatives"),
@@ -209,7 +209,7 @@ def evaluate(
     }
     with values_of_the_user():
         protocol = replace(
-            protocol_of(config, part),
+            protocol_of_run(config, part),
             gauc_weighting=gauc_weighting,
             seed=seed,
             later_only=later_only,

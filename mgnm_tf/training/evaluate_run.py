@@ -14,7 +14,7 @@ from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.runs import run_folder
 from mgnm_tf.runs.run import Run
 from mgnm_tf.training.refit import check_unseen
-from mgnm_tf.training.run_protocol import protocol_of
+from mgnm_tf.training.run_protocol import protocol_of_run
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import write_json
 
@@ -35,7 +35,7 @@ def evaluate_run(
         run: a finished run folder.
         data: the data set that the run was trained on, or its folder.
             `None` is the folder noted in the run.
-        protocol: how to evaluate. `None` is `protocol_of` the run.
+        protocol: how to evaluate. `None` is `protocol_of_run`.
         verbose: 0 silent, 1 progress bar.
         replace: whether the run's own metrics are replaced, whatever their
             protocol.
@@ -55,7 +55,7 @@ def evaluate_run(
     config = made.config
     data = same_data(run, data, made.environment["data"])
     if protocol is None:
-        protocol = protocol_of(config)
+        protocol = protocol_of_run(config)
     check_unseen(config, protocol, str(run))
     protocol = followed(protocol, data)
     model = made.load_model()

@@ -38,7 +38,7 @@ from mgnm_tf.training.memory import peak_memory
 from mgnm_tf.training.memory import reset_peak_memory
 from mgnm_tf.training.refit import check_unseen
 from mgnm_tf.training.refit import with_validation
-from mgnm_tf.training.run_protocol import protocol_of
+from mgnm_tf.training.run_protocol import protocol_of_run
 from mgnm_tf.training.stages import check_first_stage
 from mgnm_tf.training.stages import made_stage
 from mgnm_tf.training.stages import stages_of
@@ -89,7 +89,7 @@ def train(
             `mgnm_tf.Run` that holds its data needs no data folder.
         options: constructor arguments of the model that win over the recipe.
         protocol: how to evaluate. `None` is what the recipe says of the
-            task, see `mgnm_tf.training.run_protocol.protocol_of`.
+            task, see `mgnm_tf.training.run_protocol.protocol_of_run`.
         verbose: Keras's: 0 silent, 1 progress bar, 2 a line an epoch.
         callbacks: further Keras callbacks, called before those of the run.
         track: where the run is followed besides its folder: `"mlflow"`,
@@ -119,7 +119,7 @@ def train(
     check_tracker(track)
     config = _configure(recipe, continue_from, options, settings)
     if protocol is None:
-        protocol = protocol_of(config)
+        protocol = protocol_of_run(config)
     check_unseen(config, protocol, str(out))
     workers = workers or Workers()
     if not workers.is_chief:
@@ -257,7 +257,7 @@ def _make_stage(
             data,
             stage,
             path,
-            protocol=protocol_of(stage, part),
+            protocol=protocol_of_run(stage, part),
             verbose=verbose,
             track=track,
             workers=workers,

@@ -4,7 +4,7 @@ from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.runs.config import TrainConfig
 
 
-def protocol_of(config: TrainConfig, part: str = "test") -> Protocol:
+def protocol_of_run(config: TrainConfig, part: str = "test") -> Protocol:
     """Returns `Protocol()` with what the recipe says of the task.
 
     What is tested is what chose the epoch: a recipe that validates among all

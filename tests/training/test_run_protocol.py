@@ -8,7 +8,7 @@ from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.runs.config import configure
 from mgnm_tf.training.evaluate_run import evaluate_run
 from mgnm_tf.training.fit import train
-from mgnm_tf.training.run_protocol import protocol_of
+from mgnm_tf.training.run_protocol import protocol_of_run
 from tests.training.worlds import small_data
 
 
@@ -28,10 +28,10 @@ def test_it_is_the_task_that_chose_the_epoch(
     label, settings, negatives, exclude
 ):
     config = configure(label, max_length=7, k=(3, 5), **settings)
-    assert protocol_of(config) == Protocol(
+    assert protocol_of_run(config) == Protocol(
         negatives=negatives, exclude=exclude, max_length=7, k=(3, 5)
     )
-    assert protocol_of(config, "validation").part == "validation"
+    assert protocol_of_run(config, "validation").part == "validation"
 
 
 def test_training_and_evaluation_follow_it(tmp_path):
