@@ -78,6 +78,19 @@ class Run:
         return best_epoch(values, self.config.mode) + 1 if values else None
 
     @property
+    def validated(self) -> float | None:
+        """The value of the monitor in the best epoch.
+
+        Of a refit that of the run that chose its epochs; `None` for a model
+        that counts.
+        """
+        if self.best_epoch is None:
+            return None
+        if self.config.refit:
+            return Run(Path(self.path) / run_folder.CHOICE).validated
+        return self.history[self.best_epoch - 1][self.config.monitor]
+
+    @property
     def best_on_test(self) -> dict[str, float]:
         """Of each metric the best of all epochs on the test part.
 

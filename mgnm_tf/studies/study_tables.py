@@ -53,6 +53,7 @@ def study_table(
         for row in (headings, *rows):
             del row[place]
     if not later_only:
+        _add_validated(results, headings, rows)
         _add_best_on_test(results, headings, rows)
     seeds = [len(entry["seeds"]) for entry in summary["models"].values()]
     if set(seeds) != {len(study.seeds)}:
@@ -62,6 +63,29 @@ def study_table(
             for row, count in zip(rows, seeds, strict=True)
         ]
     return headings, rows
+
+
+def _add_validated(
+    results: StudyResults, headings: list[str], rows: list[list[Cell]]
+) -> None:
+    """Adds the number that chose the epoch, and may choose a recipe.
+
+    A column for each monitor; empty for runs that were kept without it.
+    """
+    if "validated" not in results.ranks.table:
+        return
+    by_model = results.ranks.table.groupby("model")["validated"]
+    means = by_model.apply(lambda values: values.mean(skipna=False)).dropna()
+    monitors = {
+        label: results.configs[label]["monitor"] for label in means.index
+    }
+    for monitor in sorted(set(monitors.values())):
+        name = monitor.removeprefix("val_").upper()
+        headings.append(f"{name}, validation")
+        for row in rows:
+            label = row[0].text
+            known = monitors.get(label) == monitor
+            row.append(Cell(f"{means[label]:.4f}" if known else "-"))
 
 
 def _add_best_on_test(

@@ -111,6 +111,7 @@ def row_of(run: PlannedRun, folder: Path) -> dict[str, Any]:
         },
         "epochs": len(timing["epochs"]),
         "best_epoch": made.best_epoch,
+        "validated": made.validated,
         "seconds": timing["seconds"],
         "seconds_per_epoch": timing["seconds_per_epoch"],
         "positives_per_second": timing["positives_per_second"],

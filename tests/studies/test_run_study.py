@@ -1,6 +1,7 @@
 """A study is made, resumed, kept and shown."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -15,7 +16,9 @@ from mgnm_tf.runs.run import Run
 from mgnm_tf.studies import runner
 from mgnm_tf.studies.estimate import Estimate
 from mgnm_tf.studies.run_study import run_study
+from mgnm_tf.studies.study import read_study
 from mgnm_tf.studies.study_results import StudyResults
+from mgnm_tf.studies.study_tables import study_table
 
 TEXT = """
 title = "Counting models"
@@ -402,6 +405,7 @@ def test_what_published_code_would_report_has_columns_of_its_own(place):
     lines = (made.folder / "table.md").read_text().splitlines()
     (head,) = (line for line in lines if line.startswith("| Model"))
     assert head.endswith(
+        "| NDCG@5, validation "
         "| HIT@5, best epoch on test | MRR@5, best epoch on test |"
     )
     table = made.results.ranks.table.set_index("model")
@@ -409,5 +413,30 @@ def test_what_published_code_would_report_has_columns_of_its_own(place):
     assert best >= table.loc["youtube_dnn", "hit@5"]
     (row,) = (line for line in lines if line.startswith("| `youtube_dnn"))
     assert row.split(" | ")[-2] == f"{best:.4f}"
+    validated = Run(made.folder / "runs" / "youtube_dnn" / "seed-0").validated
+    assert row.split(" | ")[-3] == f"{validated:.4f}"
     (row,) = (line for line in lines if line.startswith("| `popularity"))
-    assert row.endswith("| - | - |")
+    assert row.endswith("| - | - | - |")
+
+
+def test_a_kept_run_without_its_validation_has_none_in_the_table(place):
+    def last_cells(table):
+        made = replace(results, ranks=replace(results.ranks, table=table))
+        headings, rows = study_table(study, made)
+        return headings[-1], [row[-1].text for row in rows]
+
+    study = read_study("studies/counting.toml")
+    results = run_study("studies/counting.toml").results
+    table = results.ranks.table
+    assert table["validated"].isna().all()
+    assert "validation" not in last_cells(table)[0]
+    # One of the two runs of item_knn does not know it.
+    known = [
+        0.25 if row.model == "popularity" else None
+        for row in table.itertuples()
+    ]
+    known[-1] = 0.5
+    heading, cells = last_cells(table.assign(validated=known))
+    assert heading == "NDCG@5, validation"
+    assert cells == ["0.2500", "-"]
+    assert "validation" not in last_cells(table.drop(columns="validated"))[0]

@@ -97,6 +97,8 @@ def test_validation_chooses_and_the_training_is_made_again(
     assert choice.config == PLAIN
     assert 1 < choice.best_epoch < len(choice.history)
     assert len(refit.history) == refit.best_epoch == choice.best_epoch
+    best = choice.history[choice.best_epoch - 1]["val_ndcg@5"]
+    assert refit.validated == choice.validated == best
     assert not any(name.startswith("val_") for name in refit.history[0])
     moved = np.abs(
         weights(refit)["item_embedding/embeddings"]
@@ -162,6 +164,7 @@ def test_a_model_that_counts_counts_both_parts(data, tmp_path):
     )
     plain = fit.train(data, alone, tmp_path / "plain", verbose=0)
     assert run.best_epoch is None
+    assert run.validated is None
     assert run.metrics == Run(joined).metrics != Run(plain).metrics
 
 
