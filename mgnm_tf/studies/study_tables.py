@@ -70,7 +70,8 @@ def _add_validated(
 ) -> None:
     """Adds the number that chose the epoch, and may choose a recipe.
 
-    A column for each monitor; empty for runs that were kept without it.
+    A column for each monitor of the validation part; empty for runs that
+    were kept without it.
     """
     if "validated" not in results.ranks.table:
         return
@@ -79,7 +80,7 @@ def _add_validated(
     monitors = {
         label: results.configs[label]["monitor"] for label in means.index
     }
-    for monitor in sorted(set(monitors.values())):
+    for monitor in sorted(set(monitors.values()) - {"loss"}):
         name = monitor.removeprefix("val_").upper()
         headings.append(f"{name}, validation")
         for row in rows:

@@ -439,4 +439,8 @@ def test_a_kept_run_without_its_validation_has_none_in_the_table(place):
     heading, cells = last_cells(table.assign(validated=known))
     assert heading == "NDCG@5, validation"
     assert cells == ["0.2500", "-"]
+    # The loss of the training is no number of the validation part.
+    results.configs["popularity"]["monitor"] = "loss"
+    heading, _ = last_cells(table.assign(validated=known))
+    assert "validation" not in heading
     assert "validation" not in last_cells(table.drop(columns="validated"))[0]
