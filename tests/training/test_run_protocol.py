@@ -17,7 +17,7 @@ from tests.training.worlds import small_data
     [
         ("mgnm", {}, 1000, "history"),
         ("srgnn", {}, "all", "none"),
-        ("mgnm+sessions", {}, 1000, "none"),
+        ("mgnm+sessions", {}, "all", "none"),
         ("timirec:timirec_paper", {}, 1000, "user"),
         # Fewer in the validation save time, and make no test easier.
         ("mgnm", {"validation_negatives": 20}, 1000, "history"),
