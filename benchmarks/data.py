@@ -7,10 +7,10 @@ import numpy as np
 
 from benchmarks.settings import Settings
 from mgnm_tf.data.dataset import HEADER
-from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.log import read_log
-from mgnm_tf.data.splits import split_log
+from mgnm_tf.data.parts import PARTS
+from mgnm_tf.data.steps.splits import split_log
 from mgnm_tf.data.synthetic import make_world
 
 

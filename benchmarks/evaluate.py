@@ -6,8 +6,8 @@ from benchmarks.data import load_data
 from benchmarks.measure import memory_into
 from benchmarks.measure import speeds
 from benchmarks.settings import Settings
+from mgnm_tf.data.batches.pipeline import make_dataset
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.pipeline import make_dataset
 from mgnm_tf.evaluation.ranking import RankingModel
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.statistical import StatisticalRecommender

@@ -14,7 +14,7 @@ from benchmarks.measure import figure
 from benchmarks.measure import seconds_of
 from benchmarks.measure import significant
 from benchmarks.settings import Settings
-from mgnm_tf.data.pipeline import make_dataset
+from mgnm_tf.data.batches.pipeline import make_dataset
 
 ROOT = Path(__file__).parents[1]
 ROWS, CANDIDATES = 8, 1001

@@ -10,8 +10,8 @@ from benchmarks.measure import figure
 from benchmarks.measure import seconds_of
 from benchmarks.measure import significant
 from benchmarks.settings import Settings
-from mgnm_tf.data.batch_plan import plan_batches
-from mgnm_tf.data.pipeline import make_dataset
+from mgnm_tf.data.batches.batch_plan import plan_batches
+from mgnm_tf.data.batches.pipeline import make_dataset
 
 WARM_UP = 20
 """Batches that are not counted."""

@@ -6,8 +6,8 @@ from benchmarks.evaluate import fresh_model
 from benchmarks.evaluate import measure_ranking
 from benchmarks.measure import significant
 from benchmarks.settings import Settings
+from mgnm_tf.data.batches.pipeline import make_dataset
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.pipeline import make_dataset
 from mgnm_tf.evaluation.ranking import RankingModel
 from mgnm_tf.models.base import SequentialRecommender
 

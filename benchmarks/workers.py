@@ -18,10 +18,10 @@ import pandas as pd
 
 from benchmarks.machine import ROOT
 from benchmarks.machine import describe_machine
+from mgnm_tf.data.batches.pipeline import num_batches
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.log import read_log
-from mgnm_tf.data.pipeline import num_batches
-from mgnm_tf.data.splits import split_log
+from mgnm_tf.data.steps.splits import split_log
 from mgnm_tf.data.synthetic import make_world
 from mgnm_tf.errors import UserError
 from mgnm_tf.runs import run_folder

@@ -127,7 +127,7 @@ class TemporalNeighbors(keras.layers.Layer):
 
         Args:
             graph: arrays `offsets`, `neighbors`, `times` and `origin`, see
-                `mgnm_tf.data.temporal_graph`.
+                `mgnm_tf.data.tables.temporal_graph`.
 
         Raises:
             ValueError: an array is missing or of another size.

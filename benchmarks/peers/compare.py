@@ -34,8 +34,8 @@ from benchmarks.peers.rechorus_pairs import RECHORUS
 from benchmarks.settings import paper_label
 from benchmarks.train import typical_stretch
 from benchmarks.train import widths_of
+from mgnm_tf.data.batches.pipeline import make_dataset
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.pipeline import make_dataset
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.ranking import RankingModel
 from mgnm_tf.runs.config import TrainConfig

@@ -7,7 +7,7 @@ import pandas as pd
 
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.log import read_log
-from mgnm_tf.data.splits import split_log
+from mgnm_tf.data.steps.splits import split_log
 
 
 def consistent_log(log: str, folder: Path) -> SequenceDataset:

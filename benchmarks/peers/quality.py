@@ -21,8 +21,8 @@ import typer
 
 from benchmarks.app import sentences
 from benchmarks.machine import describe_machine
-from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.parts import PARTS
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.runs.run import Run

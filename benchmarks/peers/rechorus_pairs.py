@@ -11,7 +11,7 @@ from benchmarks.peers.pairs import Library
 from benchmarks.peers.pairs import Pair
 from benchmarks.peers.pairs import check_name
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.times import whole_seconds
+from mgnm_tf.data.reading.times import whole_seconds
 from mgnm_tf.errors import UserError
 
 WORKERS = (0, 1, 2)

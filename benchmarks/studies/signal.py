@@ -122,7 +122,7 @@ def _run_recipe(data, config, steps, every) -> list[dict[str, Any]]:
 
 def _probed_batch(data, config):
     """Returns validation records with as many negatives as in training."""
-    from mgnm_tf.data.pipeline import make_dataset
+    from mgnm_tf.data.batches.pipeline import make_dataset
 
     batches = make_dataset(
         data,

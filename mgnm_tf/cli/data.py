@@ -145,7 +145,7 @@ def prepare(
     from mgnm_tf.data import account
     from mgnm_tf.data import prepare as preparation
     from mgnm_tf.data import recipe
-    from mgnm_tf.data.source_files import names_files
+    from mgnm_tf.data.reading.source_files import names_files
 
     how = {"overwrite": overwrite, "progress": notes.print}
     if len(source) > 1 or names_files(source[0]):

@@ -121,8 +121,8 @@ def read_titles(path: Path) -> dict[str, str]:
     Raises:
         UserError: the file is not there or cannot be read.
     """
-    from mgnm_tf.data.columns import encode_ids
-    from mgnm_tf.data.table import read_table
+    from mgnm_tf.data.reading.columns import encode_ids
+    from mgnm_tf.data.reading.table import read_table
 
     if not path.is_file():
         raise UserError(f"There is no file {path} with the titles of items.")

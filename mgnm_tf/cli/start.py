@@ -75,7 +75,7 @@ def start(
     like, the command continues.
     """
     began = time.monotonic()
-    from mgnm_tf.data.guess_columns import guess_columns
+    from mgnm_tf.data.reading.guess_columns import guess_columns
     from mgnm_tf.studies.start_state import STATE
     from mgnm_tf.studies.start_state import check_minutes
 

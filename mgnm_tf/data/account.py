@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.times import days_of
+from mgnm_tf.data.parts import PARTS
+from mgnm_tf.data.reading.times import days_of
 from mgnm_tf.errors import DataError
 
 _REASONS = {

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from mgnm_tf.data.parts import PARTS
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError
@@ -24,9 +25,6 @@ from mgnm_tf.utils.files import write_json
 from mgnm_tf.utils.validation import check_choice
 
 _BLOCK_EVENTS = 1 << 22
-PARTS = ("train", "validation", "test")
-"""The parts of a split; an event's part is stored as the index here."""
-
 FORMAT = "mgnm_tf data"
 FORMAT_VERSION = 1
 HEADER = "dataset.json"
@@ -124,8 +122,8 @@ class SequenceDataset:
 
     @cached_property
     def session_hypergraph(self) -> dict[str, np.ndarray]:
-        """See `mgnm_tf.data.session_tables.session_hypergraph`; made once."""
-        from mgnm_tf.data.session_tables import session_hypergraph
+        """See `tables.session_tables.session_hypergraph`; made once."""
+        from mgnm_tf.data.tables.session_tables import session_hypergraph
 
         return session_hypergraph(self)
 
@@ -135,7 +133,7 @@ class SequenceDataset:
         Args:
             names: the tables.
         """
-        from mgnm_tf.data.tables import make_tables
+        from mgnm_tf.data.tables.make_tables import make_tables
 
         return make_tables(self, names)
 

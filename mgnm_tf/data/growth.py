@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.times import whole_seconds
+from mgnm_tf.data.parts import PARTS
+from mgnm_tf.data.reading.times import whole_seconds
 from mgnm_tf.errors import DataError
 
 CONTEXT_ONLY = -1

@@ -10,10 +10,10 @@ import numpy as np
 
 from mgnm_tf.data.index import Sorted
 from mgnm_tf.data.log import InteractionLog
-from mgnm_tf.data.splits import leave_one_out
-from mgnm_tf.data.splits import per_user_ratio
-from mgnm_tf.data.times import days_of
-from mgnm_tf.data.times import whole_seconds
+from mgnm_tf.data.reading.times import days_of
+from mgnm_tf.data.reading.times import whole_seconds
+from mgnm_tf.data.steps.splits import leave_one_out
+from mgnm_tf.data.steps.splits import per_user_ratio
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 """The quantiles of events per user and per item."""

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.log import InteractionLog
+from mgnm_tf.data.parts import PARTS
 
 
 @dataclass(frozen=True)

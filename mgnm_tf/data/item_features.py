@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mgnm_tf.data.columns import check_columns
-from mgnm_tf.data.columns import encode_ids
+from mgnm_tf.data.reading.columns import check_columns
+from mgnm_tf.data.reading.columns import encode_ids
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import RowError
 

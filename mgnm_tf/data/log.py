@@ -10,18 +10,18 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from mgnm_tf.data.columns import bad_value
-from mgnm_tf.data.columns import check_columns
-from mgnm_tf.data.columns import encode_ids
-from mgnm_tf.data.columns import finite_numbers
-from mgnm_tf.data.dataset import PARTS
-from mgnm_tf.data.source_files import Source
-from mgnm_tf.data.source_files import describe
-from mgnm_tf.data.source_files import find_files
-from mgnm_tf.data.source_files import rows_of_files
-from mgnm_tf.data.table import read_files
-from mgnm_tf.data.times import add_milliseconds
-from mgnm_tf.data.times import encode_times
+from mgnm_tf.data.parts import PARTS
+from mgnm_tf.data.reading.columns import bad_value
+from mgnm_tf.data.reading.columns import check_columns
+from mgnm_tf.data.reading.columns import encode_ids
+from mgnm_tf.data.reading.columns import finite_numbers
+from mgnm_tf.data.reading.source_files import Source
+from mgnm_tf.data.reading.source_files import describe
+from mgnm_tf.data.reading.source_files import find_files
+from mgnm_tf.data.reading.source_files import rows_of_files
+from mgnm_tf.data.reading.table import read_files
+from mgnm_tf.data.reading.times import add_milliseconds
+from mgnm_tf.data.reading.times import encode_times
 from mgnm_tf.errors import DataError
 
 

@@ -14,11 +14,6 @@ from mgnm_tf.data.account import account_of
 from mgnm_tf.data.account import count_ties
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.dataset import check_writable
-from mgnm_tf.data.filter_steps import apply_filters
-from mgnm_tf.data.filter_steps import check_filters
-from mgnm_tf.data.filters import drop_duplicates
-from mgnm_tf.data.filters import filter_core
-from mgnm_tf.data.filters import filter_rating
 from mgnm_tf.data.large.choice import choose_engine
 from mgnm_tf.data.large.duckdb_workspace import DuckDBWorkspace
 from mgnm_tf.data.large.engine import prepare_large
@@ -29,11 +24,16 @@ from mgnm_tf.data.large.spark_workspace import SparkWorkspace
 from mgnm_tf.data.large.workspace import Workspace
 from mgnm_tf.data.log import InteractionLog
 from mgnm_tf.data.log import read_log
-from mgnm_tf.data.session_splits import read_training_share
-from mgnm_tf.data.sessions import cut_sessions
-from mgnm_tf.data.sessions import seconds_of_gap
-from mgnm_tf.data.source_files import Source
-from mgnm_tf.data.splits import split_log
+from mgnm_tf.data.reading.source_files import Source
+from mgnm_tf.data.steps.filter_steps import apply_filters
+from mgnm_tf.data.steps.filter_steps import check_filters
+from mgnm_tf.data.steps.filters import drop_duplicates
+from mgnm_tf.data.steps.filters import filter_core
+from mgnm_tf.data.steps.filters import filter_rating
+from mgnm_tf.data.steps.session_splits import read_training_share
+from mgnm_tf.data.steps.sessions import cut_sessions
+from mgnm_tf.data.steps.sessions import seconds_of_gap
+from mgnm_tf.data.steps.splits import split_log
 
 
 def prepare(

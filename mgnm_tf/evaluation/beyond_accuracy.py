@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from mgnm_tf.data.batches.pipeline import make_dataset
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.pipeline import make_dataset
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.evaluation.selected import with_selected
 from mgnm_tf.evaluation.ties import is_later

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from mgnm_tf.data.batches.pipeline import evaluation_order
+from mgnm_tf.data.batches.pipeline import make_dataset
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.pipeline import evaluation_order
-from mgnm_tf.data.pipeline import make_dataset
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.evaluation import Evaluation
 from mgnm_tf.evaluation.protocol import TIES

@@ -3,8 +3,8 @@
 import numpy as np
 from keras import ops
 
+from mgnm_tf.data.batches.pipeline import make_dataset
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.pipeline import make_dataset
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.models.base import SequentialRecommender
 

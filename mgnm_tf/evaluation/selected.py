@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.parts import PARTS
 
 
 def with_selected(

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from mgnm_tf.data.batches.pipeline import make_dataset
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.pipeline import make_dataset
 from mgnm_tf.errors import UserError
 from mgnm_tf.export.onnx_lstm import as_lstm
 from mgnm_tf.export.onnx_lstm import lstm_of_nodes

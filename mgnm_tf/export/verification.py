@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from mgnm_tf.data.batch_builder import EVALUATION
-from mgnm_tf.data.batch_builder import BatchBuilder
-from mgnm_tf.data.batch_plan import BatchPlan
-from mgnm_tf.data.batch_plan import plan_batches
+from mgnm_tf.data.batches.batch_builder import EVALUATION
+from mgnm_tf.data.batches.batch_builder import BatchBuilder
+from mgnm_tf.data.batches.batch_plan import BatchPlan
+from mgnm_tf.data.batches.batch_plan import plan_batches
+from mgnm_tf.data.batches.pipeline import stream_options
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.pipeline import stream_options
-from mgnm_tf.data.times import whole_seconds
+from mgnm_tf.data.reading.times import whole_seconds
 from mgnm_tf.evaluation.evaluation import Evaluation
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.export.onnx_graphs import OnnxCheck

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from dataclasses import replace
 from pathlib import Path
 
-from mgnm_tf.data.source_files import find_files
-from mgnm_tf.data.table import column_names_of
+from mgnm_tf.data.reading.source_files import find_files
+from mgnm_tf.data.reading.table import column_names_of
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from mgnm_tf.data.columns import encode_ids
 from mgnm_tf.data.log import table_of_frame
-from mgnm_tf.data.table import read_table
-from mgnm_tf.data.times import TIME_UNITS
-from mgnm_tf.data.times import encode_times
-from mgnm_tf.data.times import whole_seconds
+from mgnm_tf.data.reading.columns import encode_ids
+from mgnm_tf.data.reading.table import read_table
+from mgnm_tf.data.reading.times import TIME_UNITS
+from mgnm_tf.data.reading.times import encode_times
+from mgnm_tf.data.reading.times import whole_seconds
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import MissingColumnError
 from mgnm_tf.errors import UserError

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mgnm_tf.data.columns import check_columns
+from mgnm_tf.data.reading.columns import check_columns
 from mgnm_tf.errors import DataError
 from mgnm_tf.export import export_folder
 from mgnm_tf.serving.history_table import read_frame

@@ -10,8 +10,8 @@ from tempfile import TemporaryFile
 import numpy as np
 import pandas as pd
 
-from mgnm_tf.data.columns import encode_ids
-from mgnm_tf.data.table import read_blocks
+from mgnm_tf.data.reading.columns import encode_ids
+from mgnm_tf.data.reading.table import read_blocks
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
 from mgnm_tf.utils.disk import disk_error

@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.filters import drop_duplicates
-from mgnm_tf.data.guess_columns import Ask
-from mgnm_tf.data.guess_columns import ColumnGuess
-from mgnm_tf.data.guess_columns import guess_columns
 from mgnm_tf.data.health import QUANTILES
 from mgnm_tf.data.health import log_health
 from mgnm_tf.data.health_words import findings
 from mgnm_tf.data.log import InteractionLog
 from mgnm_tf.data.log import read_log
+from mgnm_tf.data.parts import PARTS
 from mgnm_tf.data.prepare import save_split
+from mgnm_tf.data.reading.guess_columns import Ask
+from mgnm_tf.data.reading.guess_columns import ColumnGuess
+from mgnm_tf.data.reading.guess_columns import guess_columns
+from mgnm_tf.data.steps.filters import drop_duplicates
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mgnm_tf.data.batches.pipeline import make_dataset
+from mgnm_tf.data.batches.pipeline import num_batches
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.pipeline import make_dataset
-from mgnm_tf.data.pipeline import num_batches
 from mgnm_tf.errors import UserError
 from mgnm_tf.losses import get_loss
 from mgnm_tf.metrics import MRR

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.parts import PARTS
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.runs.config import TrainConfig

@@ -13,8 +13,8 @@ import tensorflow as tf
 from keras import ops
 
 from mgnm_tf.data.log import read_log
-from mgnm_tf.data.splits import split_log
-from mgnm_tf.data.tables import make_tables
+from mgnm_tf.data.steps.splits import split_log
+from mgnm_tf.data.tables.make_tables import make_tables
 from mgnm_tf.losses import SampledSoftmax
 from mgnm_tf.losses import SigmoidCrossEntropy
 from mgnm_tf.losses import get_loss

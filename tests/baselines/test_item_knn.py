@@ -6,7 +6,7 @@ import pytest
 from baselines import item_knn
 from baselines.item_knn import ItemKNN
 from baselines.item_knn import nearest_items
-from mgnm_tf.data.pipeline import make_dataset
+from mgnm_tf.data.batches.pipeline import make_dataset
 
 USERS, ITEMS = 30, 12
 

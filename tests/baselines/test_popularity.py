@@ -3,7 +3,7 @@
 import numpy as np
 
 from baselines.popularity import Popularity
-from mgnm_tf.data.pipeline import make_dataset
+from mgnm_tf.data.batches.pipeline import make_dataset
 
 
 def training_rows(sequences):

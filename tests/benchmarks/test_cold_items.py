@@ -10,7 +10,7 @@ from benchmarks.studies.cold_items import cold_events
 from benchmarks.studies.cold_items import metrics_of
 from mgnm_tf.data.item_features import read_item_features
 from mgnm_tf.data.log import read_log
-from mgnm_tf.data.splits import split_log
+from mgnm_tf.data.steps.splits import split_log
 from mgnm_tf.runs.config import configure
 from mgnm_tf.training.build import make_model
 

@@ -15,8 +15,8 @@ from benchmarks.data import full_histories
 from benchmarks.data import load_data
 from benchmarks.settings import QUICK_WORLD
 from benchmarks.settings import Settings
-from mgnm_tf.data.pipeline import make_dataset
-from mgnm_tf.data.pipeline import num_batches
+from mgnm_tf.data.batches.pipeline import make_dataset
+from mgnm_tf.data.batches.pipeline import num_batches
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--quick", "--max-length", "4", "--windows", "1", "--seconds", "0.01"]

@@ -19,7 +19,7 @@ from benchmarks.peers import rechorus_pairs
 from benchmarks.peers.log import consistent_log
 from benchmarks.peers.pairs import Case
 from mgnm_tf.data.log import read_log
-from mgnm_tf.data.splits import split_log
+from mgnm_tf.data.steps.splits import split_log
 from mgnm_tf.data.synthetic import make_world
 from mgnm_tf.errors import UserError
 from mgnm_tf.models.registry import create_model

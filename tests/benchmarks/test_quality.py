@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.peers import quality
-from mgnm_tf.data.dataset import PARTS
+from mgnm_tf.data.parts import PARTS
 from mgnm_tf.data.prepare import prepare
 from mgnm_tf.data.synthetic import make_world
 from mgnm_tf.utils.files import read_json

@@ -12,7 +12,7 @@ from mgnm_tf.cluster.estimate import _time
 from mgnm_tf.cluster.estimate import estimate
 from mgnm_tf.cluster.estimate_rates import RATES
 from mgnm_tf.data.log import read_log
-from mgnm_tf.data.splits import split_log
+from mgnm_tf.data.steps.splits import split_log
 from mgnm_tf.data.synthetic import make_world
 from mgnm_tf.errors import UserError
 from tests.test_cli import mgnm

@@ -12,7 +12,7 @@ from mgnm_tf.data.account import count_ties
 from mgnm_tf.data.account import sentences
 from mgnm_tf.data.log import read_log
 from mgnm_tf.data.prepare import prepare
-from mgnm_tf.data.splits import split_log
+from mgnm_tf.data.steps.splits import split_log
 from mgnm_tf.errors import DataError
 
 DAY = 86_400

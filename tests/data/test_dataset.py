@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.splits import split_log
+from mgnm_tf.data.steps.splits import split_log
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError

@@ -9,7 +9,7 @@ import pytest
 from mgnm_tf.data.growth import growth_of
 from mgnm_tf.data.growth import without_old_targets
 from mgnm_tf.data.log import read_log
-from mgnm_tf.data.splits import split_log
+from mgnm_tf.data.steps.splits import split_log
 from mgnm_tf.errors import DataError
 from tests.data.worlds import events_of
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from mgnm_tf.data.filters import drop_duplicates
-from mgnm_tf.data.filters import filter_core
 from mgnm_tf.data.log import read_log
 from mgnm_tf.data.prepare import prepare
-from mgnm_tf.data.splits import split_log
+from mgnm_tf.data.steps.filters import drop_duplicates
+from mgnm_tf.data.steps.filters import filter_core
+from mgnm_tf.data.steps.splits import split_log
 
 FOLDER = Path(
     os.environ.get(

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from mgnm_tf.data.filter_steps import check_filters
 from mgnm_tf.data.recipe import load_recipe
 from mgnm_tf.data.recipe import prepare_recipe
 from mgnm_tf.data.recipe import recipe_folder
 from mgnm_tf.data.recipe import recipe_names
-from mgnm_tf.data.sessions import seconds_of_gap
-from mgnm_tf.data.splits import SPLITS
+from mgnm_tf.data.steps.filter_steps import check_filters
+from mgnm_tf.data.steps.sessions import seconds_of_gap
+from mgnm_tf.data.steps.splits import SPLITS
 from mgnm_tf.errors import DataError
 
 FOLDER = Path(__file__).parents[2] / "datasets"

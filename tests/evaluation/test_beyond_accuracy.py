@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mgnm_tf.data.pipeline import make_dataset
+from mgnm_tf.data.batches.pipeline import make_dataset
 from mgnm_tf.evaluation.beyond_accuracy import BestItems
 from mgnm_tf.evaluation.beyond_accuracy import beyond_accuracy
 from mgnm_tf.evaluation.beyond_accuracy import coverage

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mgnm_tf.data.pipeline import make_dataset
-from mgnm_tf.data.splits import split_log
+from mgnm_tf.data.batches.pipeline import make_dataset
+from mgnm_tf.data.steps.splits import split_log
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.evaluate import evaluate

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mgnm_tf
-from mgnm_tf.data.pipeline import evaluation_order
+from mgnm_tf.data.batches.pipeline import evaluation_order
 from mgnm_tf.evaluation.levels import level_shares
 from mgnm_tf.evaluation.levels import winning_levels
 from tests.training.worlds import small_data

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from mgnm_tf.data.pipeline import evaluation_order
-from mgnm_tf.data.pipeline import make_dataset
+from mgnm_tf.data.batches.pipeline import evaluation_order
+from mgnm_tf.data.batches.pipeline import make_dataset
 from mgnm_tf.evaluation.protocol import Protocol
 from tests.training.worlds import small_data
 

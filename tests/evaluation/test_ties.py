@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from mgnm_tf.data.dataset import PARTS
-from mgnm_tf.data.splits import split_log
+from mgnm_tf.data.parts import PARTS
+from mgnm_tf.data.steps.splits import split_log
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.evaluate import evaluate

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mgnm_tf.data.splits import split_log
+from mgnm_tf.data.steps.splits import split_log
 from mgnm_tf.errors import UserError
 from mgnm_tf.export import Vocabularies
 from tests.data.worlds import log_of

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 import mgnm_tf
 from mgnm_tf.data.log import read_log
-from mgnm_tf.data.splits import split_log
+from mgnm_tf.data.steps.splits import split_log
 from mgnm_tf.data.synthetic import make_world
 from mgnm_tf.errors import UserError
 from mgnm_tf.models.registry import model_class

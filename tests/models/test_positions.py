@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mgnm_tf.data.pipeline import make_dataset
+from mgnm_tf.data.batches.pipeline import make_dataset
 from mgnm_tf.errors import UserError
 from mgnm_tf.models.base import SequentialRecommender
 from mgnm_tf.models.registry import model_class

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from baselines.tgsrec.tgsrec import TGSRec
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.tables import make_tables
+from mgnm_tf.data.tables.make_tables import make_tables
 
 FIXTURE = np.load(Path(__file__).with_name("tgsrec") / "tgsrec.npz")
 USERS, ITEMS = 5, 6

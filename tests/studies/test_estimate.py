@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from mgnm_tf.data.pipeline import num_batches
+from mgnm_tf.data.batches.pipeline import num_batches
 from mgnm_tf.errors import UserError
 from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.studies import estimate

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from mgnm_tf.data.log import read_log
-from mgnm_tf.data.splits import split_log
+from mgnm_tf.data.steps.splits import split_log
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.evaluate import evaluate

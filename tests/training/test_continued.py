@@ -13,7 +13,7 @@ import mgnm_tf
 from mgnm_tf.cli import app
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.log import read_log
-from mgnm_tf.data.splits import split_log
+from mgnm_tf.data.steps.splits import split_log
 from mgnm_tf.data.synthetic import make_world
 from mgnm_tf.errors import UserError
 from mgnm_tf.models.loading import load_model

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from mgnm_tf.data.dataset import PARTS
+from mgnm_tf.data.parts import PARTS
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.runs import run_folder

@@ -11,7 +11,7 @@ import pytest
 import mgnm_tf
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.data.log import read_log
-from mgnm_tf.data.splits import split_log
+from mgnm_tf.data.steps.splits import split_log
 from mgnm_tf.data.synthetic import make_world
 from mgnm_tf.errors import DivergedError
 from mgnm_tf.errors import UserError

@@ -1,7 +1,7 @@
 """Small made data sets for the tests of training and of the command line."""
 
 from mgnm_tf.data.log import read_log
-from mgnm_tf.data.splits import split_log
+from mgnm_tf.data.steps.splits import split_log
 from mgnm_tf.data.synthetic import make_world
 
 

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from mgnm_tf.data.columns import bad_value
-from mgnm_tf.data.columns import plain
 from mgnm_tf.data.large.workspace import Workspace
-from mgnm_tf.data.times import CALENDAR
-from mgnm_tf.data.times import TIME_UNITS
-from mgnm_tf.data.times import UNIT_NAMES
-from mgnm_tf.data.times import calendar_seconds
-from mgnm_tf.data.times import raw_times
-from mgnm_tf.data.times import unit_of_size
-from mgnm_tf.data.times import warn_of_kind
+from mgnm_tf.data.reading.columns import bad_value
+from mgnm_tf.data.reading.columns import plain
+from mgnm_tf.data.reading.times import CALENDAR
+from mgnm_tf.data.reading.times import TIME_UNITS
+from mgnm_tf.data.reading.times import UNIT_NAMES
+from mgnm_tf.data.reading.times import calendar_seconds
+from mgnm_tf.data.reading.times import raw_times
+from mgnm_tf.data.reading.times import unit_of_size
+from mgnm_tf.data.reading.times import warn_of_kind
 from mgnm_tf.utils.validation import check_choice
 
 _BILLION = 10**9

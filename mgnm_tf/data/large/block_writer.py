@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 
-from mgnm_tf.data.dataset import PARTS
+from mgnm_tf.data.parts import PARTS
 
 _TYPES = {
     "items": ("item", np.int32),

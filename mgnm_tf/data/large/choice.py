@@ -12,7 +12,7 @@ import pyarrow.parquet
 from mgnm_tf.data.large.duckdb_workspace import import_duckdb
 from mgnm_tf.data.large.memory import read_memory
 from mgnm_tf.data.large.spark_workspace import import_spark
-from mgnm_tf.data.source_files import find_files
+from mgnm_tf.data.reading.source_files import find_files
 from mgnm_tf.errors import UserError
 from mgnm_tf.utils.validation import check_choice
 

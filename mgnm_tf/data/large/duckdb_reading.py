@@ -13,7 +13,7 @@ from mgnm_tf.data.large.block_times import KindChanges
 from mgnm_tf.data.large.file_blocks import Columns
 from mgnm_tf.data.large.file_blocks import FileBlocks
 from mgnm_tf.data.large.workspace import Read
-from mgnm_tf.data.text_table import ReadAgain
+from mgnm_tf.data.reading.text_table import ReadAgain
 
 if TYPE_CHECKING:
     from mgnm_tf.data.large.duckdb_workspace import DuckDBWorkspace

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mgnm_tf.data.columns import encode_ids
-from mgnm_tf.data.columns import finite_numbers
 from mgnm_tf.data.large.block_times import BlockTimes
 from mgnm_tf.data.log import encode_parts
-from mgnm_tf.data.table import check_alike
-from mgnm_tf.data.table import read_blocks
+from mgnm_tf.data.reading.columns import encode_ids
+from mgnm_tf.data.reading.columns import finite_numbers
+from mgnm_tf.data.reading.table import check_alike
+from mgnm_tf.data.reading.table import read_blocks
 from mgnm_tf.errors import RowError
 
 

@@ -8,12 +8,12 @@ order of the raw ids), `time`, `row` (of the source), `part` and `category`
 from collections.abc import Sequence
 from typing import Any
 
-from mgnm_tf.data.filter_steps import read_filter
 from mgnm_tf.data.large.split_queries import Split
 from mgnm_tf.data.large.workspace import Workspace
 from mgnm_tf.data.log import nothing_left
-from mgnm_tf.data.sessions import seconds_of_gap
-from mgnm_tf.data.sessions import units_per_second
+from mgnm_tf.data.steps.filter_steps import read_filter
+from mgnm_tf.data.steps.sessions import seconds_of_gap
+from mgnm_tf.data.steps.sessions import units_per_second
 from mgnm_tf.utils.validation import check_positive_int
 
 _IDS = """

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.large.workspace import Workspace
+from mgnm_tf.data.parts import PARTS
 
 _ITEMS = "SELECT DISTINCT item_code FROM parted WHERE part = 0"
 _KNOWN = """

@@ -16,8 +16,8 @@ from mgnm_tf.data.large.block_times import KindChanges
 from mgnm_tf.data.large.file_blocks import Columns
 from mgnm_tf.data.large.file_blocks import FileBlocks
 from mgnm_tf.data.large.workspace import Read
-from mgnm_tf.data.table import check_alike
-from mgnm_tf.data.text_table import ReadAgain
+from mgnm_tf.data.reading.table import check_alike
+from mgnm_tf.data.reading.text_table import ReadAgain
 from mgnm_tf.errors import UserError
 from mgnm_tf.version import __version__
 

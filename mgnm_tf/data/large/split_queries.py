@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from mgnm_tf.data.dataset import PARTS
 from mgnm_tf.data.large.workspace import Workspace
-from mgnm_tf.data.session_splits import DAY
-from mgnm_tf.data.session_splits import VALIDATION_SHARE
-from mgnm_tf.data.session_splits import sessions_of_share
-from mgnm_tf.data.session_splits import too_many_days
-from mgnm_tf.data.sessions import units_per_second
-from mgnm_tf.data.splits import mixed_session
-from mgnm_tf.data.splits import no_given_split
-from mgnm_tf.data.splits import places_of_cuts
-from mgnm_tf.data.splits import rounded
-from mgnm_tf.data.times import whole_seconds
+from mgnm_tf.data.parts import PARTS
+from mgnm_tf.data.reading.times import whole_seconds
+from mgnm_tf.data.steps.session_splits import DAY
+from mgnm_tf.data.steps.session_splits import VALIDATION_SHARE
+from mgnm_tf.data.steps.session_splits import sessions_of_share
+from mgnm_tf.data.steps.session_splits import too_many_days
+from mgnm_tf.data.steps.sessions import units_per_second
+from mgnm_tf.data.steps.splits import mixed_session
+from mgnm_tf.data.steps.splits import no_given_split
+from mgnm_tf.data.steps.splits import places_of_cuts
+from mgnm_tf.data.steps.splits import rounded
 
 _BY_EVENT = """
 SELECT user_code, item_code, time, row, category,

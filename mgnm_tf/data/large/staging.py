@@ -7,7 +7,7 @@ from typing import Any
 from mgnm_tf.data.large.file_blocks import Columns
 from mgnm_tf.data.large.workspace import Workspace
 from mgnm_tf.data.log import no_rows
-from mgnm_tf.data.source_files import rows_of_files
+from mgnm_tf.data.reading.source_files import rows_of_files
 
 
 def stage(

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mgnm_tf.data.table import column_names_of
-from mgnm_tf.data.table import read_table
+from mgnm_tf.data.reading.table import column_names_of
+from mgnm_tf.data.reading.table import read_table
 from mgnm_tf.errors import DataError
 
 

@@ -13,8 +13,8 @@ from baselines.dhcn.hypergraph_convolution import HypergraphConvolution
 from baselines.dhcn.line_graph import average_along
 from baselines.dhcn.line_graph import overlaps
 from mgnm_tf.data.log import read_log
-from mgnm_tf.data.splits import split_log
-from mgnm_tf.data.tables import make_tables
+from mgnm_tf.data.steps.splits import split_log
+from mgnm_tf.data.tables.make_tables import make_tables
 from tests.reference import numpy_dhcn as oracle
 
 ITEMS, DIM = 9, 6

@@ -10,7 +10,7 @@ import pytest
 from baselines.sasrec.sasrec import SASRec
 from baselines.sasrec.tisasrec import TiSASRec
 from mgnm_tf.data.log import read_log
-from mgnm_tf.data.splits import split_log
+from mgnm_tf.data.steps.splits import split_log
 from mgnm_tf.models.registry import create_model
 from tests.reference.numpy_tisasrec import interval_transformer
 from tests.reference.numpy_tisasrec import intervals_of

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from baselines.tgsrec.temporal_neighbors import TemporalNeighbors
-from mgnm_tf.data.temporal_graph import temporal_graph
+from mgnm_tf.data.tables.temporal_graph import temporal_graph
 from tests.data.toy import toy_data
 from tests.testing import check_config
 

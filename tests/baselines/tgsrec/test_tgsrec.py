@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from baselines.tgsrec.tgsrec import TGSRec
-from mgnm_tf.data.tables import make_tables
+from mgnm_tf.data.tables.make_tables import make_tables
 from mgnm_tf.losses import get_loss
 from tests.data.toy import toy_data
 from tests.reference import numpy_tgsrec as oracle

@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mgnm_tf.data import table
 from mgnm_tf.data.large import block_writer
 from mgnm_tf.data.large import choice
 from mgnm_tf.data.large import engine
 from mgnm_tf.data.large.duckdb_workspace import DuckDBWorkspace
 from mgnm_tf.data.large.memory import read_memory
 from mgnm_tf.data.prepare import prepare
+from mgnm_tf.data.reading import table
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
 from tests.data.large.logs import COLUMNS

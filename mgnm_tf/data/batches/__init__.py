@@ -1,0 +1,1 @@
+"""From flat arrays to batches; all TensorFlow of the data is here."""

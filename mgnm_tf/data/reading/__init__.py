@@ -1,0 +1,1 @@
+"""Files of a log to checked columns of numbers."""

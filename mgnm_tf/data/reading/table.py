@@ -1,0 +1,298 @@
+"""Files of rows and columns, as Arrow tables of the wanted columns."""
+
+import zlib
+from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from mgnm_tf.data.reading.columns import check_columns
+from mgnm_tf.data.reading.columns import is_text
+from mgnm_tf.data.reading.source_files import open_bytes
+from mgnm_tf.data.reading.text_table import TextTable
+from mgnm_tf.data.reading.text_table import one_line
+from mgnm_tf.errors import DataError
+from mgnm_tf.errors import UserError
+
+_GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
+_BLOCK_ROWS = 1 << 18
+_PARQUET_SUFFIXES = (".parquet", ".pq", ".parq")
+
+
+def read_table(
+    path: Path,
+    ids: Sequence[str],
+    numbers: Sequence[str],
+    separator: str | None = None,
+    column_names: Sequence[str] | None = None,
+    quotes: bool = True,
+) -> pa.Table:
+    """Reads some columns of a file; those of a text file stay text.
+
+    Whether a file is Parquet, and whether it is compressed by gzip, is told
+    by its first bytes, not by its name.
+
+    Args:
+        path: a Parquet file, or a text file; plain or compressed by gzip.
+        ids: the names of the columns of ids; they come as dictionaries,
+            which keep millions of equal ids small.
+        numbers: the names of the columns of numbers and times.
+        separator: what stands between the fields of a text file; a comma if
+            it is not given, a tab for `.tsv` files. More than one character
+            is possible; the file is held in memory twice then.
+        column_names: the columns of a text file without a header line.
+        quotes: whether fields of a text file may stand in quotation marks,
+            with separators and line breaks inside; otherwise the marks are
+            plain characters. Defaults to `True`.
+
+    Raises:
+        DataError: the file cannot be read, lacks a column or has it twice,
+            or a quotation mark is not closed.
+        UserError: the separator is empty.
+    """
+    text = _text_table(path, separator, column_names, quotes)
+    if text is None:
+        return _read_parquet(path, ids, numbers, _begins_with(path, _GZIP))
+    return text.read(ids, numbers)
+
+
+def read_head(
+    path: Path,
+    columns: Sequence[str],
+    rows: int,
+    separator: str | None = None,
+    quotes: bool = True,
+) -> pa.Table:
+    """Reads the first rows of a file, and no more of it.
+
+    Args:
+        path: see `read_table`; so are `separator` and `quotes`.
+        columns: the names of the columns; those of a text file stay text.
+        rows: how many.
+        separator: what stands between the fields of a text file.
+        quotes: whether fields may stand in quotation marks. Defaults to
+            `True`.
+
+    Raises:
+        DataError: as `read_table`, of what is wrong in these rows.
+        UserError: the separator is empty.
+    """
+    text = _text_table(path, separator, None, quotes)
+    if text is not None:
+        # One line is the header.
+        return replace(text, most_lines=rows + 1).read([], columns)[:rows]
+    with _whole_parquet(path):
+        compressed = _begins_with(path, _GZIP)
+        with open_bytes(path, compressed) as opened:
+            file = pa.parquet.ParquetFile(opened)
+            check_columns(str(path), columns, file.schema_arrow.names)
+            batches = [*islice(file.iter_batches(rows, columns=columns), 1)]
+            if not batches:
+                return file.schema_arrow.empty_table().select(columns)
+            return pa.Table.from_batches(batches)
+
+
+def column_names_of(
+    path: Path, separator: str | None = None, quotes: bool = True
+) -> list[str]:
+    """Returns the names of all columns of a file.
+
+    Args:
+        path: see `read_table`; so are `separator` and `quotes`.
+        separator: what stands between the fields of a text file.
+        quotes: whether names may stand in quotation marks. Defaults to
+            `True`.
+
+    Raises:
+        DataError: the file cannot be read.
+        UserError: the separator is empty.
+    """
+    text = _text_table(path, separator, None, quotes)
+    if text is not None:
+        return text.header()
+    with _whole_parquet(path):
+        compressed = _begins_with(path, _GZIP)
+        with open_bytes(path, compressed) as opened:
+            return list(pa.parquet.read_schema(opened).names)
+
+
+def read_files(
+    files: Sequence[Path],
+    ids: Sequence[str],
+    numbers: Sequence[str],
+    separator: str | None = None,
+    column_names: Sequence[str] | None = None,
+    quotes: bool = True,
+) -> tuple[pa.Table, list[int]]:
+    """Reads some columns of several files, one below the other.
+
+    Args:
+        files: the files, all Parquet with equal columns or all text.
+        ids: see `read_table`; so are the others.
+        numbers: see `read_table`.
+        separator: see `read_table`.
+        column_names: see `read_table`.
+        quotes: see `read_table`. Defaults to `True`.
+
+    Returns:
+        The table, and how many rows each file has.
+
+    Raises:
+        DataError: see `read_table`; or the columns of two files differ.
+        UserError: see `read_table`.
+    """
+    tables = []
+    for path in files:
+        table = read_table(
+            path, ids, numbers, separator, column_names, quotes
+        ).select([*ids, *numbers])
+        tables.append(table)
+        check_alike(files[0], tables[0].schema, path, table.schema)
+    return pa.concat_tables(tables), [table.num_rows for table in tables]
+
+
+def read_blocks(
+    path: Path,
+    ids: Sequence[str],
+    numbers: Sequence[str],
+    separator: str | None = None,
+    quotes: bool = True,
+    again: bool = False,
+) -> Iterator[pa.Table]:
+    """Reads a file as `read_table` does, but a block of rows at a time.
+
+    Args:
+        path: see `read_table`; so are the others.
+        ids: see `read_table`.
+        numbers: see `read_table`.
+        separator: see `read_table`.
+        quotes: see `read_table`. Defaults to `True`.
+        again: whether this is the second try, see `ReadAgain`. Defaults to
+            `False`.
+
+    Raises:
+        ReadAgain: the blocks of the first try are to be thrown away.
+        DataError: see `read_table`.
+        UserError: see `read_table`.
+    """
+    text = _text_table(path, separator, None, quotes)
+    if text is not None:
+        yield from text.blocks(ids, numbers, again)
+        return
+    wanted = [*ids, *numbers]
+    with _whole_parquet(path):
+        with open_bytes(path, _begins_with(path, _GZIP)) as opened:
+            schema = pa.parquet.read_schema(opened)
+            check_columns(str(path), wanted, schema.names)
+            texts = [name for name in ids if is_text(schema.field(name).type)]
+            opened.seek(0)
+            file = pa.parquet.ParquetFile(opened, read_dictionary=texts)
+            for batch in file.iter_batches(_BLOCK_ROWS, columns=wanted):
+                yield pa.Table.from_batches([batch]).select(wanted)
+
+
+def check_alike(
+    first: Path, schema: pa.Schema, path: Path, found: pa.Schema
+) -> None:
+    """Checks that the wanted columns of two files are of the same types.
+
+    Args:
+        first: the first file.
+        schema: its columns.
+        path: the other file.
+        found: its columns.
+
+    Raises:
+        DataError: a column differs.
+    """
+    for field in schema:
+        kinds = [plain_type(one.field(field.name)) for one in (schema, found)]
+        if kinds[0] != kinds[1]:
+            raise DataError(
+                f"{path}, column {field.name!r}: holds {kinds[1]}, but in "
+                f"{first} it holds {kinds[0]}; expected files with the same "
+                "columns."
+            )
+
+
+def plain_type(field: pa.Field) -> pa.DataType:
+    """Returns the type of a column without the encoding of a dictionary."""
+    kind = field.type
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _text_table(
+    path: Path,
+    separator: str | None,
+    column_names: Sequence[str] | None,
+    quotes: bool,
+) -> TextTable | None:
+    """Returns how a text file is written, or `None` for a Parquet file."""
+    if not path.exists():
+        raise DataError(f"{path} does not exist; expected an interaction log.")
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; expected an interaction log.")
+    if separator == "":
+        raise UserError("The separator must be a character, found none.")
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    compressed = _begins_with(path, _GZIP)
+    if _begins_with(path, _PARQUET, compressed):
+        return None
+    named = suffixes[:-1] if suffixes[-1:] == [".gz"] else suffixes
+    if named[-1:] and named[-1] in _PARQUET_SUFFIXES:
+        raise DataError(
+            f"{path} is not a whole Parquet file: it does not begin as one."
+        )
+    if separator is None:
+        separator = "\t" if ".tsv" in suffixes else ","
+    # As it is typed in a shell.
+    separator = "\t" if separator == "\\t" else separator
+    return TextTable(path, compressed, separator, column_names, quotes)
+
+
+def _begins_with(path: Path, magic: bytes, compressed: bool = False) -> bool:
+    try:
+        with open_bytes(path, compressed) as file:
+            return file.read(len(magic)) == magic
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path} cannot be read to its end; it may be cut off or "
+            f"damaged: {one_line(error)}."
+        ) from error
+
+
+def _read_parquet(
+    path: Path, ids: Sequence[str], numbers: Sequence[str], compressed: bool
+) -> pa.Table:
+    wanted = [*ids, *numbers]
+    with _whole_parquet(path):
+        with open_bytes(path, compressed) as opened:
+            schema = pa.parquet.read_schema(opened)
+            check_columns(str(path), wanted, schema.names)
+            texts = [name for name in ids if is_text(schema.field(name).type)]
+            opened.seek(0)
+            file = pa.parquet.ParquetFile(opened, read_dictionary=texts)
+            table = file.read(columns=wanted)
+            rows = file.metadata.num_rows
+    if table.num_rows != rows:
+        raise DataError(
+            f"{path} says that it has {rows:,} rows, but {table.num_rows:,} "
+            "could be read."
+        )
+    return table
+
+
+@contextmanager
+def _whole_parquet(path: Path) -> Iterator[None]:
+    """Turns what goes wrong with a Parquet file into a sentence."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path} is not a whole Parquet file: {one_line(error)}."
+        ) from error

@@ -1,0 +1,1 @@
+"""What is done to a log before it is indexed: filters, sessions, splits."""

@@ -1,0 +1,1 @@
+"""Tables of the data that a model holds."""
