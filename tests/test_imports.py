@@ -181,7 +181,10 @@ def test_imports_follow_the_arrows(path):
         ("baselines/surge/surge.py", "import baselines.mimn.memory_cell"),
         ("mgnm_tf/layers/graph/graph_propagation.py", "import baselines.caser"),
         ("mgnm_tf/index/interest_index.py", "import mgnm_tf.export.export"),
-        ("mgnm_tf/export/export.py", "import mgnm_tf.serving.requests"),
+        (
+            "mgnm_tf/export/export.py",
+            "import mgnm_tf.serving.requests.request_blocks",
+        ),
         ("mgnm_tf/runs/run_folder.py", "import mgnm_tf.training.fit"),
         ("mgnm_tf/cli.py", "import tests.testing"),
     ],

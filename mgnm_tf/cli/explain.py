@@ -49,8 +49,8 @@ def explain(
     """
     load_tensorflow()
     from mgnm_tf.report.explain import write_explanation
-    from mgnm_tf.serving.history_table import read_history
     from mgnm_tf.serving.recommender import Recommender
+    from mgnm_tf.serving.requests.history_table import read_history
 
     columns = history_columns(options)
     requests = read_history(history, reads_times=False, columns=columns)

@@ -65,7 +65,7 @@ def history_columns(given: dict[str, Any]) -> Any:
     Raises:
         UserError: the unit of time is unknown.
     """
-    from mgnm_tf.serving.history_table import HistoryColumns
+    from mgnm_tf.serving.requests.history_table import HistoryColumns
 
     return HistoryColumns(
         **{name.removesuffix("_column"): given[name] for name in _OPTIONS}

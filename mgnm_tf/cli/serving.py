@@ -161,7 +161,7 @@ def recommend(
     if many:
         _check_free(out)
     load_tensorflow()
-    from mgnm_tf.serving.recommend_file import recommend_file
+    from mgnm_tf.serving.bulk.recommend_file import recommend_file
     from mgnm_tf.serving.recommender import Recommender
 
     recommender = Recommender.load(model)
@@ -191,8 +191,8 @@ def _recommend_folder(
     load_tensorflow()
     from mgnm_tf.cluster.recommend_ray import check_workers
     from mgnm_tf.cluster.recommend_ray import on_ray
-    from mgnm_tf.serving.recommend_file import ListOptions
-    from mgnm_tf.serving.recommend_folder import recommend_folder
+    from mgnm_tf.serving.bulk.recommend_file import ListOptions
+    from mgnm_tf.serving.bulk.recommend_folder import recommend_folder
 
     asked = ListOptions(top, diversity, history_columns(options))
     if engine["workers"] is not None:

@@ -15,11 +15,11 @@ from typing import Any
 from mgnm_tf.cluster.ray_cluster import connected
 from mgnm_tf.cluster.ray_cluster import import_ray
 from mgnm_tf.errors import UserError
-from mgnm_tf.serving.history_parts import Part
-from mgnm_tf.serving.recommend_file import ListOptions
-from mgnm_tf.serving.recommend_folder import Engine
-from mgnm_tf.serving.recommend_folder import PartDone
-from mgnm_tf.serving.recommend_folder import PartWorker
+from mgnm_tf.serving.bulk.history_parts import Part
+from mgnm_tf.serving.bulk.recommend_file import ListOptions
+from mgnm_tf.serving.bulk.recommend_folder import Engine
+from mgnm_tf.serving.bulk.recommend_folder import PartDone
+from mgnm_tf.serving.bulk.recommend_folder import PartWorker
 from mgnm_tf.utils.cores import usable_cores
 from mgnm_tf.utils.validation import check_positive_int
 from mgnm_tf.version import __version__

@@ -7,11 +7,11 @@ import numpy as np
 
 from mgnm_tf.errors import UserError
 from mgnm_tf.serving.diverse_lists import POOL
-from mgnm_tf.serving.query import Query
-from mgnm_tf.serving.query import requests_of
 from mgnm_tf.serving.reasons import Reasons
 from mgnm_tf.serving.reasons import reasons_behind
 from mgnm_tf.serving.recommender import Recommender
+from mgnm_tf.serving.requests.query import Query
+from mgnm_tf.serving.requests.query import requests_of
 
 _WIDER = 8
 """By what the number of candidates grows where filters leave too few."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from mgnm_tf.serving.diversity import diversify
 from mgnm_tf.serving.item_vectors import ItemVectors
-from mgnm_tf.serving.known_ids import KnownIds
+from mgnm_tf.serving.requests.known_ids import KnownIds
 
 POOL = 10
 """How many times k items a list is chosen from."""

@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from mgnm_tf.errors import UserError
-from mgnm_tf.serving.known_ids import KnownIds
-from mgnm_tf.serving.requests import text_ids
-from mgnm_tf.serving.retrieval import Retrieval
+from mgnm_tf.serving.ranking.retrieval import Retrieval
+from mgnm_tf.serving.requests.known_ids import KnownIds
+from mgnm_tf.serving.requests.request_blocks import text_ids
 
 
 class ItemVectors:

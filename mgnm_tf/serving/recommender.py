@@ -17,20 +17,20 @@ from mgnm_tf.export import export_folder
 from mgnm_tf.export.feature_map import FeatureMap
 from mgnm_tf.export.vocabularies import Vocabularies
 from mgnm_tf.index.interest_index import InterestIndex
-from mgnm_tf.serving.catalogue_ranking import CatalogueRanking
-from mgnm_tf.serving.changing_items import ChangingItems
 from mgnm_tf.serving.diverse_lists import POOL
 from mgnm_tf.serving.diverse_lists import DiverseLists
 from mgnm_tf.serving.item_vectors import ItemVectors
-from mgnm_tf.serving.joined_blocks import join_blocks
-from mgnm_tf.serving.known_ids import KnownIds
-from mgnm_tf.serving.onnx_reader import TOGETHER
-from mgnm_tf.serving.read_requests import read_candidates
-from mgnm_tf.serving.read_requests import read_requests
+from mgnm_tf.serving.ranking.catalogue_ranking import CatalogueRanking
+from mgnm_tf.serving.ranking.changing_items import ChangingItems
+from mgnm_tf.serving.ranking.joined_blocks import join_blocks
+from mgnm_tf.serving.ranking.onnx_reader import TOGETHER
+from mgnm_tf.serving.ranking.retrieval import Retrieval
+from mgnm_tf.serving.ranking.side_by_side import side_by_side
 from mgnm_tf.serving.recommend_arguments import check_recommend
-from mgnm_tf.serving.requests import Requests
-from mgnm_tf.serving.retrieval import Retrieval
-from mgnm_tf.serving.side_by_side import side_by_side
+from mgnm_tf.serving.requests.known_ids import KnownIds
+from mgnm_tf.serving.requests.read_requests import read_candidates
+from mgnm_tf.serving.requests.read_requests import read_requests
+from mgnm_tf.serving.requests.request_blocks import Requests
 
 logger = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ import pytest
 
 from mgnm_tf.cluster import recommend_ray
 from mgnm_tf.errors import UserError
-from mgnm_tf.serving.history_parts import find_parts
-from mgnm_tf.serving.recommend_file import ListOptions
-from mgnm_tf.serving.recommend_folder import recommend_folder
+from mgnm_tf.serving.bulk.history_parts import find_parts
+from mgnm_tf.serving.bulk.recommend_file import ListOptions
+from mgnm_tf.serving.bulk.recommend_folder import recommend_folder
 from mgnm_tf.version import __version__
 from tests.export.worlds import export_sums
 from tests.serving.folders import made_events
@@ -102,8 +102,8 @@ def run(code, *arguments):
 KILL = """
 import os, signal, subprocess, sys
 from mgnm_tf.cluster.recommend_ray import on_ray
-from mgnm_tf.serving.recommend_file import ListOptions
-from mgnm_tf.serving.recommend_folder import recommend_folder
+from mgnm_tf.serving.bulk.recommend_file import ListOptions
+from mgnm_tf.serving.bulk.recommend_folder import recommend_folder
 
 def children(pid):
     listed = subprocess.run(

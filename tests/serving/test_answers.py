@@ -5,8 +5,8 @@ import pytest
 
 from mgnm_tf.errors import UserError
 from mgnm_tf.serving.answers import Answers
-from mgnm_tf.serving.query import Query
 from mgnm_tf.serving.recommender import Recommender
+from mgnm_tf.serving.requests.query import Query
 from tests.export.worlds import ITEMS
 from tests.export.worlds import export_sums
 from tests.serving.exports import CATEGORIES

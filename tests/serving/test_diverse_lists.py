@@ -9,7 +9,7 @@ from mgnm_tf.export import Vocabularies
 from mgnm_tf.serving.diverse_lists import DiverseLists
 from mgnm_tf.serving.diversity import diversify
 from mgnm_tf.serving.item_vectors import ItemVectors
-from mgnm_tf.serving.known_ids import KnownIds
+from mgnm_tf.serving.requests.known_ids import KnownIds
 
 NAMES = ["tea", "milk", "bread", "salt"]
 KNOWN = KnownIds(Vocabularies([], NAMES, np.arange(4)))

@@ -9,9 +9,9 @@ from baselines.timirec.timirec import TiMiRec
 from mgnm_tf.errors import UserError
 from mgnm_tf.export import export
 from mgnm_tf.serving import Recommender
-from mgnm_tf.serving import compiled_ranking
-from mgnm_tf.serving import requests
-from mgnm_tf.serving.read_requests import read_requests
+from mgnm_tf.serving.ranking import compiled_ranking
+from mgnm_tf.serving.requests import request_blocks
+from mgnm_tf.serving.requests.read_requests import read_requests
 from tests.baselines.test_all_models import DATA
 from tests.baselines.test_all_models import NOW
 from tests.baselines.test_all_models import learned
@@ -196,7 +196,7 @@ def test_blocks_give_the_same(folder, recommender, monkeypatch):
     histories = [ITEMS[:n] for n in (1, 9, 0, 4, 2)]
     expected = recommender.recommend(histories, k=4)
     expected_scores = recommender.score(histories, [ITEMS] * 5)
-    monkeypatch.setattr(requests, "_CELLS", 10)
+    monkeypatch.setattr(request_blocks, "_CELLS", 10)
     sizes = []
     original = recommender._ranking.best
     monkeypatch.setattr(

@@ -25,7 +25,7 @@ from mgnm_tf.serving.http.item_list import ItemList
 from mgnm_tf.serving.http.refusals import refusal
 from mgnm_tf.serving.http.served_model import ServedModel
 from mgnm_tf.serving.http.served_models import ServedModels
-from mgnm_tf.serving.query import Query
+from mgnm_tf.serving.requests.query import Query
 
 _SEARCHED = 200
 """The most characters of a search."""

@@ -22,8 +22,8 @@ from mgnm_tf.serving.http.settings import Settings
 from mgnm_tf.serving.http.signature_calls import SignatureCall
 from mgnm_tf.serving.http.signature_calls import answer_calls
 from mgnm_tf.serving.http.signature_defs import signature_defs
-from mgnm_tf.serving.query import Query
 from mgnm_tf.serving.recommender import Recommender
+from mgnm_tf.serving.requests.query import Query
 from mgnm_tf.serving.similar_items import SimilarItems
 
 

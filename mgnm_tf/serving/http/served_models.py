@@ -17,7 +17,7 @@ from mgnm_tf.serving.http.refusals import Refusal
 from mgnm_tf.serving.http.served_model import Call
 from mgnm_tf.serving.http.served_model import ServedModel
 from mgnm_tf.serving.http.settings import Settings
-from mgnm_tf.serving.query import Query
+from mgnm_tf.serving.requests.query import Query
 
 
 class ServedModels:

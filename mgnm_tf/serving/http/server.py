@@ -11,7 +11,6 @@ import uvicorn
 from threadpoolctl import threadpool_limits
 
 from mgnm_tf.errors import UserError
-from mgnm_tf.serving.history_table import read_history
 from mgnm_tf.serving.http.application import create_application
 from mgnm_tf.serving.http.event_log import log_event
 from mgnm_tf.serving.http.event_log import log_to_stderr
@@ -19,6 +18,7 @@ from mgnm_tf.serving.http.item_list import read_items
 from mgnm_tf.serving.http.served_models import ServedModels
 from mgnm_tf.serving.http.settings import Settings
 from mgnm_tf.serving.http.user_histories import UserHistories
+from mgnm_tf.serving.requests.history_table import read_history
 
 TOKEN_VARIABLE = "MGNM_TOKEN"
 """The environment variable of the token."""

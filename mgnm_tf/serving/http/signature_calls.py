@@ -14,7 +14,7 @@ from mgnm_tf.serving.http.rest_tensors import read_inputs
 from mgnm_tf.serving.http.rest_tensors import write_outputs
 from mgnm_tf.serving.http.settings import Settings
 from mgnm_tf.serving.recommender import Recommender
-from mgnm_tf.serving.requests import requests_of_arrays
+from mgnm_tf.serving.requests.request_blocks import requests_of_arrays
 
 _CELLS = 1 << 18
 """The most events of all histories of a call, filled up to the longest."""

@@ -5,7 +5,7 @@ from itertools import islice
 
 import numpy as np
 
-from mgnm_tf.serving.requests import Requests
+from mgnm_tf.serving.requests.request_blocks import Requests
 
 
 class UserHistories:

@@ -21,7 +21,7 @@ from mgnm_tf.data.tables.temporal_graph import temporal_graph
 from mgnm_tf.errors import DataError
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.export import verification
-from mgnm_tf.serving.recommend_file import read_history
+from mgnm_tf.serving.bulk.recommend_file import read_history
 from tests.data.toy import toy_data
 
 SECOND = 1_704_103_200  # 2024-01-01 10:00:00

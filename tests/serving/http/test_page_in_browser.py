@@ -16,12 +16,12 @@ pytest.importorskip("prometheus_client", reason="needs the extra [serve]")
 import uvicorn
 from fastapi.responses import HTMLResponse
 
-from mgnm_tf.serving.history_table import read_history
 from mgnm_tf.serving.http.application import create_application
 from mgnm_tf.serving.http.item_list import Item
 from mgnm_tf.serving.http.served_models import ServedModels
 from mgnm_tf.serving.http.settings import Settings
 from mgnm_tf.serving.http.user_histories import UserHistories
+from mgnm_tf.serving.requests.history_table import read_history
 from tests.serving.exports import export_interests
 from tests.serving.exports import export_times
 

@@ -12,7 +12,7 @@ from mgnm_tf.serving.http.item_list import Item
 from mgnm_tf.serving.http.served_models import ServedModels
 from mgnm_tf.serving.http.settings import Settings
 from mgnm_tf.serving.http.user_histories import UserHistories
-from mgnm_tf.serving.requests import Requests
+from mgnm_tf.serving.requests.request_blocks import Requests
 from tests.export.worlds import export_sums
 from tests.serving.http.worlds import refused
 

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from mgnm_tf.serving.joined_blocks import join_blocks
+from mgnm_tf.serving.ranking.joined_blocks import join_blocks
 
 
 def block(users, length):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mgnm_tf.errors import DataError
 from mgnm_tf.export.vocabularies import Vocabularies
-from mgnm_tf.serving.requests import Requests
+from mgnm_tf.serving.requests.request_blocks import Requests
 
 logger = logging.getLogger(__name__)
 

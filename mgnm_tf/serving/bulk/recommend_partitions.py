@@ -13,9 +13,9 @@ import pandas as pd
 from mgnm_tf.data.reading.columns import check_columns
 from mgnm_tf.errors import DataError
 from mgnm_tf.export import export_folder
-from mgnm_tf.serving.history_table import read_frame
 from mgnm_tf.serving.recommend_arguments import check_recommend
 from mgnm_tf.serving.recommender import Recommender
+from mgnm_tf.serving.requests.history_table import read_frame
 
 _USER = "user_id"
 

@@ -3,10 +3,10 @@ import pytest
 
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
-from mgnm_tf.serving.history_table import HistoryColumns
-from mgnm_tf.serving.history_table import read_frame
-from mgnm_tf.serving.history_table import read_history
-from tests.serving.test_recommend_file import TABLE
+from mgnm_tf.serving.requests.history_table import HistoryColumns
+from mgnm_tf.serving.requests.history_table import read_frame
+from mgnm_tf.serving.requests.history_table import read_history
+from tests.serving.bulk.test_recommend_file import TABLE
 
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])

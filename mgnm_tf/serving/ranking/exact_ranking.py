@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from mgnm_tf.index.largest_products import LargestProducts
-from mgnm_tf.serving.bounded_ranking import BoundedRanking
-from mgnm_tf.serving.candidates import seen_rows
-from mgnm_tf.serving.compiled_ranking import CompiledRanking
-from mgnm_tf.serving.onnx_reader import Reader
+from mgnm_tf.serving.ranking.bounded_ranking import BoundedRanking
+from mgnm_tf.serving.ranking.candidates import seen_rows
+from mgnm_tf.serving.ranking.compiled_ranking import CompiledRanking
+from mgnm_tf.serving.ranking.onnx_reader import Reader
 
 
 class ExactRanking:

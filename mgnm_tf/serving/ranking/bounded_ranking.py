@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from mgnm_tf.index.pairs import table_of_pairs
-from mgnm_tf.serving.candidates import best_of
-from mgnm_tf.serving.candidates import rows_of
-from mgnm_tf.serving.candidates import without
+from mgnm_tf.serving.ranking.candidates import best_of
+from mgnm_tf.serving.ranking.candidates import rows_of
+from mgnm_tf.serving.ranking.candidates import without
 
 _MORE = 32
 """How many more than twice the items wanted give the first bound."""

@@ -7,9 +7,9 @@ from mgnm_tf.errors import DataError
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError
 from mgnm_tf.serving import Recommender
-from mgnm_tf.serving import requests
-from mgnm_tf.serving.history_table import HistoryColumns
-from mgnm_tf.serving.recommend_file import recommend_file
+from mgnm_tf.serving.bulk.recommend_file import recommend_file
+from mgnm_tf.serving.requests import request_blocks
+from mgnm_tf.serving.requests.history_table import HistoryColumns
 from tests.export.worlds import export_sums
 from tests.export.worlds import no_space
 
@@ -33,7 +33,7 @@ def recommender(tmp_path_factory):
 def test_a_file_holds_what_recommend_returns(
     recommender, ending, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(requests, "_CELLS", 2)
+    monkeypatch.setattr(request_blocks, "_CELLS", 2)
     TABLE.to_csv(tmp_path / "h.csv", index=False)
     out, steps = tmp_path / f"recs.{ending}", []
     count = recommend_file(

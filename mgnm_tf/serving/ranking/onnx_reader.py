@@ -11,10 +11,10 @@ import numpy as np
 from mgnm_tf.export.export_folder import ONNX
 from mgnm_tf.export.onnx_steps import OnnxSteps
 from mgnm_tf.export.vocabularies import Vocabularies
-from mgnm_tf.serving.compiled_ranking import CompiledRanking
-from mgnm_tf.serving.compiled_ranking import request_specs
-from mgnm_tf.serving.interest_reader import InterestReader
-from mgnm_tf.serving.side_by_side import side_by_side
+from mgnm_tf.serving.ranking.compiled_ranking import CompiledRanking
+from mgnm_tf.serving.ranking.compiled_ranking import request_specs
+from mgnm_tf.serving.ranking.interest_reader import InterestReader
+from mgnm_tf.serving.ranking.side_by_side import side_by_side
 from mgnm_tf.utils.cores import usable_cores
 from mgnm_tf.utils.threads import fastest_threads
 

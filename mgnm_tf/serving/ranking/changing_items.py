@@ -9,7 +9,7 @@ import pandas as pd
 from mgnm_tf.data.item_features import read_item_features
 from mgnm_tf.errors import UserError
 from mgnm_tf.export.feature_map import FeatureMap
-from mgnm_tf.serving.retrieval import Retrieval
+from mgnm_tf.serving.ranking.retrieval import Retrieval
 
 
 class ChangingItems:

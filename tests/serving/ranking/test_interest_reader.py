@@ -8,9 +8,9 @@ from mgnm_tf.export import Vocabularies
 from mgnm_tf.export import export
 from mgnm_tf.export.export_folder import read_header
 from mgnm_tf.models.registry import create_model
-from mgnm_tf.serving import interest_reader
-from mgnm_tf.serving.compiled_ranking import request_specs
-from mgnm_tf.serving.interest_reader import InterestReader
+from mgnm_tf.serving.ranking import interest_reader
+from mgnm_tf.serving.ranking.compiled_ranking import request_specs
+from mgnm_tf.serving.ranking.interest_reader import InterestReader
 
 NAMES = [f"item-{number}" for number in range(60)]
 

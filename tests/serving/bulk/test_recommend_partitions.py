@@ -4,7 +4,7 @@ import pytest
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
 from mgnm_tf.serving import Recommender
-from mgnm_tf.serving.recommend_partitions import recommend_partitions
+from mgnm_tf.serving.bulk.recommend_partitions import recommend_partitions
 from tests.export.worlds import export_sums
 from tests.serving.folders import made_events
 

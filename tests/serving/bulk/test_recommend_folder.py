@@ -8,10 +8,10 @@ from mgnm_tf.errors import DataError
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError
 from mgnm_tf.serving import Recommender
-from mgnm_tf.serving.history_table import HistoryColumns
-from mgnm_tf.serving.recommend_file import ListOptions
-from mgnm_tf.serving.recommend_folder import PartWorker
-from mgnm_tf.serving.recommend_folder import recommend_folder
+from mgnm_tf.serving.bulk.recommend_file import ListOptions
+from mgnm_tf.serving.bulk.recommend_folder import PartWorker
+from mgnm_tf.serving.bulk.recommend_folder import recommend_folder
+from mgnm_tf.serving.requests.history_table import HistoryColumns
 from tests.export.worlds import export_sums
 from tests.export.worlds import no_space
 from tests.serving.exports import export_times

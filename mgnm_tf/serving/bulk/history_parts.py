@@ -13,9 +13,9 @@ from mgnm_tf.data.reading.table import column_names_of
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError
-from mgnm_tf.serving.history_table import note_missing_times
-from mgnm_tf.serving.recommend_file import ListOptions
-from mgnm_tf.serving.recommend_file import read_note
+from mgnm_tf.serving.bulk.recommend_file import ListOptions
+from mgnm_tf.serving.bulk.recommend_file import read_note
+from mgnm_tf.serving.requests.history_table import note_missing_times
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from mgnm_tf.index import list_search
 from mgnm_tf.index.make_index import index_of
 from mgnm_tf.models.registry import create_model
 from mgnm_tf.serving import Recommender
-from mgnm_tf.serving import bounded_ranking
-from mgnm_tf.serving import compiled_ranking
-from mgnm_tf.serving.compiled_ranking import request_specs
-from mgnm_tf.serving.interest_reader import InterestReader
-from mgnm_tf.serving.retrieval import Retrieval
+from mgnm_tf.serving.ranking import bounded_ranking
+from mgnm_tf.serving.ranking import compiled_ranking
+from mgnm_tf.serving.ranking.compiled_ranking import request_specs
+from mgnm_tf.serving.ranking.interest_reader import InterestReader
+from mgnm_tf.serving.ranking.retrieval import Retrieval
 
 ITEMS = 1500
 NAMES = [f"item {number}, é" for number in range(ITEMS)]

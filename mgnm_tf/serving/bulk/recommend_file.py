@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mgnm_tf.errors import UserError
-from mgnm_tf.serving.history_table import HistoryColumns
-from mgnm_tf.serving.history_table import read_history
 from mgnm_tf.serving.recommender import Recommender
-from mgnm_tf.serving.requests import Requests
+from mgnm_tf.serving.requests.history_table import HistoryColumns
+from mgnm_tf.serving.requests.history_table import read_history
+from mgnm_tf.serving.requests.request_blocks import Requests
 from mgnm_tf.utils.files import atomic_output
 
 _SCHEMA = pa.schema(

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from mgnm_tf.errors import DataError
-from mgnm_tf.serving import users_once
-from mgnm_tf.serving.users_once import check_users_once
+from mgnm_tf.serving.bulk import users_once
+from mgnm_tf.serving.bulk.users_once import check_users_once
 
 
 def write(folder, *columns):

@@ -12,15 +12,15 @@ from pathlib import Path
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
 from mgnm_tf.export import export_folder
-from mgnm_tf.serving.history_parts import Part
-from mgnm_tf.serving.history_parts import find_parts
-from mgnm_tf.serving.history_parts import with_one_time
-from mgnm_tf.serving.history_table import read_history
+from mgnm_tf.serving.bulk.history_parts import Part
+from mgnm_tf.serving.bulk.history_parts import find_parts
+from mgnm_tf.serving.bulk.history_parts import with_one_time
+from mgnm_tf.serving.bulk.recommend_file import ListOptions
+from mgnm_tf.serving.bulk.recommend_file import write_part
+from mgnm_tf.serving.bulk.users_once import check_users_once
 from mgnm_tf.serving.recommend_arguments import check_recommend
-from mgnm_tf.serving.recommend_file import ListOptions
-from mgnm_tf.serving.recommend_file import write_part
 from mgnm_tf.serving.recommender import Recommender
-from mgnm_tf.serving.users_once import check_users_once
+from mgnm_tf.serving.requests.history_table import read_history
 from mgnm_tf.utils.disk import disk_error
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mgnm_tf.errors import UserError
-from mgnm_tf.serving.requests import Requests
+from mgnm_tf.serving.requests.request_blocks import Requests
 
 
 @dataclass(frozen=True)

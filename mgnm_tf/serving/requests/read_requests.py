@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from mgnm_tf.errors import UserError
-from mgnm_tf.serving.history_table import read_frame
-from mgnm_tf.serving.history_table import read_times
-from mgnm_tf.serving.requests import Requests
-from mgnm_tf.serving.requests import rows_of_ids
-from mgnm_tf.serving.requests import text_ids
+from mgnm_tf.serving.requests.history_table import read_frame
+from mgnm_tf.serving.requests.history_table import read_times
+from mgnm_tf.serving.requests.request_blocks import Requests
+from mgnm_tf.serving.requests.request_blocks import rows_of_ids
+from mgnm_tf.serving.requests.request_blocks import text_ids
 
 
 def read_requests(

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mgnm_tf.serving import candidates
-from mgnm_tf.serving.candidates import seen_rows
-from mgnm_tf.serving.candidates import without
+from mgnm_tf.serving.ranking import candidates
+from mgnm_tf.serving.ranking.candidates import seen_rows
+from mgnm_tf.serving.ranking.candidates import without
 
 
 @pytest.mark.parametrize("compared", [0, candidates._COMPARED])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from mgnm_tf.serving.side_by_side import side_by_side
+from mgnm_tf.serving.ranking.side_by_side import side_by_side
 from mgnm_tf.utils.threads import one_thread_a_product
 
 

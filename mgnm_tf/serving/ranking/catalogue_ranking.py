@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from mgnm_tf.export.vocabularies import Vocabularies
-from mgnm_tf.serving.compiled_ranking import CompiledRanking
-from mgnm_tf.serving.exact_ranking import ExactRanking
-from mgnm_tf.serving.onnx_reader import make_reader
+from mgnm_tf.serving.ranking.compiled_ranking import CompiledRanking
+from mgnm_tf.serving.ranking.exact_ranking import ExactRanking
+from mgnm_tf.serving.ranking.onnx_reader import make_reader
 
 MANY = 256
 """Users at a time where not every item is scored."""

@@ -6,17 +6,17 @@ import pytest
 pytest.importorskip("tf2onnx", reason="needs the extra [onnx]")
 pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
 
-import mgnm_tf.serving.onnx_reader as module
+import mgnm_tf.serving.ranking.onnx_reader as module
 from mgnm_tf.export.export import export
 from mgnm_tf.export.onnx_graphs import write_onnx
 from mgnm_tf.export.onnx_steps import step_functions
 from mgnm_tf.export.vocabularies import Vocabularies
 from mgnm_tf.models.registry import create_model
-from mgnm_tf.serving import bounded_ranking
-from mgnm_tf.serving import compiled_ranking
-from mgnm_tf.serving.interest_reader import InterestReader
-from mgnm_tf.serving.onnx_reader import OnnxReader
-from mgnm_tf.serving.onnx_reader import compact
+from mgnm_tf.serving.ranking import bounded_ranking
+from mgnm_tf.serving.ranking import compiled_ranking
+from mgnm_tf.serving.ranking.interest_reader import InterestReader
+from mgnm_tf.serving.ranking.onnx_reader import OnnxReader
+from mgnm_tf.serving.ranking.onnx_reader import compact
 from mgnm_tf.serving.recommender import Recommender
 
 ITEMS, LONGEST = 60, 7

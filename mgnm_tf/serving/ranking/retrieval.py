@@ -14,15 +14,15 @@ from mgnm_tf.index.interest_index import InterestIndex
 from mgnm_tf.index.make_index import ADDED
 from mgnm_tf.index.make_index import FOLDER
 from mgnm_tf.index.make_index import write_added
-from mgnm_tf.serving.bounded_ranking import BoundedRanking
-from mgnm_tf.serving.candidates import best_of
-from mgnm_tf.serving.candidates import rows_of
-from mgnm_tf.serving.candidates import seen_rows
-from mgnm_tf.serving.candidates import without
-from mgnm_tf.serving.catalogue_ranking import MANY
-from mgnm_tf.serving.onnx_reader import Reader
-from mgnm_tf.serving.onnx_reader import make_reader
-from mgnm_tf.serving.requests import text_ids
+from mgnm_tf.serving.ranking.bounded_ranking import BoundedRanking
+from mgnm_tf.serving.ranking.candidates import best_of
+from mgnm_tf.serving.ranking.candidates import rows_of
+from mgnm_tf.serving.ranking.candidates import seen_rows
+from mgnm_tf.serving.ranking.candidates import without
+from mgnm_tf.serving.ranking.catalogue_ranking import MANY
+from mgnm_tf.serving.ranking.onnx_reader import Reader
+from mgnm_tf.serving.ranking.onnx_reader import make_reader
+from mgnm_tf.serving.requests.request_blocks import text_ids
 from mgnm_tf.utils.files import atomic_folder
 
 _LEAST = 50

@@ -19,7 +19,7 @@ from mgnm_tf.data.reading.times import whole_seconds
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import MissingColumnError
 from mgnm_tf.errors import UserError
-from mgnm_tf.serving.requests import Requests
+from mgnm_tf.serving.requests.request_blocks import Requests
 from mgnm_tf.utils.validation import check_choice
 
 logger = logging.getLogger(__name__)

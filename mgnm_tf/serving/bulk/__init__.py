@@ -1,0 +1,1 @@
+"""Recommendations for all users of files, folders and frames."""

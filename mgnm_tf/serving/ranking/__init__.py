@@ -1,0 +1,1 @@
+"""From requests to interests, and from interests to the best items."""

@@ -1,0 +1,1 @@
+"""What people ask for, checked and turned into arrays."""
