@@ -26,7 +26,7 @@ def test_it_prints_log_table_verdict_and_what_is_next(
     log, tmp_path, monkeypatch
 ):
     """Without a model that is trained, which `test_start` does."""
-    monkeypatch.setattr(module, "models_for", lambda median: [])
+    monkeypatch.setattr(module, "models_for", lambda split, median: [])
     out = tmp_path / "out"
     stdout, stderr = mgnm("start", log, "--out", out, "--minutes", 5)
     assert "Columns: user is 'user_id' (by its name)" in stderr

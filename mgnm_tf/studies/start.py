@@ -47,6 +47,9 @@ SIMPLE = ("popularity", "item_knn")
 TRAINED = ("mgnm", "sasrec", "gru4rec", "comirec_sa")
 """Models that are trained, in the order of what is expected of them."""
 
+TRAINED_ON_SESSIONS = ("mgnm+sessions", "niser_plus", "dsan")
+"""The same for sessions: recipes that validate by the task of sessions."""
+
 _LONG_HISTORIES = 50
 """Median events of a user from which MGNM gets its part for long ones."""
 
@@ -123,12 +126,13 @@ def start(
     for line in state.get("said"):
         logger.info("%s", line)
     data = SequenceDataset.load(out / DATA)
+    split = state.get("split")
     summary = compare(
         out / DATA,
-        SIMPLE,
+        counted_for(split),
         [seed],
         out / RUNS,
-        protocol=_protocol(data),
+        protocol=_protocol(data, split),
         console=console,
     )
     if not summary["models"]:
@@ -139,7 +143,7 @@ def start(
     settings = read_json(out / RUNS / SETTINGS)
     long = read_json(out / HEALTH)["events_per_user"][_MEDIAN]
     trainings = Trainings(
-        models=models_for(long),
+        models=models_for(split, long),
         seed=seed,
         path=out / DATA,
         data=data,
@@ -166,12 +170,20 @@ def start(
     return conclude(source, out, trainings, counted)
 
 
-def models_for(median_events: float) -> list[str]:
+def counted_for(split: str) -> tuple[str, ...]:
+    """Returns the models that count on a log of a split."""
+    return (*SIMPLE, "vsknn") if split == "sessions" else SIMPLE
+
+
+def models_for(split: str, median_events: float) -> list[str]:
     """Returns what is trained on a log, in the order of what is expected.
 
     Args:
+        split: the split of the log, see `choose_split`.
         median_events: how many events half of the users have at most.
     """
+    if split == "sessions":
+        return [*TRAINED_ON_SESSIONS]
     long = median_events >= _LONG_HISTORIES
     return ["mgnm+long_history" if long else "mgnm", *TRAINED[1:]]
 
@@ -249,15 +261,22 @@ def choose_split(log: InteractionLog) -> tuple[str, str]:
     )
 
 
-def _protocol(data: SequenceDataset) -> Protocol:
-    """Returns how runs are evaluated; cheaper where there is much to rank."""
+def _protocol(data: SequenceDataset, split: str) -> Protocol:
+    """Returns how runs are evaluated; cheaper where there is much to rank.
+
+    Sessions have the task of their papers: all items, those of the session
+    included, and 20 places.
+    """
+    protocol = Protocol()
+    if split == "sessions":
+        protocol = Protocol(negatives="all", exclude="none", k=20)
     records = sum(len(data.positions(part)) for part in PARTS[1:])
     if records <= _MANY_RECORDS:
-        return Protocol()
+        return protocol
     logger.info(
-        "%s records are many: each is ranked among %d items, not %d.",
+        "%s records are many: each is ranked among %d items, not %s.",
         f"{records:,}",
         _FEW_NEGATIVES,
-        Protocol().negatives,
+        protocol.negatives,
     )
-    return Protocol(negatives=_FEW_NEGATIVES)
+    return replace(protocol, negatives=_FEW_NEGATIVES)

@@ -36,14 +36,14 @@ def log(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def one_model(monkeypatch):
     """One quick model instead of four, so that the tests are quick."""
-    monkeypatch.setattr(module, "models_for", lambda median: ["gru4rec"])
+    monkeypatch.setattr(module, "models_for", lambda split, median: ["gru4rec"])
 
 
 @pytest.fixture(scope="module")
 def made(log, tmp_path_factory):
     out = tmp_path_factory.mktemp("start") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "models_for", lambda median: ["gru4rec"])
+        patch.setattr(module, "models_for", lambda split, median: ["gru4rec"])
         return out, start(log, out, minutes=10)
 
 
@@ -193,7 +193,7 @@ def told(monkeypatch):
     """Three models that are neither measured nor trained, but told."""
     told, seconds = [], {}
     models = ["sasrec", "gru4rec", "comirec_sa"]
-    monkeypatch.setattr(module, "models_for", lambda median: models)
+    monkeypatch.setattr(module, "models_for", lambda split, median: models)
 
     def estimate_run(data, config):
         told.append(f"measure {config.model}")
@@ -276,8 +276,31 @@ def test_a_given_split_is_used_if_it_keeps_users_whole():
 
 def test_long_histories_have_their_part(monkeypatch):
     monkeypatch.undo()
-    assert models_for(6) == ["mgnm", "sasrec", "gru4rec", "comirec_sa"]
-    assert models_for(65)[0] == "mgnm+long_history"
+    trained = ["mgnm", "sasrec", "gru4rec", "comirec_sa"]
+    assert models_for("leave_one_out", 6) == trained
+    assert models_for("leave_one_out", 65)[0] == "mgnm+long_history"
+
+
+def test_sessions_have_their_models_and_their_task(tmp_path, monkeypatch):
+    rows = make_world(60, 120, seed=1, num_events=900, num_interests=1)
+    rows = rows.drop(columns="category")
+    rows["split"] = np.where(rows["user_id"] < 45, "train", "test")
+    rows.to_csv(tmp_path / "clicks.csv", index=False)
+    monkeypatch.setattr(module, "models_for", lambda split, median: [])
+    started = start(tmp_path / "clicks.csv", tmp_path / "out", minutes=5)
+    counted = {"popularity", "item_knn", "vsknn"}
+    assert {row["model"] for row in started.rows} == counted
+    assert "among the whole catalogue" in started.protocol
+    assert "history included" in started.protocol
+    assert started.metric == "ndcg@20"
+
+
+@pytest.mark.parametrize("label", module.TRAINED_ON_SESSIONS)
+def test_what_is_trained_on_sessions_validates_by_their_task(label):
+    config = configure(label)
+    assert config.validation_negatives == "all"
+    assert config.validation_exclude == "none"
+    assert models_for("sessions", 4)[0] == "mgnm+sessions"
 
 
 def test_state_is_written_when_there_is_something_to_keep(tmp_path):
