@@ -24,7 +24,7 @@ def findings(health: LogHealth, split: str) -> list[Finding]:
     """
     found = [
         *_sizes(health, split),
-        *_repetition(health),
+        *_repetition(health, split),
         *_clock(health),
         *_drift(health),
         *_leaks(health, split),
@@ -75,8 +75,11 @@ def _sizes(health: LogHealth, split: str) -> list[Finding]:
     return found
 
 
-def _repetition(health: LogHealth) -> list[Finding]:
+def _repetition(health: LogHealth, split: str) -> list[Finding]:
     found = []
+    left_out = "leave out only what is in the visible history"
+    if split == "sessions":
+        left_out = "leave out nothing"
     share = health.duplicates / health.rows
     if health.duplicates:
         found.append(
@@ -94,8 +97,7 @@ def _repetition(health: LogHealth) -> list[Finding]:
                 "care" if health.repeats >= _MUCH else "fact",
                 f"In {percent(health.repeats)} of the events the user had the "
                 "item before: here, to recommend again what was had is part "
-                "of the task, and test candidates leave out only what is in "
-                "the visible history.",
+                f"of the task, and test candidates {left_out}.",
             )
         )
     else:

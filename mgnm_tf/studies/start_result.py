@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mgnm_tf.evaluation.evaluation import Evaluation
+from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.evaluation.ties import is_later
 from mgnm_tf.report.start_page import write_start_page
 from mgnm_tf.runs.run import Run
@@ -103,7 +104,7 @@ def conclude(
         rows=_rows(trainings, runs, users, counted, metric),
         metric=metric,
         protocol=trainings.protocol.describe(),
-        commands=_commands(source, out, trainings, runs, verdict),
+        commands=_commands(source, out, trainings, runs, counted, verdict),
         page=out / PAGE,
     )
     write_json(
@@ -183,11 +184,13 @@ def _commands(
     out: Path,
     trainings: Trainings,
     runs: dict[str, Run],
+    counted: Sequence[str],
     verdict: Verdict,
 ) -> list[tuple[str, str]]:
     """Returns the three commands that come next."""
     state = trainings.state
-    models = ",".join(dict.fromkeys(["item_knn", *trainings.models]))
+    told = [label for label in counted if label != "popularity"]
+    models = ",".join([*told, *trainings.models])
     columns = state.get("columns")
     defaults = {"user": "user_id", "item": "item_id", "time": "timestamp"}
     reading: list[str | Path] = []
@@ -205,6 +208,7 @@ def _commands(
     compared: list[str | Path] = [
         *("compare", "--data", out / DATA, "--models", models),
         *("--seeds", "0,1,2", "--out", out / "full"),
+        *_protocol_options(trainings.protocol),
     ]
     export: list[str | Path] = [
         *("export", Path(runs[verdict.model].path), "--out", exported)
@@ -221,3 +225,17 @@ def _commands(
             ("Twenty items for every user of the log", recommend),
         )
     ]
+
+
+def _protocol_options(protocol: Protocol) -> list[str]:
+    """Returns the options of `mgnm compare` for what is no default of it."""
+    usual, words = Protocol(), []
+    for option, name in (
+        ("--test-negatives", "negatives"),
+        ("--test-exclude", "exclude"),
+    ):
+        if getattr(protocol, name) != getattr(usual, name):
+            words += [option, str(getattr(protocol, name))]
+    if protocol.places != usual.places:
+        words += ["--k", ",".join(map(str, protocol.places))]
+    return words

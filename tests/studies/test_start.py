@@ -293,6 +293,13 @@ def test_sessions_have_their_models_and_their_task(tmp_path, monkeypatch):
     assert "among the whole catalogue" in started.protocol
     assert "history included" in started.protocol
     assert started.metric == "ndcg@20"
+    _, compared = started.commands[0]
+    assert "--models item_knn,vsknn " in compared
+    assert compared.endswith("--test-negatives all --test-exclude none --k 20")
+    repeated = [text for _, text in started.findings if "had the item" in text]
+    assert repeated and repeated[0].endswith(
+        "test candidates leave out nothing."
+    )
 
 
 @pytest.mark.parametrize("label", module.TRAINED_ON_SESSIONS)
