@@ -26,7 +26,7 @@ else:
 
 HEAVY = ("tensorflow", "keras", "pandas", "pyarrow", "matplotlib", "scipy")
 COMMANDS = {
-    "start": ["--out", "--minutes", "--user-column", "--seed"],
+    "start": ["--out", "--minutes", "--user-column", "--split", "--seed"],
     "prepare": ["--out", "--user-column", "--rating-above", "--min-user"],
     "train": [
         *("--data", "--out", "--recipe", "--set", "--seed", "--k", "--track"),

@@ -66,6 +66,13 @@ def start(
             help="Whether a field may stand in quotation marks.",
         ),
     ] = True,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Split, as of `prepare`.",
+            show_default="by the columns",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of all runs.")] = 0,
 ) -> None:
     """Go from a file to a verdict: which model is worth it, on one page.
@@ -106,6 +113,7 @@ def start(
             separator=separator,
             time_unit=time_unit,
             quotes=quotes,
+            split=split,
             ask=ask,
             guess=guess,
             console=notes,

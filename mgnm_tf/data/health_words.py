@@ -4,6 +4,7 @@ from mgnm_tf.data.health import BURST
 from mgnm_tf.data.health import FIRST_YEAR
 from mgnm_tf.data.health import LAST_SHARE
 from mgnm_tf.data.health import LogHealth
+from mgnm_tf.data.steps.splits import keeps_sessions_whole
 
 _MUCH = 0.2
 """A share from which something decides what results mean."""
@@ -78,7 +79,7 @@ def _sizes(health: LogHealth, split: str) -> list[Finding]:
 def _repetition(health: LogHealth, split: str) -> list[Finding]:
     found = []
     left_out = "leave out only what is in the visible history"
-    if split == "sessions":
+    if keeps_sessions_whole(split):
         left_out = "leave out nothing"
     share = health.duplicates / health.rows
     if health.duplicates:

@@ -18,10 +18,14 @@ from mgnm_tf.data.log import InteractionLog
 from mgnm_tf.data.log import read_log
 from mgnm_tf.data.parts import PARTS
 from mgnm_tf.data.prepare import save_split
+from mgnm_tf.data.reading.column_words import SESSIONS
+from mgnm_tf.data.reading.column_words import plain_name
 from mgnm_tf.data.reading.guess_columns import Ask
 from mgnm_tf.data.reading.guess_columns import ColumnGuess
 from mgnm_tf.data.reading.guess_columns import guess_columns
 from mgnm_tf.data.steps.filters import drop_duplicates
+from mgnm_tf.data.steps.splits import keeps_sessions_whole
+from mgnm_tf.data.steps.splits import read_method
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
@@ -50,6 +54,9 @@ TRAINED = ("mgnm", "sasrec", "gru4rec", "comirec_sa")
 TRAINED_ON_SESSIONS = ("mgnm+sessions", "niser_plus", "dsan")
 """The same for sessions: recipes that validate by the task of sessions."""
 
+NEWEST_SESSIONS = "last_share=0.1"
+"""The split of a log of sessions that has no split of its own."""
+
 _LONG_HISTORIES = 50
 """Median events of a user from which MGNM gets its part for long ones."""
 
@@ -69,6 +76,7 @@ def start(
     separator: str | None = None,
     time_unit: str = "auto",
     quotes: bool = True,
+    split: str | None = None,
     ask: Ask | None = None,
     guess: ColumnGuess | None = None,
     console: Console | None = None,
@@ -96,6 +104,7 @@ def start(
         separator: see `read_log`.
         time_unit: see `read_log`. Defaults to `"auto"`.
         quotes: see `read_log`. Defaults to `True`.
+        split: see `split_log`. `None` is for what `choose_split` says.
         ask: see `guess_columns`.
         guess: what `guess_columns` said of the file with these arguments, if
             it was called before.
@@ -107,6 +116,8 @@ def start(
             holds something else, or `minutes` are not above 0.
     """
     source, out = Path(source), Path(out)
+    if split is not None:
+        read_method(split)
     deadline = (began or time.monotonic()) + 60 * check_minutes(minutes)
     console = console or Console(stderr=True, markup=False, emoji=False)
     if not source.is_file():
@@ -119,6 +130,7 @@ def start(
         "separator": separator,
         "time_unit": time_unit,
         "quotes": quotes,
+        "split": split,
     }
     state = StartState(out, command)
     if not (out / DATA).exists() or not (out / HEALTH).exists():
@@ -126,13 +138,13 @@ def start(
     for line in state.get("said"):
         logger.info("%s", line)
     data = SequenceDataset.load(out / DATA)
-    split = state.get("split")
+    chosen = state.get("split")
     summary = compare(
         out / DATA,
-        counted_for(split),
+        counted_for(chosen),
         [seed],
         out / RUNS,
-        protocol=_protocol(data, split),
+        protocol=_protocol(data, chosen),
         console=console,
     )
     if not summary["models"]:
@@ -143,7 +155,7 @@ def start(
     settings = read_json(out / RUNS / SETTINGS)
     long = read_json(out / HEALTH)["events_per_user"][_MEDIAN]
     trainings = Trainings(
-        models=models_for(split, long),
+        models=models_for(chosen, long),
         seed=seed,
         path=out / DATA,
         data=data,
@@ -172,7 +184,7 @@ def start(
 
 def counted_for(split: str) -> tuple[str, ...]:
     """Returns the models that count on a log of a split."""
-    return (*SIMPLE, "vsknn") if split == "sessions" else SIMPLE
+    return (*SIMPLE, "vsknn") if keeps_sessions_whole(split) else SIMPLE
 
 
 def models_for(split: str, median_events: float) -> list[str]:
@@ -182,7 +194,7 @@ def models_for(split: str, median_events: float) -> list[str]:
         split: the split of the log, see `choose_split`.
         median_events: how many events half of the users have at most.
     """
-    if split == "sessions":
+    if keeps_sessions_whole(split):
         return [*TRAINED_ON_SESSIONS]
     long = median_events >= _LONG_HISTORIES
     return ["mgnm+long_history" if long else "mgnm", *TRAINED[1:]]
@@ -212,7 +224,7 @@ def _prepare(
     )
     if guess.positions:
         log = replace(log, order_only=True)
-    split, why = choose_split(log)
+    split, why = choose_split(log, guess.user, command["split"])
     said = [*guess.said, why]
     health = log_health(log)
     kept = drop_duplicates(log)
@@ -236,9 +248,27 @@ def _prepare(
     write_json(out / HEALTH, facts)
 
 
-def choose_split(log: InteractionLog) -> tuple[str, str]:
-    """Returns the split that a log is for, and why, as a sentence."""
+def choose_split(
+    log: InteractionLog, user_column: str, given: str | None = None
+) -> tuple[str, str]:
+    """Returns the split that a log is for, and why, as a sentence.
+
+    Args:
+        log: the log.
+        user_column: what the column of its users is called.
+        given: the split that somebody has chosen.
+    """
+    if given is not None:
+        return given, f"Split: as given ({given})."
     if log.parts is None:
+        if plain_name(user_column) in SESSIONS and not log.order_only:
+            return NEWEST_SESSIONS, (
+                f"Split: {user_column!r} names sessions, so the next item of "
+                "new ones is asked for: the last tenth of them by their end "
+                "is the test, the last tenth of the others the validation "
+                f"({NEWEST_SESSIONS}; if they are users who come back, "
+                "--split leave_one_out)."
+            )
         return "leave_one_out", (
             "Split: the last event of each user is the test, the last but one "
             "the validation (leave_one_out)."
@@ -268,7 +298,7 @@ def _protocol(data: SequenceDataset, split: str) -> Protocol:
     included, and 20 places.
     """
     protocol = Protocol()
-    if split == "sessions":
+    if keeps_sessions_whole(split):
         protocol = Protocol(negatives="all", exclude="none", k=20)
     records = sum(len(data.positions(part)) for part in PARTS[1:])
     if records <= _MANY_RECORDS:

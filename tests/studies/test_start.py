@@ -1,6 +1,7 @@
 """From a file to a verdict, interrupted and continued."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -267,11 +268,33 @@ def parted(users, parts):
 
 def test_a_given_split_is_used_if_it_keeps_users_whole():
     split, why = choose_split(
-        parted([1, 1, 2, 2], ["train", "train", "test", "test"])
+        parted([1, 1, 2, 2], ["train", "train", "test", "test"]), "session"
     )
     assert split == "sessions" and "whole sessions" in why
-    split, why = choose_split(parted([1, 1, 2, 2], ["train", "test"] * 2))
+    cut = parted([1, 1, 2, 2], ["train", "test"] * 2)
+    split, why = choose_split(cut, "user_id")
     assert split == "leave_one_out" and "cuts through users" in why
+
+
+def test_a_log_of_sessions_asks_for_new_ones():
+    frame = pd.DataFrame({"user_id": [1, 1], "item_id": [3, 4]})
+    log = read_log(frame.assign(timestamp=[5, 6]))
+    for name in ("session_id", "sessionId", "Visit"):
+        split, why = choose_split(log, name)
+        assert split == "last_share=0.1" and repr(name) in why
+    assert choose_split(log, "user_id")[0] == "leave_one_out"
+    # Without times nobody knows which sessions are the last.
+    ordered = replace(log, order_only=True)
+    assert choose_split(ordered, "session_id")[0] == "leave_one_out"
+
+
+def test_a_split_that_is_given_is_used(log, tmp_path):
+    with pytest.raises(UserError, match="Unknown split 'by_moon'"):
+        start(log, tmp_path / "out", split="by_moon")
+    assert not (tmp_path / "out").exists()
+    frame = parted([1, 1, 2, 2], ["train", "train", "test", "test"])
+    split, why = choose_split(frame, "session_id", "last_days=7")
+    assert split == "last_days=7" and "last_days=7" in why
 
 
 def test_long_histories_have_their_part(monkeypatch):
@@ -281,10 +304,16 @@ def test_long_histories_have_their_part(monkeypatch):
     assert models_for("leave_one_out", 65)[0] == "mgnm+long_history"
 
 
-def test_sessions_have_their_models_and_their_task(tmp_path, monkeypatch):
+@pytest.mark.parametrize("given", [True, False])
+def test_sessions_have_their_models_and_their_task(
+    given, tmp_path, monkeypatch
+):
     rows = make_world(60, 120, seed=1, num_events=900, num_interests=1)
     rows = rows.drop(columns="category")
-    rows["split"] = np.where(rows["user_id"] < 45, "train", "test")
+    if given:
+        rows["split"] = np.where(rows["user_id"] < 45, "train", "test")
+    else:
+        rows = rows.rename(columns={"user_id": "session_id"})
     rows.to_csv(tmp_path / "clicks.csv", index=False)
     monkeypatch.setattr(module, "models_for", lambda split, median: [])
     started = start(tmp_path / "clicks.csv", tmp_path / "out", minutes=5)

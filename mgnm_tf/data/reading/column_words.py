@@ -6,6 +6,9 @@ from collections.abc import Sequence
 Tiers = Sequence[Sequence[str]]
 """Names by how sure they are; those of one tier are as good as each other."""
 
+SESSIONS = "session sessionid visit visitid".split()
+"""Names of what stands in the place of a user and soon ends."""
+
 UNSURE_TIMES = "day year when".split()
 """Names of a time, if it holds times: a year may be that of a film."""
 
@@ -17,7 +20,7 @@ ROLES: dict[str, Tiers] = {
             "reviewer reviewerid buyer buyerid person personid listener "
             "listenerid reader readerid student studentid profileid"
         ).split(),
-        "session sessionid visit visitid cookie cookieid deviceid".split(),
+        [*SESSIONS, *"cookie cookieid deviceid".split()],
     ),
     "item": (
         (

@@ -106,7 +106,7 @@ def split_log(
     data = index_events(log, events, parts, metadata)
     what_is_left = f"{what}, without new items,"
     check_parts(_counts(data.parts), log.source, what_is_left)
-    if kind == "sessions" or kind in END_TIMES:
+    if keeps_sessions_whole(method):
         check_sessions(data, log.source, what)
     return data
 
@@ -121,6 +121,12 @@ def read_method(method: str) -> tuple[str, float]:
     if kind not in SPLITS or (equals and kind not in END_TIMES):
         raise UserError(unknown_name("split", method, SPLITS))
     return kind, read_amount(kind, amount) if kind in END_TIMES else 0.0
+
+
+def keeps_sessions_whole(method: str) -> bool:
+    """Whether a split asks for the next item of unknown sessions."""
+    kind, _ = read_method(method)
+    return kind == "sessions" or kind in END_TIMES
 
 
 def words_of(method: str, stays: Fraction | None) -> str:
