@@ -40,6 +40,7 @@ OPTIONS: dict[str, tuple[type, str]] = {
     "batch_size": (int, "Positives in a batch."),
     "max_length": (int, "Longest history, in events."),
     "epochs": (int, "Most passes over the training data."),
+    "least_steps": (int, "Fewest steps of them all: small logs get more."),
     "patience": (int, "Epochs without improvement until training ends."),
     "monitor": (str, "What has to improve: val_ndcg@5, val_gauc, ..."),
     "validation_negatives": (str, "Negatives of a validation record, or all."),

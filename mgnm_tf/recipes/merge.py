@@ -141,6 +141,7 @@ def merge(layers: Sequence[Layer], model: str) -> Merged:
 
     A layer that changes the objective, or takes all items for negatives, draws
     as it says alone: the draws of the layers below belong to another objective.
+    One that sets `epochs` means as many: the `least_steps` below it go.
 
     Args:
         layers: the layers, the lowest first.
@@ -159,6 +160,9 @@ def merge(layers: Sequence[Layer], model: str) -> Merged:
             for name in _DRAWS:
                 values.pop(f"training.{name}", None)
                 origins.pop(f"training.{name}", None)
+        if "training.epochs" in layer.values:
+            values.pop("training.least_steps", None)
+            origins.pop("training.least_steps", None)
         values.update(layer.values)
         origins.update(dict.fromkeys(layer.values, layer.origin))
     sources = [layer.about.source for layer in layers if layer.about.source]

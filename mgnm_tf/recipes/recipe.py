@@ -168,6 +168,10 @@ class Training(_Part):
         batch_size: positives in a batch.
         max_length: longest history, in events; older events are left out.
         epochs: the most passes over the training data.
+        least_steps: the fewest training steps that all epochs together have:
+            a log on which `epochs` are fewer gets more of them, see
+            `mgnm_tf.training.length`. 0 for none. A recipe, or a user, that
+            gives `epochs` means as many.
         patience: epochs without improvement of `monitor` after which
             training ends. `0` ends at the first such epoch.
         monitor: the value that decides which epoch is the best one:
@@ -203,6 +207,7 @@ class Training(_Part):
     batch_size: Positive = 256
     max_length: Positive = 100
     epochs: Positive = 20
+    least_steps: Count = 0
     patience: Count = 3
     monitor: str = "val_ndcg@5"
     validation_negatives: Positive | Literal["all"] = 1000

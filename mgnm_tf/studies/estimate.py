@@ -14,6 +14,7 @@ from mgnm_tf.training.build import compile_model
 from mgnm_tf.training.build import make_batches
 from mgnm_tf.training.build import make_model
 from mgnm_tf.training.build import training_batches
+from mgnm_tf.training.length import for_data
 
 FEWEST_STEPS, MOST_STEPS = 4, 256
 LONG_ENOUGH = 1.0
@@ -63,6 +64,7 @@ def estimate_run(data: SequenceDataset, config: TrainConfig) -> Estimate:
         if not once.epoch:  # It counts, once.
             return once
         return replace(once, start=2 * once.start, epochs=2 * once.epochs)
+    config = for_data(config, data)
     begin = time.perf_counter()
     model = make_model(data, config)
     if isinstance(model, StatisticalRecommender):

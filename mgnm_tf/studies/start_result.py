@@ -156,7 +156,7 @@ def _rows(
         values = run.metrics[trainings.protocol.part]
         gain, epochs = "", "counts"
         if label not in counted:
-            full = trainings.planned(label).config.epochs
+            full = trainings.full(label).epochs
             epochs = f"{trainings.epochs_of(label):.3g} of {full}"
         if label != base and means[base].mean > 0:
             one = difference(users[label], users[base], metric)

@@ -15,6 +15,7 @@ from rich.console import Console
 from mgnm_tf.data.dataset import SequenceDataset
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
+from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.runs.run import Run
 from mgnm_tf.studies.budget import Cost
 from mgnm_tf.studies.budget import StopInTime
@@ -30,6 +31,7 @@ from mgnm_tf.studies.progress import make_progress
 from mgnm_tf.studies.runner import make_run
 from mgnm_tf.studies.start_state import StartState
 from mgnm_tf.studies.verdict import shown
+from mgnm_tf.training.length import for_data
 
 logger = logging.getLogger(__name__)
 
@@ -127,8 +129,14 @@ class Trainings:
     def options(self, label: str) -> dict[str, int]:
         """Returns what wins over the recipe of a model."""
         epochs = (self.state.get("epochs") or {}).get(label)
-        full = self.planned(label).config.epochs
-        return {} if epochs in (None, full) else {"epochs": epochs}
+        full = self.full(label)
+        if epochs in (None, full.epochs):
+            return {}
+        return {"epochs": epochs, "patience": full.patience}
+
+    def full(self, label: str) -> TrainConfig:
+        """Returns what the recipe of a model is on this log."""
+        return for_data(self.planned(label).config, self.data)
 
     def planned(
         self, label: str, options: dict[str, int] | None = None
@@ -141,7 +149,7 @@ class Trainings:
         """Returns what of the recipes was cut, and why, as sentences."""
         lines = []
         for label in self.models:
-            full = self.planned(label).config.epochs
+            full = self.full(label).epochs
             if self._failed(label):
                 reason = self.state.get("failed")[label].rstrip(".")
                 lines.append(f"{shown(label)} failed: {reason}.")
@@ -173,17 +181,16 @@ class Trainings:
         done = len(made.history)
         waited = done - (made.best_epoch or done)
         epochs = self.epochs_of(label)
-        if epochs >= full or waited >= max(run.config.patience, 1):
+        patience = for_data(run.config, self.data).patience
+        if epochs >= full or waited >= max(patience, 1):
             return ""
         line = (
             f"{shown(label)} was trained for {epochs:.3g} of the {full} epochs "
             "of its recipe"
         )
-        if epochs < run.config.epochs:
-            line += (
-                f" (of the {run.config.epochs} that were planned), as the time "
-                "was up"
-            )
+        planned = for_data(run.config, self.data).epochs
+        if epochs < planned:
+            line += f" (of the {planned} that were planned), as the time was up"
         return f"{line}."
 
     def _left(self) -> float:
@@ -235,7 +242,7 @@ class Trainings:
     def _make(self, label: str, others: bool = False) -> None:
         """Trains a model; not much longer than planned if others wait."""
         run = self.planned(label, self.options(label))
-        epochs = run.config.epochs
+        epochs = for_data(run.config, self.data).epochs
         cost = self._cost(label)
         one = Estimate(**self.state.get("measured")[label])
         # Validation and test, which is compiled first, follow the last step.

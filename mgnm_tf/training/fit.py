@@ -34,6 +34,7 @@ from mgnm_tf.training.continued import continuation_of
 from mgnm_tf.training.evaluate_run import write_evaluation
 from mgnm_tf.training.gradient import fit_epochs
 from mgnm_tf.training.gradient import fit_with_validation
+from mgnm_tf.training.length import for_data
 from mgnm_tf.training.memory import peak_memory
 from mgnm_tf.training.memory import reset_peak_memory
 from mgnm_tf.training.refit import check_unseen
@@ -132,6 +133,16 @@ def train(
         run_folder.check_free(out)
     workers.compare(config, data)
     trained = with_validation(data) if config.refit else data
+    fitted = for_data(config, data)
+    if fitted.epochs > config.epochs:
+        logger.info(
+            "%d epochs, not %d, and a patience of %d: the log is small "
+            "(least_steps %d).",
+            fitted.epochs,
+            config.epochs,
+            fitted.patience,
+            config.least_steps,
+        )
     stages = stages_of(config)
     old = getattr(continue_from, "data", None)
     continuation = continuation_of(config, trained, old)
@@ -177,7 +188,7 @@ def train(
                     samples = trained
                     if continuation is not None:
                         samples = continuation.samples
-                    task = (model, samples, config, folder)
+                    task = (model, samples, fitted, folder)
                     how = (verbose, further, watch, workers, continuation)
                     if epochs is None:
                         fit_with_validation(*task, *how)

@@ -26,7 +26,7 @@ _MEASURE = (
 )
 """What trials are compared by: with another one they rank other lists."""
 
-_BUDGET = ("epochs", "patience", "batch_size", "objective")
+_BUDGET = ("epochs", "least_steps", "patience", "batch_size", "objective")
 """What says how much a trial trains, which is the same for all of them."""
 
 

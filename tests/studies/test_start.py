@@ -163,14 +163,15 @@ def test_an_interruption_is_continued_as_it_was_planned(
         with pytest.raises(KeyboardInterrupt):
             start(log, tmp_path / "out", minutes=10)
     state = json.loads((tmp_path / "out" / "start.json").read_text())
-    assert state["epochs"] == {"gru4rec": planned[0]}
+    # So small a log gets ten times the epochs of the recipe.
+    assert (planned, state["epochs"]) == ([16], {"gru4rec": 160})
     # Now with a model of 3 epochs, as if there had been less time.
     state["epochs"] = {"gru4rec": 3}
     (tmp_path / "out" / "start.json").write_text(json.dumps(state))
     started = start(log, tmp_path / "out", minutes=10)
     (row,) = (row for row in started.rows if row["model"] == "gru4rec")
-    assert row["epochs"] == "3 of 16"
-    cut = "GRU4Rec was trained for 3 of the 16 epochs of its recipe."
+    assert row["epochs"] == "3 of 160"
+    cut = "GRU4Rec was trained for 3 of the 160 epochs of its recipe."
     assert cut in started.verdict.sentences
     assert cut in (tmp_path / "out" / "start.html").read_text()
 
