@@ -11,6 +11,7 @@ import typer
 from mgnm_tf.cli.app import command
 from mgnm_tf.cli.app import console
 from mgnm_tf.cli.app import load_tensorflow
+from mgnm_tf.cli.app import notes
 from mgnm_tf.cli.app import print_rows
 from mgnm_tf.cli.app import read_negatives
 from mgnm_tf.cli.app import read_numbers
@@ -101,9 +102,11 @@ def train(
     users, its items and later events; its model need not be named.
     """
     load_tensorflow()
+    from mgnm_tf.data.dataset import SequenceDataset
     from mgnm_tf.runs.run import Run
     from mgnm_tf.training import fit
     from mgnm_tf.training.continued import configure_continued
+    from mgnm_tf.training.remarks import remarks_on
 
     others = None
     if hosts:
@@ -126,6 +129,9 @@ def train(
         config = configure_continued(earlier, what, **values)
     else:
         config = configure(recipe_of(model, recipe), **values)
+        loaded = SequenceDataset.load(data, verify=False)
+        for remark in remarks_on(config, loaded):
+            notes.print(remark)
     verbose = 1 if sys.stdout.isatty() else 2
     ray = (workers, least_workers, cluster)
     if any(one is not None for one in ray):

@@ -39,6 +39,7 @@ from mgnm_tf.studies.start_result import conclude
 from mgnm_tf.studies.start_state import StartState
 from mgnm_tf.studies.start_state import check_minutes
 from mgnm_tf.studies.start_trainings import Trainings
+from mgnm_tf.training.remarks import LONG_HISTORIES
 from mgnm_tf.utils.files import read_json
 from mgnm_tf.utils.files import sha256
 from mgnm_tf.utils.files import write_json
@@ -56,9 +57,6 @@ TRAINED_ON_SESSIONS = ("mgnm+sessions", "niser_plus", "dsan")
 
 NEWEST_SESSIONS = "last_share=0.1"
 """The split of a log of sessions that has no split of its own."""
-
-_LONG_HISTORIES = 50
-"""Median events of a user from which MGNM gets its part for long ones."""
 
 _MEDIAN = QUANTILES.index(0.5)
 _MANY_RECORDS, _FEW_NEGATIVES = 200_000, 100
@@ -196,7 +194,7 @@ def models_for(split: str, median_events: float) -> list[str]:
     """
     if keeps_sessions_whole(split):
         return [*TRAINED_ON_SESSIONS]
-    long = median_events >= _LONG_HISTORIES
+    long = median_events >= LONG_HISTORIES
     return ["mgnm+long_history" if long else "mgnm", *TRAINED[1:]]
 
 
