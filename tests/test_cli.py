@@ -306,7 +306,14 @@ def test_train_hands_its_options_on(folder, monkeypatch):
         flags += [f"--{name.replace('_', '-')}", value]
     flags += ["--set", "l2=0.1", "--set", "level_pooling=sum"]
     _, stderr = mgnm(
-        "train", "mgnm:released", "--data", "d", "--out", "o", *flags, code=130
+        "train",
+        "mgnm:released",
+        "--data",
+        folder / "data",
+        "--out",
+        "o",
+        *flags,
+        code=130,
     )
     assert "Give the same command again to continue" in stderr
     assert given == [
