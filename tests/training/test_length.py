@@ -4,6 +4,9 @@ import math
 
 import pytest
 
+from mgnm_tf.recipes.recipe import About
+from mgnm_tf.recipes.recipe import Recipe
+from mgnm_tf.recipes.recipe import Training
 from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.runs.config import configure
 from mgnm_tf.runs.history import read_history
@@ -59,8 +62,10 @@ def test_who_gives_epochs_means_as_many():
     assert configure("mgnm", epochs=3).least_steps == 0
     both = configure("mgnm", epochs=3, least_steps=7)
     assert (both.epochs, both.least_steps) == (3, 7)
-    # A part of a recipe, too.
-    assert configure("mgnm+sessions").least_steps == 0
+    # A part of a recipe, too, unless it says both.
+    part = Recipe(about=About(part=True), training=Training(epochs=2))
+    assert configure("mgnm+short", further={"short": part}).least_steps == 0
+    assert configure("mgnm+sessions").least_steps == 500
     # The run as a recipe keeps both.
     again = configure(configure("mgnm").to_recipe())
     assert (again.epochs, again.least_steps) == (16, 5000)
