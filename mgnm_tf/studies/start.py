@@ -259,7 +259,8 @@ def choose_split(
     if given is not None:
         return given, f"Split: as given ({given})."
     if log.parts is None:
-        if plain_name(user_column) in SESSIONS and not log.order_only:
+        sessions = plain_name(user_column) in SESSIONS
+        if sessions and not log.order_only:
             return NEWEST_SESSIONS, (
                 f"Split: {user_column!r} names sessions, so the next item of "
                 "new ones is asked for: the last tenth of them by their end "
@@ -267,10 +268,16 @@ def choose_split(
                 f"({NEWEST_SESSIONS}; if they are users who come back, "
                 "--split leave_one_out)."
             )
-        return "leave_one_out", (
+        why = (
             "Split: the last event of each user is the test, the last but one "
             "the validation (leave_one_out)."
         )
+        if sessions:
+            why += (
+                f" {user_column!r} names sessions, but without times nobody "
+                "knows which of them are the newest."
+            )
+        return "leave_one_out", why
     first, last = PARTS.index("train"), PARTS.index("test")
     low = np.full(len(log.user_ids), last)
     high = np.full(len(log.user_ids), first)

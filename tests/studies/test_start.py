@@ -286,7 +286,9 @@ def test_a_log_of_sessions_asks_for_new_ones():
     assert choose_split(log, "user_id")[0] == "leave_one_out"
     # Without times nobody knows which sessions are the last.
     ordered = replace(log, order_only=True)
-    assert choose_split(ordered, "session_id")[0] == "leave_one_out"
+    split, why = choose_split(ordered, "session_id")
+    assert split == "leave_one_out" and "'session_id' names sessions" in why
+    assert "sessions" not in choose_split(ordered, "user_id")[1]
 
 
 def test_a_split_that_is_given_is_used(log, tmp_path):
