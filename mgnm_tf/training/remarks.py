@@ -3,7 +3,7 @@
 import numpy as np
 
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.steps.session_splits import END_TIMES
+from mgnm_tf.data.steps.session_splits import WHOLE_SESSIONS
 from mgnm_tf.models.registry import recipes_of
 from mgnm_tf.runs.config import TrainConfig
 
@@ -27,10 +27,7 @@ def remarks_on(config: TrainConfig, data: SequenceDataset) -> list[str]:
     if config.recipe != config.model:
         return []
     parts = recipes_of(config.model)
-    if data.metadata.get("split", {}).get("method") in (
-        "sessions",
-        *END_TIMES,
-    ):
+    if data.metadata.get("split", {}).get("method") in WHOLE_SESSIONS:
         if config.validation_exclude == "none":
             return []
         remedy = "--validation-exclude none --validation-negatives all"

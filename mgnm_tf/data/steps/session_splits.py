@@ -100,6 +100,9 @@ END_TIMES: dict[str, EndSplit] = {
 and the share of the training that stays, and returns the part of each event,
 int8 (N,), and a note for the metadata."""
 
+WHOLE_SESSIONS = ("sessions", *END_TIMES)
+"""The splits that keep sessions whole, as the metadata names them."""
+
 
 def read_amount(kind: str, text: str) -> float:
     """Reads the number of a split of `END_TIMES`.
@@ -151,12 +154,11 @@ def read_training_share(
             "`training_share` must be a number above 0 and at most 1, as in "
             f"1/64 or 0.25. Received: {share!r}"
         )
-    kinds = ("sessions", *END_TIMES)
-    if method.partition("=")[0] not in kinds:
+    if method.partition("=")[0] not in WHOLE_SESSIONS:
         raise UserError(
             "`training_share` keeps the latest training sessions, so it goes "
-            f"with the splits {', '.join(kinds)}. Received: training_share="
-            f"{share!r} with the split {method!r}"
+            f"with the splits {', '.join(WHOLE_SESSIONS)}. Received: "
+            f"training_share={share!r} with the split {method!r}"
         )
     return read
 

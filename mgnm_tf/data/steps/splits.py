@@ -15,6 +15,7 @@ from mgnm_tf.data.parts import PARTS
 from mgnm_tf.data.reading.times import whole_seconds
 from mgnm_tf.data.steps.session_splits import END_TIMES
 from mgnm_tf.data.steps.session_splits import LEFT_OUT
+from mgnm_tf.data.steps.session_splits import WHOLE_SESSIONS
 from mgnm_tf.data.steps.session_splits import check_sessions
 from mgnm_tf.data.steps.session_splits import first_of_share
 from mgnm_tf.data.steps.session_splits import read_amount
@@ -125,8 +126,7 @@ def read_method(method: str) -> tuple[str, float]:
 
 def keeps_sessions_whole(method: str) -> bool:
     """Whether a split asks for the next item of unknown sessions."""
-    kind, _ = read_method(method)
-    return kind == "sessions" or kind in END_TIMES
+    return read_method(method)[0] in WHOLE_SESSIONS
 
 
 def words_of(method: str, stays: Fraction | None) -> str:
