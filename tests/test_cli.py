@@ -9,6 +9,8 @@ import time
 
 import pandas as pd
 import pytest
+import typer
+from rich.text import Text
 from typer.testing import CliRunner
 
 from mgnm_tf import __version__
@@ -118,6 +120,16 @@ def test_help_is_complete(command):
         assert re.search(rf"{option}\s", text), option
     assert "…" not in text
     assert command in mgnm("--help")[0]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_loses_nothing_in_brackets(command):
+    """Help is markup: what stands in brackets would be taken for a style."""
+    one = typer.main.get_command(app).commands[command]
+    helps = [one.help, *(parameter.help for parameter in one.params)]
+    for text in filter(None, helps):
+        shown = Text.from_markup(text).plain
+        assert shown == text.replace("\\[", "["), text
 
 
 def test_every_field_of_the_configuration_is_an_option():

@@ -72,7 +72,7 @@ def train(
         int | None,
         typer.Option(
             help="Train by so many processes, which Ray starts (extra "
-            "[cluster]).",
+            "\\[cluster]).",
             show_default="this one; with --cluster one a node",
         ),
     ] = None,

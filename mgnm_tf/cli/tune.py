@@ -52,8 +52,8 @@ def tune(
     space: Annotated[
         Path | None,
         typer.Option(
-            help="TOML file with what is searched: [space] and lines such as "
-            "dropout = {low = 0.0, high = 0.5} and num_interests = [2, 4].",
+            help="TOML file with what is searched: \\[space] and lines such "
+            "as dropout = {low = 0.0, high = 0.5} and num_interests = [2, 4].",
             show_default="learning rate, dropout, temperature, bias",
         ),
     ] = None,
