@@ -55,18 +55,18 @@ class ByLength:
 
 
 def by_length(study: Study, results: StudyResults) -> list[ByLength]:
-    """Computes HIT@k and MRR@k of the slices of a study by lengths.
+    """Computes HIT@k and MRR@k of the slices of a study with `lengths`.
 
     A slice without a record is left out.
 
     Args:
-        study: the study; of one with another `show` there is nothing.
+        study: the study; of one without `lengths` there is nothing.
         results: its results.
 
     Raises:
         UserError: the ranks were kept without the lengths.
     """
-    if study.show != "lengths":
+    if not study.lengths:
         return []
     ranks = results.ranks
     if ranks.lengths is None:

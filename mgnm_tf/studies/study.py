@@ -29,7 +29,6 @@ SHOWS = (
     "figure",
     "levels",
     "divergences",
-    "lengths",
     "time",
     "data",
 )
@@ -114,8 +113,7 @@ class Study(_Table):
             `"levels"`, which level of MGNM speaks for the true item of each
             user; `"divergences"`, how far the first recommendation is from
             the interests of the true item, see
-            `mgnm_tf.evaluation.interest_divergence`; `"lengths"`, metrics by
-            how many events come before the target; `"time"`, what training
+            `mgnm_tf.evaluation.interest_divergence`; `"time"`, what training
             costs; or `"data"`, the size of the data, without any model.
         seeds: one run of each model for every seed.
         seeds_of: label of a model -> its seeds, where they are others.
@@ -125,8 +123,9 @@ class Study(_Table):
             recipes of all models; under the label of a model, for it alone.
         axis: one setting or constructor argument -> its values; every model
             is run with each.
-        lengths: with `show = "lengths"` the fewest events of each of its
-            slices, ascending from 1; the last has no end.
+        lengths: of a table, which then stands by how many events come
+            before the target, too: the fewest events of each slice,
+            ascending from 1; the last has no end.
         parts: TOML file, beside the study, with further recipes and parts.
         published: what a paper says.
         notes: what has to be known to read it.
@@ -177,7 +176,7 @@ class Study(_Table):
                 )
         self._check_lengths()
         if (
-            self.show in ("figure", "levels", "divergences", "lengths")
+            self.show in ("figure", "levels", "divergences")
             and self.published is not None
         ):
             raise ValueError(
@@ -208,11 +207,10 @@ class Study(_Table):
         return self
 
     def _check_lengths(self) -> None:
-        if bool(self.lengths) != (self.show == "lengths"):
+        if self.lengths and self.show != "table":
             raise ValueError(
-                'A study with `lengths` has show = "lengths", and no other '
-                f"has. Received: show={self.show!r}, "
-                f"lengths={list(self.lengths)}"
+                'A study with `lengths` has show = "table". '
+                f"Received: show={self.show!r}, lengths={list(self.lengths)}"
             )
         ascending = sorted({1, *self.lengths})
         if self.lengths and list(self.lengths) != ascending:

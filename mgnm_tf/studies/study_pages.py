@@ -50,7 +50,9 @@ def write_pages(
     results: StudyResults,
     failed: Sequence[dict[str, Any]],
 ) -> None:
-    """Writes `table.md`, `page.html` and, of a figure, `figure.svg`.
+    """Writes `table.md`, `page.html` and, where there is one, `figure.svg`.
+
+    A figure has one, and a table by length.
 
     Args:
         folder: where to write them.
@@ -62,8 +64,12 @@ def write_pages(
     folder.mkdir(parents=True, exist_ok=True)
     atomic_write(folder / TABLE, text_of(study, name, results))
     figures = _figures(study, results)
-    if figures and study.show in ("figure", *SHARE_CAPTIONS, "lengths"):
+    slices = [draw_lengths(one) for one in by_length(study, results)]
+    if slices:
+        atomic_write(folder / FIGURE, slices[0].svg)
+    elif figures and study.show in ("figure", *SHARE_CAPTIONS):
         atomic_write(folder / FIGURE, figures[0].svg)
+    figures += slices
     sections = [
         Section("Figure", [Pictures(figures)] if figures else []),
         Section("Table", _tables(study, results)),
@@ -91,7 +97,7 @@ def write_pages(
 def _tables(study: Study, results: StudyResults) -> list[Block]:
     """Returns the tables of the page, each with its caption."""
     footnote = ""
-    if study.show in ("table", "figure", *SHARE_CAPTIONS, "lengths"):
+    if study.show in ("table", "figure", *SHARE_CAPTIONS):
         footnote = f"Best in bold, second underlined. {STAR}"
     if study.published is not None:
         footnote += f" Published: {study.published.source}."
@@ -118,8 +124,6 @@ def _figures(study: Study, results: StudyResults) -> list[Picture]:
         return [_shares(study, results)]
     if study.show == "divergences":
         return [_divergences(study, results)]
-    if study.show == "lengths":
-        return [draw_lengths(one) for one in by_length(study, results)]
     if study.show in ("data", "time"):
         return []
     protocol = results.ranks.protocol

@@ -21,7 +21,6 @@ STUDY = Study(
     title="Lengths",
     data={"file": "log.csv"},
     models=("a", "b"),
-    show="lengths",
     lengths=(1, 3, 6),
 )
 PROTOCOL = Protocol(negatives=50, k=2)
@@ -82,7 +81,7 @@ def test_records_without_a_negative_do_not_count():
 def test_other_studies_have_no_slices_and_old_ranks_no_lengths():
     found = results(None)
     table = dataclasses.replace(found)
-    assert by_length(STUDY.model_copy(update={"show": "table"}), table) == []
+    assert by_length(STUDY.model_copy(update={"lengths": ()}), table) == []
     with pytest.raises(UserError, match="not kept with these ranks; --again"):
         by_length(STUDY, found)
 
@@ -101,11 +100,11 @@ def write_sessions(path):
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_the_figure_of_the_paper_on_small_data(tmp_path):
+def test_figure_7_of_atten_mixer_on_small_data(tmp_path):
     write_sessions(tmp_path / "Diginetica.csv")
     options = {"only": ["atten_mixer", "srgnn"], "epochs": 1}
     made = run_study(
-        "atten-mixer-figure-7",
+        "diginetica",
         data=tmp_path / "Diginetica.csv",
         out=tmp_path / "out",
         **options,
@@ -132,6 +131,6 @@ def test_the_figure_of_the_paper_on_small_data(tmp_path):
         assert value == pytest.approx(np.mean(hits[bounds]))
     # Data and runs are not needed to show it again.
     again = run_study(
-        "atten-mixer-figure-7", out=tmp_path / "out", show=True, **options
+        "diginetica", out=tmp_path / "out", show=True, **options
     )
     assert by_length(again.study, again.results)[0].values == hit.values
