@@ -444,6 +444,19 @@ def test_compare_prints_a_table_and_goes_on(folder, tmp_path):
     assert "epochs is 3, was None" in line
 
 
+def test_session_models_are_compared_as_their_papers_do(folder, tmp_path):
+    mgnm(
+        *("compare", "--data", folder / "data", "--out", tmp_path / "c"),
+        *("--models", "vsknn,popularity,narm", "--epochs", 1),
+    )
+    metrics = json.loads((tmp_path / "c" / "metrics.json").read_text())
+    protocol = metrics["protocol"]
+    assert (protocol["negatives"], protocol["exclude"]) == ("all", "none")
+    assert protocol["k"] == 20
+    config = tmp_path / "c" / "popularity" / "seed-0" / "config.json"
+    assert json.loads(config.read_text())["k"] == [20]
+
+
 def test_compare_lays_what_is_given_over_each_recipe(folder, tmp_path):
     out, parts = tmp_path / "c", tmp_path / "parts.toml"
     parts.write_text(

@@ -13,7 +13,6 @@ from mgnm_tf.cli.app import quiet_training
 from mgnm_tf.cli.app import read_negatives
 from mgnm_tf.cli.app import read_numbers
 from mgnm_tf.cli.app import read_pairs
-from mgnm_tf.cli.app import values_of_the_user
 from mgnm_tf.cli.training_options import AGGREGATE
 from mgnm_tf.cli.training_options import LATER_ONLY
 from mgnm_tf.cli.training_options import SHUFFLE_TIES
@@ -59,13 +58,20 @@ def compare(
         ),
     ] = None,
     test_negatives: Annotated[
-        str, typer.Option(help="Number of items to rank among, or all.")
-    ] = "1000",
+        str | None,
+        typer.Option(
+            help="Number of items to rank among, or all.",
+            show_default="1000, or all if the recipes validate so",
+        ),
+    ] = None,
     test_exclude: Annotated[
-        str,
-        typer.Option(help="What is no negative: history, user or none."),
-    ] = "history",
-    k: Annotated[str, K] = "5",
+        str | None,
+        typer.Option(
+            help="What is no negative: history, user or none.",
+            show_default="as the recipes validate",
+        ),
+    ] = None,
+    k: Annotated[str | None, K] = None,
     aggregate: Annotated[str, AGGREGATE] = "samples",
     tied_scores: Annotated[str, TIED_SCORES] = "half",
     later_only: Annotated[bool, LATER_ONLY] = False,
@@ -88,22 +94,21 @@ def compare(
             raise UserError(f"--set must be {_FORM}. Received: {name}={value}")
         options.setdefault(model, {})[key] = value
     load_tensorflow()
-    from mgnm_tf.evaluation.protocol import Protocol
     from mgnm_tf.models.registry import model_names
     from mgnm_tf.recipes.toml import read_recipes
     from mgnm_tf.report.tables import terminal_table
     from mgnm_tf.studies import compare as comparison
 
-    with values_of_the_user():
-        protocol = Protocol(
-            negatives=read_negatives(test_negatives, "--test-negatives"),
-            exclude=test_exclude,
-            k=read_numbers(k, int, "--k"),
-            later_only=later_only,
-            shuffle_ties=shuffle_ties,
-            aggregate=aggregate,
-            tied_scores=tied_scores,
-        )
+    asked = {
+        "negatives": test_negatives
+        and read_negatives(test_negatives, "--test-negatives"),
+        "exclude": test_exclude,
+        "k": k and read_numbers(k, int, "--k"),
+        "later_only": later_only,
+        "shuffle_ties": shuffle_ties,
+        "aggregate": aggregate,
+        "tied_scores": tied_scores,
+    }
     labels = model_names() if models == "all" else models.split(",")
     settings = {
         name: value for name, value in settings.items() if value is not None
@@ -114,10 +119,12 @@ def compare(
             labels,
             read_numbers(seeds, int, "--seeds"),
             out,
-            settings={**settings, "k": protocol.k},
+            settings=settings,
             options=options,
             recipes=None if recipes is None else read_recipes(recipes),
-            protocol=protocol,
+            protocol={
+                name: one for name, one in asked.items() if one is not None
+            },
             jobs=jobs,
             console=notes,
             track=track,

@@ -58,7 +58,7 @@ def train(
             help="KEY=VALUE: an option of the model's constructor; repeatable.",
         ),
     ] = None,
-    k: Annotated[str, K] = "5",
+    k: Annotated[str | None, K] = None,
     track: Annotated[str | None, TRACK] = None,
     hosts: Annotated[
         bool,
@@ -121,7 +121,7 @@ def train(
 
     values: dict[str, Any] = {
         "options": dict(read_pairs(set_ or (), "KEY=VALUE")),
-        "k": tuple(read_numbers(k, int, "--k")),
+        "k": None if k is None else tuple(read_numbers(k, int, "--k")),
         **settings,
     }
     if earlier := values.pop("continue_from"):

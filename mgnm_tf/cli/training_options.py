@@ -97,11 +97,9 @@ _SHOWN = {
 }
 
 # What `train`, `evaluate` and `compare` measure, alike in all.
-K = typer.Option(
-    "--k",
-    help="Places that HIT, NDCG and MRR look at, or several with commas.",
-)
-K_OF_THE_RUN = typer.Option("--k", help=K.help, show_default="as in training")
+_K = "Places that HIT, NDCG and MRR look at, or several with commas."
+K = typer.Option("--k", help=_K, show_default="that of --monitor, or 5")
+K_OF_THE_RUN = typer.Option("--k", help=_K, show_default="as in training")
 AGGREGATE = typer.Option(
     "--aggregate",
     help="HIT, NDCG and MRR are means over samples, or over the user_pool.",

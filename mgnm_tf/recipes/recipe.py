@@ -78,6 +78,12 @@ _MONITOR = re.compile(r"val_(ndcg|hit|mrr)@([1-9]\d*)")
 _OTHER_MONITORS = {"val_gauc": "max", "val_loss": "min", "loss": "min"}
 
 
+def places_of(monitor: str) -> tuple[int, ...]:
+    """Returns the k of what is monitored, if it has one."""
+    match = _MONITOR.fullmatch(monitor)
+    return (int(match[2]),) if match else ()
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -283,8 +289,7 @@ class Training(_Part):
     @property
     def monitored_places(self) -> tuple[int, ...]:
         """The k of `monitor`, if it has one."""
-        match = _MONITOR.fullmatch(self.monitor)
-        return (int(match[2]),) if match else ()
+        return places_of(self.monitor)
 
 
 class About(_Part):

@@ -24,6 +24,7 @@ from mgnm_tf.recipes.recipe import Positive
 from mgnm_tf.recipes.recipe import Recipe
 from mgnm_tf.recipes.recipe import Training
 from mgnm_tf.recipes.recipe import default_draws
+from mgnm_tf.recipes.recipe import places_of
 from mgnm_tf.recipes.sentences import validated
 from mgnm_tf.utils.validation import unknown_name
 
@@ -47,7 +48,8 @@ class TrainConfig(Training):
         options: constructor arguments of the model.
         seed: seed of the weights, of the order and of the negatives.
         k: the cut-offs of HIT, NDCG and MRR that training and evaluation
-            measure; training measures that of `monitor`, too.
+            measure; training measures that of `monitor`, too. Without one it
+            is that of `monitor`, or 5.
         init_from: a run folder whose weights this run starts from, by path
             and shape; `""` for none.
         continue_from: a run folder whose training goes on, on data that
@@ -93,9 +95,12 @@ class TrainConfig(Training):
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_negatives(cls, values: Any) -> Any:
+    def _fill(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
+        if "k" not in values:
+            places = places_of(str(values.get("monitor", "")))
+            values = {**values, "k": places or (5,)}
         objective = values.get("objective", "bce")
         if objective not in OBJECTIVES:
             return values

@@ -19,6 +19,7 @@ from mgnm_tf.report.html import write_report
 from mgnm_tf.studies.plan import check_models
 from mgnm_tf.studies.plan import longest_history
 from mgnm_tf.studies.plan import plan_runs
+from mgnm_tf.studies.plan import protocol_of_runs
 from mgnm_tf.studies.runner import check_same_runs
 from mgnm_tf.studies.runner import make_runs
 from mgnm_tf.studies.runner import without_failed
@@ -41,7 +42,7 @@ def compare(
     settings: Mapping[str, Any] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     recipes: Mapping[str, Recipe] | None = None,
-    protocol: Protocol | None = None,
+    protocol: Protocol | Mapping[str, Any] | None = None,
     jobs: int = 1,
     console: Console | None = None,
     track: str | None = None,
@@ -68,8 +69,9 @@ def compare(
             of the model, for that model alone.
         recipes: recipes and parts besides those that stand with the models,
             see `mgnm_tf.recipes.toml.read_recipes`.
-        protocol: how to evaluate. `None` is `Protocol()` with the history
-            length and the cut-offs of the runs.
+        protocol: how to evaluate; the history length is that of the runs.
+            `None` is as the recipes ask, see `protocol_of_runs`; a mapping
+            names the fields of `Protocol` that differ from it.
         jobs: how many runs are made at a time, each in a process of its own
             with its share of the cores. Defaults to 1.
         console: where progress is shown. `None` is standard error.
@@ -90,8 +92,9 @@ def compare(
     check_tracker(track)
     settings, options = dict(settings or {}), dict(options or {})
     runs = plan_runs(models, seeds, settings, options, recipes)
-    if protocol is None:
-        protocol = Protocol(k=runs[0].config.k)
+    if not isinstance(protocol, Protocol):
+        protocol = protocol_of_runs(runs, protocol or {})
+    runs = [run.measuring(protocol.places) for run in runs]
     longest = longest_history(runs, protocol.exclude)
     protocol = replace(protocol, max_length=longest)
     dataset = SequenceDataset.load(data)
@@ -161,7 +164,8 @@ def _differences(mine: dict[str, Any], theirs: dict[str, Any]) -> str:
     return ", ".join(
         f"{key} is {mine.get(key)!r}, was {theirs.get(key)!r}"
         for key in {**mine, **theirs}
-        if mine.get(key) != theirs.get(key)
+        # The cut-offs are those of the protocol, which is compared, too.
+        if mine.get(key) != theirs.get(key) and key != "k"
     )
 
 

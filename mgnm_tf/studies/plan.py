@@ -1,5 +1,6 @@
 """Which runs a comparison is made of."""
 
+import logging
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +15,16 @@ from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.models.registry import declared_options
 from mgnm_tf.models.registry import model_class
 from mgnm_tf.models.registry import refusals_of
+from mgnm_tf.models.statistical import StatisticalRecommender
 from mgnm_tf.recipes.merge import SHORT
 from mgnm_tf.recipes.recipe import OLD_NAMES
 from mgnm_tf.recipes.recipe import Recipe
 from mgnm_tf.runs.config import TrainConfig
 from mgnm_tf.runs.config import configure
+from mgnm_tf.training.run_protocol import protocol_of_run
 from mgnm_tf.utils.validation import unknown_name
+
+logger = logging.getLogger(__name__)
 
 _OF_THE_TRAINING = {
     *TrainConfig.model_fields,
@@ -45,6 +50,11 @@ class PlannedRun:
         """Where the run stands in the folder of the comparison."""
         words = self.label.replace(":", "-").replace(" ", "_")
         return f"{words.replace('=', '-')}/seed-{self.config.seed}"
+
+    def measuring(self, k: tuple[int, ...]) -> "PlannedRun":
+        """Returns the run with other cut-offs that training measures."""
+        config = self.config.model_copy(update={"k": k})
+        return replace(self, config=config)
 
     def protocol(self, shared: Protocol) -> Protocol:
         """Returns the protocol of the run: histories are as long as its own.
@@ -129,6 +139,48 @@ def points_of(axis: Mapping[str, Sequence[Any]] | None) -> list[dict[str, Any]]:
 def label_of(model: str, point: Mapping[str, Any]) -> str:
     """Returns the label of a model at a point of an axis."""
     return " ".join([model, *(f"{key}={one}" for key, one in point.items())])
+
+
+def protocol_of_runs(
+    runs: Sequence[PlannedRun], asked: Mapping[str, Any]
+) -> Protocol:
+    """Returns how runs are evaluated where nothing else is asked for.
+
+    As each is by itself, see `protocol_of_run`, where that is the same task
+    for all; else as `Protocol()` says. The cut-offs are those of all. Models
+    that count have no validation, and no say where others have.
+
+    Args:
+        runs: the runs.
+        asked: fields of `Protocol` that are asked for.
+
+    Raises:
+        UserError: a field is unknown, or its value is refused.
+    """
+    trained = [
+        run.config
+        for run in runs
+        if not issubclass(model_class(run.config.model), StatisticalRecommender)
+    ]
+    configs = trained or [run.config for run in runs]
+    own = [protocol_of_run(config) for config in configs]
+    places = sorted({k for one in own for k in one.places})
+    tasks = {(one.negatives, one.exclude) for one in own}
+    if len(tasks) > 1:
+        tasks = {(Protocol().negatives, Protocol().exclude)}
+        if not {"negatives", "exclude"} <= asked.keys():
+            logger.info(
+                "The recipes are validated in different ways; all models are "
+                "tested among %s items, without the %s, unless "
+                "--test-negatives and --test-exclude say otherwise.",
+                *next(iter(tasks)),
+            )
+    ((negatives, exclude),) = tasks
+    values = {"k": places, "negatives": negatives, "exclude": exclude}
+    try:
+        return Protocol.from_dict({**values, **asked})
+    except (TypeError, ValueError) as error:
+        raise UserError(str(error)) from error
 
 
 def longest_history(runs: Sequence[PlannedRun], exclude: str) -> int:

@@ -152,3 +152,17 @@ def test_a_configuration_of_the_version_before_is_read():
     assert (config.max_length, config.seed) == (30, 4)
     assert config.recipe == "mgnm:recommended"
     assert config.validation_exclude == "history"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings", "k"),
+    [
+        ("niser_plus", {}, (20,)),
+        ("mgnm", {}, (5,)),
+        ("mgnm", {"monitor": "val_hit@50"}, (50,)),
+        ("mgnm", {"monitor": "val_gauc"}, (5,)),
+        ("niser_plus", {"k": (1, 3)}, (1, 3)),
+    ],
+)
+def test_places_are_those_of_the_monitor(recipe, settings, k):
+    assert configure(recipe, **settings).k == k

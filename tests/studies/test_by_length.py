@@ -130,7 +130,5 @@ def test_figure_7_of_atten_mixer_on_small_data(tmp_path):
         (value,) = hit.values["srgnn"][place]
         assert value == pytest.approx(np.mean(hits[bounds]))
     # Data and runs are not needed to show it again.
-    again = run_study(
-        "diginetica", out=tmp_path / "out", show=True, **options
-    )
+    again = run_study("diginetica", out=tmp_path / "out", show=True, **options)
     assert by_length(again.study, again.results)[0].values == hit.values

@@ -7,6 +7,7 @@ from mgnm_tf.recipes.recipe import Recipe
 from mgnm_tf.studies.plan import check_models
 from mgnm_tf.studies.plan import longest_history
 from mgnm_tf.studies.plan import plan_runs
+from mgnm_tf.studies.plan import protocol_of_runs
 from tests.training.worlds import small_data
 
 SETTINGS = {"epochs": 2, "max_length": 20}
@@ -54,6 +55,34 @@ def test_histories_of_different_lengths_must_rank_the_same_lists():
     assert {run.protocol(shared).negatives for run in runs} == {"all"}
     runs = plan_runs(["mgnm", "mgnm:paper"], [0], {"max_length": 30}, {})
     assert [run.config.max_length for run in runs] == [30, 30]
+
+
+@pytest.mark.parametrize(
+    ("models", "asked", "task"),
+    [
+        (["mgnm", "sasrec"], {}, (1000, "history", (5,))),
+        # As their papers do; counting has no say.
+        (["popularity", "niser_plus", "dsan"], {}, ("all", "none", (20,))),
+        (["vsknn"], {}, ("all", "none", (20,))),
+        (["niser_plus"], {"negatives": 50}, (50, "none", (20,))),
+        (["niser_plus"], {"k": [1, 3]}, ("all", "none", (1, 3))),
+        (["niser_plus", "mgnm"], {}, (1000, "history", (5, 20))),
+    ],
+)
+def test_runs_are_tested_as_their_recipes_ask(models, asked, task, caplog):
+    with caplog.at_level("INFO", logger="mgnm_tf.studies.plan"):
+        found = protocol_of_runs(plan_runs(models, [0], {}, {}), asked)
+    assert (found.negatives, found.exclude, found.places) == task
+    said = "validated in different ways" in caplog.text
+    assert said == (models == ["niser_plus", "mgnm"])
+
+
+def test_a_wrong_protocol_is_one_sentence():
+    runs = plan_runs(["mgnm"], [0], {}, {})
+    with pytest.raises(UserError, match="`negatives` must be at least 1"):
+        protocol_of_runs(runs, {"negatives": 0})
+    with pytest.raises(UserError, match="'negative'"):
+        protocol_of_runs(runs, {"negative": 5})
 
 
 def test_further_parts_go_to_their_models():
