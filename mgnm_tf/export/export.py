@@ -3,6 +3,7 @@
 import os
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,10 @@ def export(
     (B,) int64, in seconds, too. A user whom the model does not know is
     served by its mean user, and an empty history by popularity: the score of
     an item is its share of all training events.
+
+    Of a model that reads histories alone (most do, MGNM without
+    `user_aware`) `user_id` changes nothing, and the folder holds no id of a
+    user (`reads_users` in `export.json`).
 
     Args:
         model: the trained model.
@@ -139,6 +144,7 @@ def make_served(
         "max_length": max_length,
         "reads_times": "time"
         in signatures["score"].structured_input_signature[1],
+        "reads_users": served.reads_users,
         "fixed_shapes": served.fixed_shapes,
         "rows_at_a_time": served.rows_at_a_time,
         # In fewer bits a score may be rounded up.
@@ -179,6 +185,8 @@ def write_saved_model(
         OSError: a file cannot be written.
     """
     served, signatures, metadata = make_served(model, vocabularies, max_length)
+    if not metadata["reads_users"]:
+        vocabularies = replace(vocabularies, user_ids=[])
     _save(served, folder / export_folder.SAVED_MODEL, signatures)
     export_folder.write_vocabularies(folder, vocabularies)
     return metadata

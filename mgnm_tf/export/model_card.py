@@ -33,7 +33,9 @@ def model_card(metadata: Mapping[str, Any], card: Mapping[str, Any]) -> str:
     for heading, content in _with_licence(card).items():
         parts += _section(heading, content)
     parts += ["## Signatures", _signatures(metadata["signatures"])]
-    parts += ["## How requests are read", _RULES.format(**metadata), times]
+    users = _USERS if metadata["reads_users"] else _NO_USERS
+    rules = _RULES.format(users=users, **metadata)
+    parts += ["## How requests are read", rules, times]
     parts += ["## Limits", _LIMITS]
     parts += _section("Versions", metadata["versions"])
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -67,11 +69,17 @@ _RULES = """\
 - A history is oldest first; `""` is padding, on either side or in between.
 - Items that the model does not know are left out. Of the rest it reads the
   last {max_length}; `exclude_seen` looks at all.
-- A user whom the model does not know is served by its mean user.
+- {users}
 - An empty history is served by popularity: the score of an item is its share
   of all training events.
 - A candidate that the model does not know has the score -inf. Where fewer
   than k items are left, the rest is `""` with the score -inf."""
+
+_USERS = "A user whom the model does not know is served by its mean user."
+
+_NO_USERS = """\
+The model reads histories alone: `user_id` changes nothing, and no id of a
+  user is in this folder."""
 
 _LIMITS = """\
 The model knows the items and users of its training data alone, and what it

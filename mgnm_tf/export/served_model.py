@@ -1,5 +1,6 @@
 """A model with its ids, as the functions of a SavedModel."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,12 @@ class ServedModel(tf.Module):
         features = self.read.get_concrete_function().structured_outputs
         features = _specs(features["features"])
         self.encode = _traced(self._scorer.value.encode, features)
+        self.reads_users = _is_read("user", features, self.encode)
+        if not self.reads_users:
+            # Ids of persons have no business in a file that is passed on.
+            with tf.device("/cpu:0"):
+                self.user_rows = _rows_of(np.array([], object))
+            self.read = _traced(self._read, request)
         encoded = _specs(self.encode.get_concrete_function().structured_outputs)
         self.score_parts = [
             _traced(self._part(*bounds), encoded) for bounds in self._bounds()
@@ -381,6 +388,12 @@ def _specs(structure: Any) -> Any:
     return tf.nest.map_structure(
         lambda x: tf.TensorSpec([None, *x.shape[1:]], x.dtype), structure
     )
+
+
+def _is_read(name: str, features: Mapping[str, Any], function: Any) -> bool:
+    """Returns whether what a function makes of features depends on one."""
+    graph = function.get_concrete_function().graph
+    return bool(graph.inputs[sorted(features).index(name)].consumers())
 
 
 def _traced(function, *specs):

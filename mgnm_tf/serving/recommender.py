@@ -76,7 +76,9 @@ class Recommender(ChangingItems):
         self.item_ids = vocabularies.item_ids
         self._retrieval = retrieval
         self.feature_map = feature_map
-        self.known_ids = KnownIds(vocabularies)
+        # An export of an earlier version does not say.
+        reads_users = metadata.get("reads_users", True)
+        self.known_ids = KnownIds(vocabularies, reads_users)
         self.warns_of_unknown = True
         self._item_vectors = ItemVectors(
             served, metadata, self.known_ids, retrieval

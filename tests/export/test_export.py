@@ -77,6 +77,39 @@ def test_the_folder_says_what_is_in_it(folder):
         assert part in card
 
 
+class PassesUsersOn(Sums):
+    """Leaves what it makes of the user to `score`."""
+
+    def encode(self, features, training=False):
+        encoded = super().encode(features, training)
+        return {**encoded, "user": ops.convert_to_tensor(features["user"])}
+
+    def score(self, encoded, candidates, training=False):
+        user = ops.cast(encoded["user"], "float32")
+        return super().score({**encoded, "user": user}, candidates, training)
+
+
+@pytest.mark.parametrize("kind", [Sums, PassesUsersOn, GRU4Rec])
+def test_ids_of_users_are_kept_where_they_are_read(kind, tmp_path):
+    folder = export(kind(3, 9), words(), tmp_path / "served", max_length=3)
+    reads = kind is not GRU4Rec
+    header = json.loads((folder / "export.json").read_text())
+    assert header["reads_users"] == reads and header["num_users"] == 3
+    texts = (folder / "vocabulary" / "users.txt").read_text(encoding="utf-8")
+    assert texts.split() == (USERS if reads else [])
+    saved = (folder / "1" / "saved_model.pb").read_bytes()
+    assert (b"bob" in saved) == reads
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert ("no id of a\n  user" in card) != ("its mean user" in card) == reads
+    signatures = tf.saved_model.load(folder / "1").signatures
+    score = signatures["score"](
+        user_id=tf.constant(["bob", "nobody"]),
+        history=tf.constant([["tea"], ["tea"]]),
+        candidates=tf.constant([["milk"], ["milk"]]),
+    )["scores"].numpy()
+    assert (score[0] != score[1]) == reads
+
+
 def test_padding_may_stand_anywhere_and_the_last_items_count(signatures):
     history = ["é", "", "tea", "no item", "milk", "日本", ""]
     _, scores = recommend(signatures, ["bob"], [history], 9)

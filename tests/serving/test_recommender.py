@@ -122,15 +122,20 @@ def test_what_is_not_known_is_said(recommender, with_interests, caplog):
         [("ann", "tea"), ("eve", "tea"), ("eve", "no"), ("ann", "no")],
         columns=["user_id", "item_id"],
     )
+    users = "1 of 2 users (for example 'eve') and "
     sentence = (
-        "The model does not know 1 of 2 users (for example 'eve') and 1 of 2 "
-        "items (for example 'no'), so 2 of 4 events are left out."
+        "The model does not know {}1 of 2 items (for example 'no'), so 2 of 4 "
+        "events are left out."
     )
+    # It reads histories alone.
     with_interests.interests(table)
     lists = np.array([["tea", "no"], ["tea", "no"]])
     recommender.recommend(lists, users=np.array(["ann", "eve"]))
     recommender.score(table, [["tea"], ["tea"]])
-    assert [one.message for one in caplog.records] == [sentence] * 3
+    assert [one.message for one in caplog.records] == [
+        sentence.format(""),
+        *[sentence.format(users)] * 2,
+    ]
     caplog.clear()
     recommender.recommend([["tea"], []])
     assert not caplog.records

@@ -235,12 +235,18 @@ class _Tally:
 
     def close(self, out: str) -> None:
         """Says what was unknown; raises if a part could not be done."""
-        if self._unknown_users or self._unknown_events:
+        parts = []
+        if self._unknown_users:
+            parts.append(f"{self._unknown_users:,} of {self.users:,} users")
+        if self._unknown_events:
+            parts.append(
+                f"the items of {self._unknown_events:,} of "
+                f"{self._events:,} events, which are left out"
+            )
+        if parts:
             logger.warning(
                 f"{self._history}: the model does not know "
-                f"{self._unknown_users:,} of {self.users:,} users and the "
-                f"items of {self._unknown_events:,} of {self._events:,} "
-                "events, which are left out."
+                f"{' and '.join(parts)}."
             )
         if self._failed:
             raise DataError(

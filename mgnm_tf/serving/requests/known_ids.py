@@ -63,14 +63,16 @@ class KnownIds:
 
     Args:
         vocabularies: the ids of the model.
+        reads_users: whether the model reads who a user is; else none is
+            unknown to it. Defaults to `True`.
     """
 
-    def __init__(self, vocabularies: Vocabularies):
-        self.users = pd.Index(vocabularies.user_ids)
+    def __init__(self, vocabularies: Vocabularies, reads_users: bool = True):
         self.items = pd.Index(vocabularies.item_ids)
         # Asked one by one, an index of pandas is slow.
         self._users = frozenset(vocabularies.user_ids)
         self._items = frozenset(vocabularies.item_ids)
+        self._reads_users = reads_users
 
     def unknown(self, requests: Requests) -> UnknownIds:
         """Returns what of a request the model does not know.
@@ -82,8 +84,9 @@ class KnownIds:
         counts = Counter(requests.items.tolist())
         counts.pop("", None)  # Padding.
         items = [str(one) for one in counts if one not in self._items]
+        unknown = [one for one in users if one not in self._users]
         return UnknownIds(
-            users=[str(one) for one in users if one not in self._users],
+            users=[str(one) for one in unknown] if self._reads_users else [],
             num_users=len(users),
             items=items,
             num_items=len(counts),
