@@ -137,16 +137,17 @@ class _Costs:
     def __init__(self, sizes: Sizes):
         self.sizes, self.rates = sizes, RATES[sizes.model]
         s, rates = sizes, self.rates
-        ids = s.users + s.items
         self.arrays = EVENT_BYTES * s.events + SEQUENCE_BYTES * s.users
         self.prepare = s.events / PREPARE_ROWS_PER_SECOND
         self.table = 4 * s.items * s.width
-        self.train_ids = ID_TEXT_BYTES * ids
+        # Ids of users are not read before the test part is evaluated.
+        self.train_ids = ID_TEXT_BYTES * s.items
         self.order = SAMPLE_BYTES * s.events
         self.train_memory = PROCESS_BYTES + 3 * self.table
         self.train_memory += self.train_ids + self.order
-        self.serve_ids = (ID_TEXT_BYTES + ID_LOOKUP_BYTES) * ids
-        self.serve_memory = PROCESS_BYTES + self.table + self.serve_ids
+        # Both models read histories alone: an export knows no user.
+        serve_ids = (ID_TEXT_BYTES + ID_LOOKUP_BYTES) * s.items
+        self.serve_memory = PROCESS_BYTES + self.table + serve_ids
         # One worker has one core.
         rate = rates.train / TRAIN_CORES / _wider(s.width, rates.train_width)
         self.step = s.batch / s.workers / rate
@@ -199,7 +200,7 @@ def _quantities(costs: _Costs) -> Iterator[Quantity]:
         "train",
         "ids",
         decimal(costs.train_ids),
-        f"{ID_TEXT_BYTES} B a user or item, text in every worker",
+        f"{ID_TEXT_BYTES} B an item, text in every worker",
     )
     yield Quantity(
         "train",
@@ -253,8 +254,8 @@ def _quantities(costs: _Costs) -> Iterator[Quantity]:
         "memory of a worker",
         decimal(costs.serve_memory),
         f"{decimal(PROCESS_BYTES)} + 4 B x items x width + "
-        f"{ID_TEXT_BYTES + ID_LOOKUP_BYTES} B a user or item that the export "
-        "knows; not that of the users of a folder",
+        f"{ID_TEXT_BYTES + ID_LOOKUP_BYTES} B an item; not that of the users "
+        "of a folder",
     )
     yield _machines(costs, "recommend", costs.serve_memory)
     yield Quantity(
@@ -300,9 +301,9 @@ def _limits(costs: _Costs) -> Iterator[Limit]:
         "does)",
     )
     yield Limit(
-        "ids of users",
-        costs.serve_ids / memory,
-        "of the memory of a machine, for each worker that recommends",
+        "order of the samples",
+        costs.order / memory,
+        "of the memory of a machine, for each worker that trains",
         "fewer workers on a machine with more threads each "
         "(TF_NUM_INTRAOP_THREADS)",
     )

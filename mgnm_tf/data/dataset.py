@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from mgnm_tf.data.lines import Lines
 from mgnm_tf.data.parts import PARTS
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import OutputExistsError
@@ -93,7 +94,7 @@ class SequenceDataset:
     @property
     def num_sequences(self) -> int:
         """The number of sequences S, known and unknown users together."""
-        return len(self.user_ids)
+        return len(self.offsets) - 2
 
     @property
     def num_categories(self) -> int:
@@ -204,6 +205,8 @@ class SequenceDataset:
     ) -> "SequenceDataset":
         """Opens a data folder; its arrays are memory-mapped, read-only.
 
+        `user_ids` are read when one is asked for.
+
         Args:
             path: a folder that `save` made.
             verify: whether the checksums of all files are compared. Defaults
@@ -237,7 +240,11 @@ class SequenceDataset:
         lists: dict[str, Any] = {
             name: _read_lines(path / file)
             for name, file in VOCABULARIES.items()
+            if name != "user_ids"
         }
+        # A training needs none of them, and there may be very many.
+        users = path / VOCABULARIES["user_ids"]
+        lists["user_ids"] = Lines(users, len(arrays["offsets"]) - 2)
         data = cls(
             **arrays,
             **lists,
