@@ -132,6 +132,21 @@ def test_help_loses_nothing_in_brackets(command):
         assert shown == text.replace("\\[", "["), text
 
 
+def test_a_missing_column_comes_with_the_option_that_names_it(tmp_path):
+    log = tmp_path / "clicks.csv"
+    log.write_text("session_id,item_id,timestamp\n1,a,1\n")
+    line = refused("prepare", log, "--out", tmp_path / "data")
+    assert line == (
+        f"{log} has no column 'user_id'; columns found: 'session_id', "
+        "'item_id', 'timestamp'. --user-column names another one."
+    )
+    line = refused(
+        *("prepare", log, "--out", tmp_path / "data"),
+        *("--user-column", "session_id", "--time-column", "when"),
+    )
+    assert line.endswith("--time-column names another one.")
+
+
 def test_every_field_of_the_configuration_is_an_option():
     own = {"model", "recipe", "options", "k"}
     assert {*training_options.OPTIONS} == {*Training.model_fields, *SHORT}

@@ -22,6 +22,7 @@ from rich.highlighter import NullHighlighter
 from rich.table import Column
 from rich.table import Table
 
+from mgnm_tf.errors import MissingColumnError
 from mgnm_tf.errors import UserError
 from mgnm_tf.utils.quiet import load_tensorflow as load_tensorflow
 from mgnm_tf.version import __version__
@@ -81,7 +82,7 @@ def command(
                 with _messages():
                     function(**arguments)
             except UserError as error:
-                notes.print(f"mgnm: {error}")
+                notes.print(f"mgnm: {error}{_way_out(error, arguments)}")
                 raise typer.Exit(1) from error
             except KeyboardInterrupt as error:
                 notes.print(f"\n{stopped}")
@@ -98,6 +99,15 @@ def command(
         return function
 
     return register
+
+
+def _way_out(error: UserError, arguments: dict[str, Any]) -> str:
+    """Returns which option names the column that was not found, if one does."""
+    if isinstance(error, MissingColumnError):
+        for name, value in arguments.items():
+            if name.endswith("_column") and value == error.column:
+                return f" --{name.replace('_', '-')} names another one."
+    return ""
 
 
 class _NotesHandler(logging.Handler):
