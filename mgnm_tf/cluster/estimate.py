@@ -12,9 +12,9 @@ from mgnm_tf.cluster.estimate_rates import OUTPUT_BYTES
 from mgnm_tf.cluster.estimate_rates import PREPARE_ROWS_PER_SECOND
 from mgnm_tf.cluster.estimate_rates import PROCESS_BYTES
 from mgnm_tf.cluster.estimate_rates import RATES
-from mgnm_tf.cluster.estimate_rates import SAMPLE_BYTES
 from mgnm_tf.cluster.estimate_rates import SEQUENCE_BYTES
 from mgnm_tf.cluster.estimate_rates import TRAIN_CORES
+from mgnm_tf.data.batches.batch_plan import place_dtype
 from mgnm_tf.errors import UserError
 from mgnm_tf.utils.validation import check_choice
 from mgnm_tf.utils.validation import check_positive_int
@@ -142,7 +142,8 @@ class _Costs:
         self.table = 4 * s.items * s.width
         # Ids of users are not read before the test part is evaluated.
         self.train_ids = ID_TEXT_BYTES * s.items
-        self.order = SAMPLE_BYTES * s.events
+        self.place_bytes = place_dtype(s.events).itemsize
+        self.order = self.place_bytes * s.events
         self.train_memory = PROCESS_BYTES + 3 * self.table
         self.train_memory += self.train_ids + self.order
         # Both models read histories alone: an export knows no user.
@@ -206,7 +207,8 @@ def _quantities(costs: _Costs) -> Iterator[Quantity]:
         "train",
         "order of the samples",
         decimal(costs.order),
-        f"{SAMPLE_BYTES} B an event, in every worker",
+        f"{costs.place_bytes} B an event from 2^31 events on 8, in every "
+        "worker",
     )
     yield Quantity(
         "train",

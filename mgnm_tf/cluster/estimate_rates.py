@@ -11,8 +11,6 @@ EVENT_BYTES = 17
 SEQUENCE_BYTES = 8
 """Of the place where the events of a user begin."""
 
-SAMPLE_BYTES = 8
-"""The place of a sample in the order in which they are trained on."""
 ID_TEXT_BYTES = 84
 """Of an id as Python's text in a list: 10 letters, CPython 3.11, measured."""
 ID_LOOKUP_BYTES = 117

@@ -64,7 +64,7 @@ def test_the_laws_by_hand():
     assert costs.arrays == 17 * 10**9 + 8 * 10**8
     assert costs.table == 10**7 * 64 * 4
     assert costs.train_memory == (
-        2**31 + 3 * costs.table + 84 * 10_000_000 + 8 * 10**9
+        2**31 + 3 * costs.table + 84 * 10_000_000 + 4 * 10**9
     )
     assert costs.step == pytest.approx(4096 / 16 / (24_430 / 2))
     assert costs.exchanged == 4096 * 26 * (64 * 4 + 8)
@@ -77,7 +77,7 @@ def test_the_laws_by_hand():
     assert costs.rank == pytest.approx(
         10**8 * 2 / 599.0 / 16 * (10**7 * 64) / (292_286 * 40)
     )
-    assert costs.machines(costs.train_memory) == 6
+    assert costs.machines(costs.train_memory) == 4
     assert costs.machines(65 * 10**9) == 0
     assert _Costs(replace(LARGE, workers=1)).exchanged == 0
     assert costs.machines(10**9) == 1

@@ -222,7 +222,7 @@ class BatchBuilder:
             start = tf.gather(self.starts, bucket)
             last = tf.gather(self.sizes, bucket) - 1
             place = start + shuffle(place - start, seeds, last)
-        return tf.gather(self.order, place), width
+        return tf.cast(tf.gather(self.order, place), tf.int64), width
 
     def _cut(self, positions):
         """Returns the rows of this share, at least one, and `row_weight`."""

@@ -26,8 +26,9 @@ class BatchPlan:
     plan.
 
     Args:
-        positions: int64 (n,), positions in `SequenceDataset.items`, bucket by
-            bucket, ascending inside a bucket.
+        positions: int32 (n,), int64 where there are more than 2^31 - 1
+            events; positions in `SequenceDataset.items`, bucket by bucket,
+            ascending inside a bucket.
         starts: int64 (k,), where each bucket starts in `positions`.
         sizes: int64 (k,), how many targets a bucket holds, never 0.
         widths: int32 (k,), history width of each bucket, ascending.
@@ -104,7 +105,7 @@ def plan_batches(
             "same sequence, so there is nothing to predict from."
         )
     # What is sorted is a block at a time; of all there is only the result.
-    positions = _aligned(int(sizes.sum()))
+    positions = _aligned(int(sizes.sum()), place_dtype(len(data.items)))
     starts = np.cumsum(sizes) - sizes
     ends = starts.copy()
     for found, bucket in _in_buckets(data, part, widths, every_position):
@@ -123,10 +124,15 @@ def plan_batches(
     )
 
 
-def _aligned(count: int) -> np.ndarray:
-    """Returns an int64 array (count,) that TensorFlow can take as it is."""
-    size = np.dtype(np.int64).itemsize
-    room = np.empty(count + ALIGNMENT // size, np.int64)
+def place_dtype(events: int) -> np.dtype:
+    """Returns the dtype of a place among so many events."""
+    return np.dtype(np.int32 if events < 2**31 else np.int64)
+
+
+def _aligned(count: int, dtype: np.dtype) -> np.ndarray:
+    """Returns an array (count,) that TensorFlow can take as it is."""
+    size = dtype.itemsize
+    room = np.empty(count + ALIGNMENT // size, dtype)
     first = -room.ctypes.data % ALIGNMENT // size
     return room[first : first + count]
 

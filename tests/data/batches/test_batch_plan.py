@@ -82,5 +82,6 @@ def test_a_plan_holds_little_besides_its_positions(monkeypatch):
     plan = plan_batches(data, "train", 32)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert plan.positions.nbytes > 500_000
+    assert plan.positions.nbytes > 250_000
+    assert plan.positions.dtype == np.int32
     assert peak < 1.3 * plan.positions.nbytes
