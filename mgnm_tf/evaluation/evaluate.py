@@ -73,7 +73,7 @@ def evaluate(
     samples = {
         "user_id": _raw_ids(data.user_ids, data.sequences[positions]),
         "item_id": _raw_ids(data.item_ids, data.items[positions]),
-        "position": positions,
+        "position": positions.astype(np.int64),
         "rank": result["rank"][order],
         "num_negatives": result["num_negatives"][order].astype(np.int64),
     }

@@ -112,6 +112,7 @@ def test_samples_stand_in_the_order_of_the_data(data, model):
     assert samples["item_id"].tolist() == [
         f"item {n}" for n in data.items[positions]
     ]
+    assert samples["position"].dtype == np.int64
 
 
 @pytest.mark.parametrize("exclude", ["history", "user", "none"])
