@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated
+from typing import Any
 
 import typer
 
@@ -99,16 +100,19 @@ def compare(
     from mgnm_tf.report.tables import terminal_table
     from mgnm_tf.studies import compare as comparison
 
-    asked = {
-        "negatives": test_negatives
-        and read_negatives(test_negatives, "--test-negatives"),
-        "exclude": test_exclude,
-        "k": k and read_numbers(k, int, "--k"),
+    protocol: dict[str, Any] = {
         "later_only": later_only,
         "shuffle_ties": shuffle_ties,
         "aggregate": aggregate,
         "tied_scores": tied_scores,
     }
+    if test_negatives is not None:
+        found = read_negatives(test_negatives, "--test-negatives")
+        protocol["negatives"] = found
+    if test_exclude is not None:
+        protocol["exclude"] = test_exclude
+    if k is not None:
+        protocol["k"] = read_numbers(k, int, "--k")
     labels = model_names() if models == "all" else models.split(",")
     settings = {
         name: value for name, value in settings.items() if value is not None
@@ -122,9 +126,7 @@ def compare(
             settings=settings,
             options=options,
             recipes=None if recipes is None else read_recipes(recipes),
-            protocol={
-                name: one for name, one in asked.items() if one is not None
-            },
+            protocol=protocol,
             jobs=jobs,
             console=notes,
             track=track,

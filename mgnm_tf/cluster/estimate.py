@@ -207,8 +207,8 @@ def _quantities(costs: _Costs) -> Iterator[Quantity]:
         "train",
         "order of the samples",
         decimal(costs.order),
-        f"{costs.place_bytes} B an event from 2^31 events on 8, in every "
-        "worker",
+        f"{costs.place_bytes} B an event, in every worker (4 B to 2^31 "
+        "events, then 8 B)",
     )
     yield Quantity(
         "train",
