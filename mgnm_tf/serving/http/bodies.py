@@ -170,6 +170,7 @@ class ModelAnswer(BaseModel):
     num_items: int
     max_length: int
     reads_times: bool
+    reads_users: bool = Field(description="Whether an id of a user matters.")
     has_categories: bool
     num_interests: int = Field(description="0 for fewer than two.")
     explains: bool

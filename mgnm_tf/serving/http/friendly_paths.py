@@ -210,6 +210,8 @@ def _description(model: ServedModel) -> ModelAnswer:
         num_items=recommender.num_items,
         max_length=metadata["max_length"],
         reads_times=metadata["reads_times"],
+        # An export of an earlier version does not say.
+        reads_users=metadata.get("reads_users", True),
         has_categories=recommender.vocabularies.item_categories is not None,
         num_interests=count,
         explains=bool(count) and not metadata["reads_times"],

@@ -147,6 +147,8 @@ def test_what_models_there_are(client):
     assert first["num_interests"] == 2 and second["num_interests"] == 0
     assert not second["explains"] and not second["has_vectors"]
     assert third["reads_times"]
+    reads_users = [one["reads_users"] for one in answer["models"]]
+    assert reads_users == [False, True, True]
 
 
 def test_interests_of_a_mixture_are_those_that_it_mixes():
