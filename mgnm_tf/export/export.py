@@ -64,7 +64,7 @@ def export(
     served by its mean user, and an empty history by popularity: the score of
     an item is its share of all training events.
 
-    Of a model that reads histories alone (most do, MGNM without
+    Of a model that reads histories alone (most do, as MGNM without
     `user_aware`) `user_id` changes nothing, and the folder holds no id of a
     user (`reads_users` in `export.json`).
 
