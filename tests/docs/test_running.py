@@ -1,6 +1,6 @@
 """The blocks that are marked `<!-- run -->` can be typed in as they stand."""
 
-import os
+import json
 import shlex
 
 import pytest
@@ -94,5 +94,7 @@ def test_getting_started_and_what_follows_from_it(folder):
 
 def test_a_run_of_recbole(folder):
     run_page("docs/recbole.md", folder)
-    names = os.listdir(folder / "runs/sasrec/evaluations")
-    assert names, "the evaluation by RecBole's protocol is missing"
+    metrics = json.loads((folder / "runs/sasrec/metrics.json").read_text())
+    protocol = metrics["protocol"]
+    told = (protocol["negatives"], protocol["exclude"], protocol["k"])
+    assert told == ("all", "none", 10), "not RecBole's protocol"
