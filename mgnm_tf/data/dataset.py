@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from mgnm_tf.data.lines import Lines
+from mgnm_tf.data.lines import split_lines
 from mgnm_tf.data.parts import PARTS
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import OutputExistsError
@@ -238,7 +239,7 @@ class SequenceDataset:
             for name in names
         }
         lists: dict[str, Any] = {
-            name: _read_lines(path / file)
+            name: split_lines((path / file).read_bytes())
             for name, file in VOCABULARIES.items()
             if name != "user_ids"
         }
@@ -370,8 +371,3 @@ def _read_header(path: Path) -> dict[str, Any]:
 
 def _as_lines(ids: Sequence[str]) -> bytes:
     return "".join(f"{raw}\n" for raw in ids).encode("utf-8")
-
-
-def _read_lines(path: Path) -> list[str]:
-    # Not splitlines(), which also splits at other characters of an id.
-    return path.read_bytes().decode("utf-8").split("\n")[:-1]

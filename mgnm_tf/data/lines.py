@@ -8,6 +8,12 @@ from typing import Any
 import numpy as np
 
 
+def split_lines(content: bytes) -> list[str]:
+    """Returns the lines of a text in UTF-8, each ended by "\\n" alone."""
+    # Not splitlines(), which also splits at other characters of an id.
+    return content.decode("utf-8").split("\n")[:-1]
+
+
 class Lines(Sequence):
     """The lines of a text file in UTF-8, each ended by "\\n" alone.
 
@@ -30,8 +36,7 @@ class Lines(Sequence):
 
     @cached_property
     def _lines(self) -> list[str]:
-        # Not splitlines(), which also splits at other characters of an id.
-        return bytes(self._bytes).decode("utf-8").split("\n")[:-1]
+        return split_lines(bytes(self._bytes))
 
     def __len__(self) -> int:
         return self._count

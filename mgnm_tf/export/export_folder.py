@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mgnm_tf.data.lines import split_lines
 from mgnm_tf.errors import UserError
 from mgnm_tf.export.vocabularies import Vocabularies
 from mgnm_tf.utils.files import read_json
@@ -142,16 +143,13 @@ def read_vocabularies(folder: str | os.PathLike) -> Vocabularies:
     folder, found = Path(folder) / VOCABULARY, {}
     try:
         for name, file in _TEXTS.items():
-            found[name] = _lines(folder / file)
+            found[name] = split_lines((folder / file).read_bytes())
         for name, file in _NUMBERS.items():
             if name == "item_categories" and not (folder / file).exists():
                 continue
-            found[name] = np.array(_lines(folder / file), np.int64)
+            found[name] = np.array(
+                split_lines((folder / file).read_bytes()), np.int64
+            )
     except (OSError, ValueError) as error:
         raise UserError(f"{folder} cannot be read: {error}") from error
     return Vocabularies(**found)
-
-
-def _lines(path: Path) -> list[str]:
-    # Not splitlines(), which also splits at other characters of an id.
-    return path.read_bytes().decode("utf-8").split("\n")[:-1]

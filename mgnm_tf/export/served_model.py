@@ -1,12 +1,15 @@
 """A model with its ids, as the functions of a SavedModel."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from mgnm_tf.errors import UserError
+from mgnm_tf.export.graph_functions import is_read
+from mgnm_tf.export.graph_functions import named
+from mgnm_tf.export.graph_functions import specs_of
+from mgnm_tf.export.graph_functions import traced
 from mgnm_tf.export.histories_in_graph import compact
 from mgnm_tf.export.histories_in_graph import expand
 from mgnm_tf.export.histories_in_graph import scatter
@@ -78,29 +81,30 @@ class ServedModel(tf.Module):
 
     def _make_functions(self):
         request = self._request()
-        self.read = _traced(self._read, request)
+        self.read = traced(self._read, request)
         features = self.read.get_concrete_function().structured_outputs
-        features = _specs(features["features"])
-        self.encode = _traced(self._scorer.value.encode, features)
-        self.reads_users = _is_read("user", features, self.encode)
+        features = specs_of(features["features"])
+        self.encode = traced(self._scorer.value.encode, features)
+        self.reads_users = is_read("user", features, self.encode)
         if not self.reads_users:
             # Ids of persons have no business in a file that is passed on.
             with tf.device("/cpu:0"):
                 self.user_rows = _rows_of(np.array([], object))
-            self.read = _traced(self._read, request)
-        encoded = _specs(self.encode.get_concrete_function().structured_outputs)
+            self.read = traced(self._read, request)
+        encode = self.encode.get_concrete_function()
+        encoded = specs_of(encode.structured_outputs)
         self.score_parts = [
-            _traced(self._part(*bounds), encoded) for bounds in self._bounds()
+            traced(self._part(*bounds), encoded) for bounds in self._bounds()
         ]
         if self.item_table is not None:
             width = self.item_table.shape[1]
-            self.score_each = _traced(
+            self.score_each = traced(
                 self._scorer.value.score_each,
                 encoded,
                 tf.TensorSpec([None, None, width], tf.float32, "vectors"),
             )
         integers = tf.TensorSpec([None, None], tf.int32)
-        self.best = _traced(
+        self.best = traced(
             self._best,
             tf.TensorSpec([None, None], tf.float32, "scores"),
             integers,
@@ -134,23 +138,23 @@ class ServedModel(tf.Module):
         exclude_seen = tf.TensorSpec(None, tf.bool, "exclude_seen")
         candidates = tf.TensorSpec([None, None], tf.string, "candidates")
         found = {
-            "recommend": _function(
+            "recommend": named(
                 self._recommend, request, k=k, exclude_seen=exclude_seen
             ),
-            "score": _function(self._score, request, candidates=candidates),
+            "score": named(self._score, request, candidates=candidates),
         }
         found["serving_default"] = found["recommend"]
         scorer = self._scorer.value
         if self.item_table is not None:
             width = self.item_table.shape[1]
             vectors = tf.TensorSpec([None, width], tf.float32, "vectors")
-            found["score_vectors"] = _function(
+            found["score_vectors"] = named(
                 self._score_vectors, request, vectors=vectors
             )
         if "interests" in scorer.model.capabilities:
-            found["interests"] = _function(self._interests, request)
+            found["interests"] = named(self._interests, request)
         if "interest_distribution" in scorer.model.capabilities:
-            found["interest_distribution"] = _function(
+            found["interest_distribution"] = named(
                 self._interest_distribution, request
             )
         return found
@@ -380,34 +384,4 @@ def _rows_of(ids: np.ndarray) -> tf.lookup.StaticHashTable:
     rows = tf.range(len(ids) + 1, dtype=tf.int32)
     return tf.lookup.StaticHashTable(
         tf.lookup.KeyValueTensorInitializer(keys, rows), 0
-    )
-
-
-def _specs(structure: Any) -> Any:
-    """Returns the specifications of tensors, with a free number of rows."""
-    return tf.nest.map_structure(
-        lambda x: tf.TensorSpec([None, *x.shape[1:]], x.dtype), structure
-    )
-
-
-def _is_read(name: str, features: Mapping[str, Any], function: Any) -> bool:
-    """Returns whether what a function makes of features depends on one."""
-    graph = function.get_concrete_function().graph
-    return bool(graph.inputs[sorted(features).index(name)].consumers())
-
-
-def _traced(function, *specs):
-    """Makes a function of a graph that takes what the specifications say."""
-    return tf.function(function, input_signature=specs, autograph=False)
-
-
-def _function(function, request, **more):
-    """Makes a function of named tensors out of one of a request."""
-
-    def flat(**tensors):
-        given = {name: tensors.pop(name) for name in request}
-        return function(given, **tensors)
-
-    return tf.function(flat, autograph=False).get_concrete_function(
-        **request, **more
     )
