@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mgnm_tf.data import dataset
+from mgnm_tf.data.batches.batch_plan import place_dtype
 from mgnm_tf.data.batches.batch_plan import plan_batches
 from mgnm_tf.data.batches.batch_plan import resolve_widths
 from mgnm_tf.data.batches.pipeline import num_batches
@@ -73,6 +74,11 @@ def test_blocks_change_nothing(every_position, monkeypatch):
     assert batches == num_batches(
         data, batch_size=10, every_position=every_position
     )
+
+
+def test_a_place_takes_four_bytes_as_long_as_they_hold_it():
+    assert place_dtype(2**31 - 1) == np.int32
+    assert place_dtype(2**31) == np.int64
 
 
 def test_a_plan_holds_little_besides_its_positions(monkeypatch):
