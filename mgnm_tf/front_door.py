@@ -85,17 +85,21 @@ class Run(RecordedRun):
         users: Sequence[Any] | None = None,
         k: int = 10,
         *,
+        histories: Sequence[Sequence[str]] | pd.DataFrame | None = None,
         exclude_seen: bool = True,
     ) -> pd.DataFrame:
-        """Recommends what comes next to users of the data.
+        """Recommends what comes next to users of the data, or to others.
 
         The history of a user are all events of the log, those of validation
-        and test included. For other histories, and for many requests, export
-        the run and open it with `mgnm_tf.serving.Recommender`.
+        and test included. For many requests export the run and open it with
+        `mgnm_tf.serving.Recommender`.
 
         Args:
             users: raw ids. Defaults to `None`: all users of the data.
             k: number of items. Defaults to 10.
+            histories: the items of each user in the place of those of the
+                data, see `mgnm_tf.serving.Recommender.recommend`; `users` are
+                then the ids of its rows. Defaults to `None`.
             exclude_seen: whether items of the history are left out. Defaults
                 to `True`.
 
@@ -104,8 +108,13 @@ class Run(RecordedRun):
             order of `users`.
 
         Raises:
-            UserError: a user is not in the data, or `k` is not positive.
+            UserError: a user is not in the data, `k` is not positive, or
+                `histories` cannot be used.
         """
+        if histories is not None:
+            return self._recommender.recommend(
+                histories, k=k, users=users, exclude_seen=exclude_seen
+            )
         data = self._dataset
         names = np.asarray(data.user_ids, object)
         if users is None:

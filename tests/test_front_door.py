@@ -63,6 +63,16 @@ def test_recommendations_are_those_of_the_export(made):
         assert not set(listed) & set(history)
 
 
+def test_other_histories_than_those_of_the_data(made):
+    data, run, _ = made
+    history = [data.item_ids[2], data.item_ids[5]]
+    found = run.recommend(histories=[history], users=["anna"], k=3)
+    assert found["user_id"].tolist() == ["anna"] * 3
+    assert not set(found["item_id"]) & set(history)
+    user = data.user_ids[0]
+    assert not found["item_id"].equals(run.recommend([user], 3)["item_id"])
+
+
 def test_all_users_are_served(made):
     data, run, _ = made
     assert run.recommend(k=1)["user_id"].tolist() == list(data.user_ids)

@@ -41,7 +41,7 @@ VOCABULARIES = {
 """Lists of ids -> their files, as they are hashed."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SequenceDataset:
     """Events of all users in flat arrays, each marked with its part.
 
@@ -86,6 +86,16 @@ class SequenceDataset:
     category_ids: Sequence[str] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
     time_unit: str = "s"
+
+    def __repr__(self) -> str:
+        split = self.metadata.get("split", {}).get("method")
+        words = [
+            f"{len(self.items):,} events",
+            f"{self.num_users:,} users",
+            f"{self.num_items:,} items",
+            *([f"split={split!r}"] if split else []),
+        ]
+        return f"SequenceDataset({', '.join(words)})"
 
     @property
     def num_items(self) -> int:

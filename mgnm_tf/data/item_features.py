@@ -19,7 +19,7 @@ ITEM = "item_id"
 """The column of the ids."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ItemFeatures:
     """Features of N items.
 

@@ -25,7 +25,7 @@ from mgnm_tf.data.reading.times import encode_times
 from mgnm_tf.errors import DataError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class InteractionLog:
     """Who did what when; N events in the order of the source.
 
@@ -67,6 +67,12 @@ class InteractionLog:
 
     def __len__(self) -> int:
         return len(self.users)
+
+    def __repr__(self) -> str:
+        return (
+            f"InteractionLog({self.source!r}, {len(self):,} events, "
+            f"{len(self.user_ids):,} users, {len(self.item_ids):,} items)"
+        )
 
     def keep(
         self, chosen: np.ndarray, step: dict[str, Any]

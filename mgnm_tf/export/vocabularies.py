@@ -11,7 +11,7 @@ from mgnm_tf.errors import UserError
 _LINE_BREAKS = ("\n", "\r")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Vocabularies:
     """Raw ids of users and items, and what is known of each item.
 

@@ -3,19 +3,22 @@
 import keras
 import numpy as np
 
+from mgnm_tf.utils.features import check_batch
 from mgnm_tf.utils.features import check_features
 
 
 class CheckedModel(keras.Model):
     """Checks NumPy batches and streams at every door that Keras has.
 
-    A subclass has `num_users` and `num_items`, and `max_length` where it
-    reads no longer history.
+    A subclass has `num_users`, `num_items` and `required_features`, and
+    `max_length` where it reads no longer history.
 
     Raises:
-        ValueError: a batch of NumPy arrays holds an id out of its range, or a
-            history with padding before an item; or a stream of
-            `make_dataset` has longer histories than the model reads.
+        TypeError: arrays stand in the place of a batch, which is a dict.
+        ValueError: a batch lacks what the model reads; one of NumPy arrays
+            holds an id out of its range, or a history with padding before an
+            item; or a stream of `make_dataset` has longer histories than the
+            model reads.
     """
 
     def __call__(self, features, *args, **kwargs):
@@ -44,7 +47,10 @@ class CheckedModel(keras.Model):
 
     def fit(self, x=None, *args, **kwargs):
         self._check(x)
-        self._check(kwargs.get("validation_data"))
+        validation = kwargs.get("validation_data")
+        if isinstance(validation, tuple):
+            validation = validation[0]
+        self._check(validation)
         return super().fit(x, *args, **kwargs)
 
     def _check(self, features):
@@ -62,6 +68,8 @@ class CheckedModel(keras.Model):
                 f"make_dataset(..., max_length={limit}), or make the model "
                 f"with max_length={width}."
             )
+        needed = ("history", "candidates", *self.required_features)
+        check_batch(features, needed)
         if isinstance(features, dict):
             given = {
                 key: value

@@ -1,5 +1,6 @@
 """Checks of a batch of features outside of a compiled graph."""
 
+from collections.abc import Iterable
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,6 +9,35 @@ from keras import ops
 from mgnm_tf.types import Tensor
 
 _ITEM_KEYS = ("history", "candidates", "shared_negatives")
+
+
+def check_batch(batch: object, needed: Iterable[str]) -> None:
+    """Refuses arrays in the place of a batch, and a batch that lacks some.
+
+    Args:
+        batch: what a model is given: a batch, or a stream of them, which
+            passes.
+        needed: the keys of a batch.
+
+    Raises:
+        TypeError: it is an array or a tensor.
+        ValueError: a key is missing.
+    """
+    words = ", ".join(f"`{key}`" for key in needed)
+    if isinstance(batch, np.ndarray) or ops.is_tensor(batch):
+        raise TypeError(
+            f"A batch is a dict with {words}, or a stream of them, see "
+            f"mgnm_tf.make_dataset. Received: {type(batch).__name__} of shape "
+            f"{tuple(batch.shape)}"
+        )
+    if isinstance(batch, dict):
+        missing = [f"`{key}`" for key in needed if key not in batch]
+        if missing:
+            found = ", ".join(f"`{key}`" for key in batch) or "nothing"
+            raise ValueError(
+                f"A batch must hold {words}. Missing: {', '.join(missing)}. "
+                f"Received: {found}"
+            )
 
 
 def check_features(

@@ -33,6 +33,12 @@ def test_positions_count_the_history(data):
     assert data.positions("test").dtype == np.int64
 
 
+def test_data_are_shown_in_one_line(data):
+    shown = "SequenceDataset(6 events, 2 users, 2 items{})"
+    assert repr(data) == shown.format(", split='leave_one_out'")
+    assert repr(dataclasses.replace(data, metadata={})) == shown.format("")
+
+
 def test_round_trip(data, tmp_path):
     data.save(tmp_path / "out")
     loaded = SequenceDataset.load(tmp_path / "out")

@@ -57,6 +57,12 @@ def test_every_file_form(tmp_path, name):
     assert log.source == str(path)
 
 
+def test_a_log_is_shown_in_one_line():
+    log = read_log(FRAME)
+    shown = "('the table', 3 events, 2 users, 2 items)"
+    assert repr(log) == f"InteractionLog{shown}"
+
+
 def test_frame():
     assert rows_of(read_log(FRAME)) == EXPECTED
     frame = FRAME.astype({"user_id": "category"})

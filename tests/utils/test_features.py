@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from mgnm_tf.utils.features import check_batch
 from mgnm_tf.utils.features import check_features
 
 
@@ -52,6 +53,27 @@ def test_good_batch():
 def test_id_out_of_range(changes, message):
     with pytest.raises(ValueError, match=message):
         check_features(batch(**changes), 3, 5)
+
+
+def test_what_is_no_batch():
+    check_batch(batch(), ("history", "candidates"))
+    check_batch([batch()], ("history",))
+    words = "A batch is a dict with `history`, `candidates`, or .* Received: "
+    for wrong, received in (
+        (np.zeros((3, 4)), r"ndarray of shape \(3, 4\)"),
+        (ops.zeros((2,)), r"\w+ of shape \(2,\)"),
+    ):
+        with pytest.raises(TypeError, match=words + received):
+            check_batch(wrong, ("history", "candidates"))
+
+
+def test_a_batch_that_lacks_a_key():
+    with pytest.raises(
+        ValueError,
+        match="must hold `history`, `history_time`. Missing: `history_time`. "
+        "Received: `user`, `history`, `candidates`",
+    ):
+        check_batch(batch(), ("history", "history_time"))
 
 
 @pytest.mark.parametrize(
