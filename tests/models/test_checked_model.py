@@ -38,8 +38,11 @@ def test_what_a_batch_lacks_is_named(door):
         getattr(model(), door)(features)
 
 
-def test_a_batch_of_validation_is_looked_at():
+def test_a_batch_of_validation_is_looked_at_before_the_first_epoch():
+    made = model()
     for validation in ((batch(user=np.array([3])), LABELS), np.zeros(3)):
         with pytest.raises((ValueError, TypeError), match="from 0 to 2|a dict"):
-            model().fit(batch(), LABELS, validation_data=validation, verbose=0)
-    model().fit(batch(), LABELS, validation_data=(batch(), LABELS), verbose=0)
+            made.fit(batch(), LABELS, validation_data=validation, verbose=0)
+    assert int(made.optimizer.iterations) == 0
+    made.fit(batch(), LABELS, validation_data=(batch(), LABELS), verbose=0)
+    assert int(made.optimizer.iterations) == 1
