@@ -22,6 +22,27 @@ from mgnm_tf.errors import UserError
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 _BLOCK_ROWS = 1 << 18
 _PARQUET_SUFFIXES = (".parquet", ".pq", ".parq")
+_NO_LOG = {
+    ".json": "JSON",
+    ".jsonl": "JSON",
+    ".ndjson": "JSON",
+    ".xls": "a spreadsheet",
+    ".xlsx": "a spreadsheet",
+    ".ods": "a spreadsheet",
+    ".feather": "a Feather file",
+    ".arrow": "an Arrow file",
+    ".orc": "an ORC file",
+    ".avro": "an Avro file",
+    ".pkl": "a pickle",
+    ".zip": "an archive",
+    ".tar": "an archive",
+    ".tgz": "an archive",
+    ".7z": "an archive",
+    ".bz2": "compressed by bzip2",
+    ".xz": "compressed by xz",
+    ".zst": "compressed by Zstandard",
+}
+"""The ends of files that are not read, and what they are."""
 
 
 def read_table(
@@ -244,6 +265,11 @@ def _text_table(
     if _begins_with(path, _PARQUET, compressed):
         return None
     named = suffixes[:-1] if suffixes[-1:] == [".gz"] else suffixes
+    if named[-1:] and named[-1] in _NO_LOG:
+        raise DataError(
+            f"{path} is {_NO_LOG[named[-1]]}; expected CSV, TSV or Parquet, "
+            "plain or compressed by gzip."
+        )
     if named[-1:] and named[-1] in _PARQUET_SUFFIXES:
         raise DataError(
             f"{path} is not a whole Parquet file: it does not begin as one."
