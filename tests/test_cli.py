@@ -175,7 +175,10 @@ def test_prepare_says_what_it_made(folder):
     assert re.search(r"\d{3} events, 40 users with training events", stdout)
     assert "reading" in stderr
     line = refused("prepare", folder / "log.csv", "--out", out)
-    assert "exists already" in line
+    assert line == (
+        f"{out} exists already; give another place to write to, or delete that "
+        "one. --overwrite replaces it."
+    )
     mgnm("prepare", folder / "log.csv", "--out", out, "--overwrite")
 
 

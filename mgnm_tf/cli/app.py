@@ -23,6 +23,7 @@ from rich.table import Column
 from rich.table import Table
 
 from mgnm_tf.errors import MissingColumnError
+from mgnm_tf.errors import OutputExistsError
 from mgnm_tf.errors import UserError
 from mgnm_tf.utils.quiet import load_tensorflow as load_tensorflow
 from mgnm_tf.version import __version__
@@ -102,11 +103,14 @@ def command(
 
 
 def _way_out(error: UserError, arguments: dict[str, Any]) -> str:
-    """Returns which option names the column that was not found, if one does."""
+    """Returns which option of the command is the way out, if one is."""
     if isinstance(error, MissingColumnError):
         for name, value in arguments.items():
             if name.endswith("_column") and value == error.column:
                 return f" --{name.replace('_', '-')} names another one."
+    if isinstance(error, OutputExistsError):
+        if arguments.get("overwrite") is False:
+            return " --overwrite replaces it."
     return ""
 
 

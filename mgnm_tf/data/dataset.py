@@ -342,8 +342,8 @@ def check_writable(path: Path, overwrite: bool) -> None:
         return
     if not overwrite:
         raise OutputExistsError(
-            f"{path} exists already; give another place to write to, or ask "
-            "for it to be overwritten."
+            f"{path} exists already; give another place to write to, or "
+            "delete that one."
         )
     if not (path / HEADER).is_file():
         raise OutputExistsError(

@@ -180,8 +180,8 @@ def read_json(path: str | os.PathLike) -> Any:
 def _check_free(path: Path, overwrite: bool) -> None:
     if os.path.lexists(path) and not (overwrite and path.is_dir()):
         raise OutputExistsError(
-            f"{path} exists already; give another place to write to, or ask "
-            "for a folder to be overwritten."
+            f"{path} exists already; give another place to write to, or "
+            "delete that one."
         )
 
 
