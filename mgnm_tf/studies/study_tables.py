@@ -1,7 +1,9 @@
 """The tables of a study, as cells and as Markdown."""
 
 import math
+from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import Any
 
 from mgnm_tf.report.tables import Cell
 from mgnm_tf.report.tables import comparison_cells
@@ -70,23 +72,41 @@ def _add_validated(
 ) -> None:
     """Adds the number that chose the epoch, and may choose a recipe.
 
-    A column for each monitor of the validation part; empty for runs that
-    were kept without it.
+    A column for each monitor, and for each task of the validation, since
+    values of different tasks are not to be compared; empty for runs that were
+    kept without it.
     """
     if "validated" not in results.ranks.table:
         return
     by_model = results.ranks.table.groupby("model")["validated"]
     means = by_model.apply(lambda values: values.mean(skipna=False)).dropna()
-    monitors = {
-        label: results.configs[label]["monitor"] for label in means.index
+    tasks = {
+        label: (
+            results.configs[label]["monitor"],
+            _validation_words(results.configs[label]),
+        )
+        for label in means.index
     }
-    for monitor in sorted(set(monitors.values()) - {"loss"}):
-        name = monitor.removeprefix("val_").upper()
-        headings.append(f"{name}, validation")
+    found = sorted({task for task in tasks.values() if task[0] != "loss"})
+    for monitor, words in found:
+        heading = f"{monitor.removeprefix('val_').upper()}, validation"
+        if [one for one, _ in found].count(monitor) > 1:
+            heading += f" ({words})"
+        headings.append(heading)
         for row in rows:
             label = row[0].text
-            known = monitors.get(label) == monitor
+            known = tasks.get(label) == (monitor, words)
             row.append(Cell(f"{means[label]:.4f}" if known else "-"))
+
+
+def _validation_words(config: Mapping[str, Any]) -> str:
+    """Returns among what a run ranked its validation part."""
+    left_out = {
+        "none": "nothing",
+        "user": "the items of the user",
+        "history": f"the last {config['max_length']} events",
+    }[config["validation_exclude"]]
+    return f"{config['validation_negatives']} items, without {left_out}"
 
 
 def _add_best_on_test(

@@ -443,6 +443,15 @@ def test_a_kept_run_without_its_validation_has_none_in_the_table(place):
     heading, cells = last_cells(table.assign(validated=known))
     assert heading == "NDCG@5, validation"
     assert cells == ["0.2500", "-"]
+    # Values of different tasks do not stand in one column.
+    everybody = table.assign(validated=0.5)
+    assert last_cells(everybody)[1] == ["0.5000", "0.5000"]
+    results.configs["popularity"]["max_length"] = 7
+    heading, cells = last_cells(everybody)
+    assert heading == (
+        "NDCG@5, validation (1000 items, without the last 7 events)"
+    )
+    assert cells == ["0.5000", "-"]
     # The loss of the training is no number of the validation part.
     results.configs["popularity"]["monitor"] = "loss"
     heading, _ = last_cells(table.assign(validated=known))
