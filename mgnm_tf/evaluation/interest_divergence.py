@@ -20,6 +20,7 @@ def interest_divergences(
     protocol: Protocol,
     temperature: float = 0.1,
     batch_size: int = 256,
+    drawn: bool = False,
 ) -> np.ndarray:
     """Measures how far the first recommendation is from the target.
 
@@ -30,7 +31,9 @@ def interest_divergences(
 
     between the distributions of the target and of the item that scores
     highest among the target and its negatives. It is 0 where both are of the
-    same interests, and 1 at most, whatever their number.
+    same interests, and 1 at most, whatever their number. How small it is for
+    any two items depends on the model, whose interests may lie apart or close
+    together: that of a `drawn` item tells what a divergence means.
 
     Args:
         model: a model with the capabilities "interests" and "item_vectors";
@@ -40,6 +43,11 @@ def interest_divergences(
         temperature: T. Defaults to `0.1`, that of TiMiRec on Amazon Beauty.
         batch_size: the most histories at a time; changes no figure. Defaults
             to `256`.
+        drawn: whether the first negative takes the place of the item that
+            scores highest. Defaults to `False`.
+
+    Raises:
+        ValueError: a `drawn` item is wanted, and the protocol draws none.
 
     Returns:
         float64 (N,), of each record, in the order of `evaluation_order`.
@@ -51,6 +59,11 @@ def interest_divergences(
     are those of its distillation.
     """
     everything = protocol.negatives == "all"
+    if drawn and everything:
+        raise ValueError(
+            "A drawn item needs a protocol that draws negatives. Received: "
+            "negatives='all'"
+        )
     candidates = data.num_items if everything else protocol.negatives
     most = max(1, min(batch_size, _MOST_SCORES // (1 + candidates)))
     batches = make_dataset(
@@ -68,10 +81,13 @@ def interest_divergences(
     vectors = _units(model.item_vectors())
     found = []
     for features, labels in batches:
-        scores = _array(model(features))
-        scores = np.where(_array(labels) < 0.0, -np.inf, scores)
-        best = scores.argmax(axis=1)
         items = _array(features["candidates"])
+        if drawn:
+            best = np.ones(len(items), int)
+        else:
+            scores = _array(model(features))
+            scores = np.where(_array(labels) < 0.0, -np.inf, scores)
+            best = scores.argmax(axis=1)
         if "shared_negatives" in features:
             shared = _array(features["shared_negatives"])
             shared = np.broadcast_to(shared, (len(items), len(shared)))

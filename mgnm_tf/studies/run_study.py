@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -288,11 +289,16 @@ def _levels(run: Run, data: SequenceDataset, protocol: Protocol) -> list[float]:
 def _divergences(
     run: Run, data: SequenceDataset, protocol: Protocol
 ) -> list[float]:
-    """Returns the shares of the divergences of the model of a run."""
-    possible = followed(protocol, data)
-    return divergence_shares(
-        interest_divergences(run.load_model(), data, possible)
-    )
+    """Returns the shares of the divergences of the model of a run.
+
+    Those of the first recommendation, and then those of a drawn item.
+    """
+    possible, model = followed(protocol, data), run.load_model()
+    one = replace(possible, negatives=1)
+    return [
+        *divergence_shares(interest_divergences(model, data, possible)),
+        *divergence_shares(interest_divergences(model, data, one, drawn=True)),
+    ]
 
 
 _SHARES = {"levels": _levels, "divergences": _divergences}

@@ -32,6 +32,7 @@ from mgnm_tf.studies.study_tables import levels_table
 from mgnm_tf.studies.study_tables import mean_shares
 from mgnm_tf.studies.study_tables import origins
 from mgnm_tf.studies.study_tables import share_names
+from mgnm_tf.studies.study_tables import share_series
 from mgnm_tf.studies.study_tables import study_table
 from mgnm_tf.studies.study_tables import text_of
 from mgnm_tf.studies.summary import summary_of
@@ -172,12 +173,13 @@ def _published(study: Study, metric: str) -> dict[str, float] | None:
 
 def _divergences(study: Study, results: StudyResults) -> Picture:
     """Draws the share of the records over the divergence, by model."""
-    names = share_names(study, results)
+    series = share_series(study, results)
+    names = share_names(study, series)
     svg = draw_axis(
         [name.removeprefix("to ") for name in names],
         {
             label: [list(part) for part in zip(*runs.values(), strict=True)]
-            for label, runs in results.levels.items()
+            for label, runs in series.items()
         },
         title="Share of the records",
         xlabel="Jensen-Shannon divergence, up to",
@@ -190,7 +192,7 @@ def _shares(study: Study, results: StudyResults) -> Picture:
         label: mean_shares(of_model)
         for label, of_model in results.levels.items()
     }
-    names = share_names(study, results)
+    names = share_names(study, results.levels)
     svg = draw_shares(
         {
             label: [*shares, *[0.0] * (len(names) - len(shares))]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from mgnm_tf.evaluation.interest_divergence import BINS
 from mgnm_tf.report.tables import Cell
 from mgnm_tf.report.tables import comparison_cells
 from mgnm_tf.studies.by_length import by_length
@@ -17,7 +18,8 @@ SHARE_CAPTIONS = {
     "levels": "Share of the users whose true item a level scores highest",
     "divergences": "Share of the records by the Jensen-Shannon divergence, in "
     "bits, of the interests of the true item and of the one that is "
-    "recommended first",
+    "recommended first; and of one that is drawn from what the user never "
+    "touched, for comparison",
 }
 """What is said above the table of shares of a study."""
 
@@ -222,9 +224,10 @@ def levels_table(study: Study, results: StudyResults) -> Cells:
 
     Of a study of divergences those of each of their parts.
     """
-    names = share_names(study, results)
+    series = share_series(study, results)
+    names = share_names(study, series)
     rows = []
-    for label, of_model in results.levels.items():
+    for label, of_model in series.items():
         shares = mean_shares(of_model)
         texts = [f"{share:.3f}" for share in shares]
         texts += ["-"] * (len(names) - len(shares))
@@ -232,11 +235,32 @@ def levels_table(study: Study, results: StudyResults) -> Cells:
     return ["Model", *names], rows
 
 
-def share_names(study: Study, results: StudyResults) -> list[str]:
-    """Returns what each of the shares of `results.levels` is of."""
+def share_series(
+    study: Study, results: StudyResults
+) -> dict[str, dict[str, list[float]]]:
+    """Returns label -> for each run its shares, as they are shown.
+
+    Of a study of divergences those of a drawn item have a label of their own.
+    """
+    if study.show != "divergences":
+        return results.levels
+    series: dict[str, dict[str, list[float]]] = {}
+    for label, runs in results.levels.items():
+        drawn = f"{label}, drawn item"
+        series[label], series[drawn] = (
+            {seed: shares[part] for seed, shares in runs.items()}
+            for part in (slice(BINS), slice(BINS, None))
+        )
+    return series
+
+
+def share_names(
+    study: Study, series: dict[str, dict[str, list[float]]]
+) -> list[str]:
+    """Returns what each of the shares is of."""
     most = max(
         len(shares)
-        for of_model in results.levels.values()
+        for of_model in series.values()
         for shares in of_model.values()
     )
     if study.show == "divergences":

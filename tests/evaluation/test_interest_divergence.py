@@ -47,6 +47,30 @@ def models(data):
     yield model
 
 
+def test_a_drawn_item_is_the_first_negative():
+    data = small_data()
+    one = Protocol(negatives=1, max_length=10, exclude="user")
+    model = next(models(data))
+    found = interest_divergences(model, data, one, drawn=True)
+    vectors = np.asarray(model.item_vectors())
+    ((features, _),) = mgnm_tf.make_dataset(
+        data, "test", max_length=10, negatives=1, exclude="user"
+    )
+    for row, own in enumerate(np.asarray(model.interests(features))):
+        shares = []
+        for x in vectors[np.asarray(features["candidates"])[row]]:
+            norms = np.linalg.norm(own, axis=1) * np.linalg.norm(x)
+            weights = np.exp(own @ x / norms / 0.1)
+            shares.append(weights / weights.sum())
+        expected = jensenshannon(*shares, base=2) ** 2
+        assert found[row] == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    # Not the item that scores highest, which often is the target itself.
+    assert (found > 1e-9).all()
+    everything = Protocol(negatives="all", max_length=10)
+    with pytest.raises(ValueError, match="needs a protocol that draws"):
+        interest_divergences(model, data, everything, drawn=True)
+
+
 @pytest.mark.parametrize("negatives", [5, "all"])
 def test_it_is_of_the_interests_of_target_and_first(negatives):
     data = small_data()

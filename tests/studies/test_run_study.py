@@ -337,14 +337,24 @@ def test_divergences(place):
         run = Run(made.folder / "runs" / label / "seed-0")
         data = SequenceDataset.load(made.folder / "data")
         protocol = made.results.protocol
-        expected = divergence_shares(
-            interest_divergences(run.load_model(), data, protocol)
+        model = run.load_model()
+        one = replace(protocol, negatives=1)
+        first, drawn = (
+            divergence_shares(found)
+            for found in (
+                interest_divergences(model, data, protocol),
+                interest_divergences(model, data, one, drawn=True),
+            )
         )
-        shares = made.results.levels[label]["0"]
-        assert shares == expected and sum(shares) == pytest.approx(1)
+        assert made.results.levels[label]["0"] == [*first, *drawn]
+        assert sum(first) == pytest.approx(1) == sum(drawn)
+        assert (
+            f"| `{label}, drawn item` | {drawn[0]:.3f} |"
+            in (made.folder / "table.md").read_text()
+        )
     table = (made.folder / "table.md").read_text()
     assert "| Model | to 0.1 | to 0.2 |" in table
-    assert "of the one that is recommended first:" in table
+    assert "of the one that is recommended first; and of one that" in table
     assert (made.folder / "figure.svg").is_file()
     done = mgnm("study", path)
     assert "to 0.1" in done.output, done.output
