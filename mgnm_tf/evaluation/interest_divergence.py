@@ -46,11 +46,11 @@ def interest_divergences(
         drawn: whether the first negative takes the place of the item that
             scores highest. Defaults to `False`.
 
-    Raises:
-        ValueError: a `drawn` item is wanted, and the protocol draws none.
-
     Returns:
         float64 (N,), of each record, in the order of `evaluation_order`.
+
+    Raises:
+        ValueError: a `drawn` item is wanted, and the protocol draws none.
 
     Reference: Wang et al., "Target Interest Distillation for Multi-Interest
     Recommendation", CIKM 2022, figure 2.
