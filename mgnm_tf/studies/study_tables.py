@@ -18,8 +18,8 @@ SHARE_CAPTIONS = {
     "levels": "Share of the users whose true item a level scores highest",
     "divergences": "Share of the records by the Jensen-Shannon divergence, in "
     "bits, of the interests of the true item and of the one that is "
-    "recommended first; and of one that is drawn from what the user never "
-    "touched, for comparison",
+    "recommended first; and of one that is drawn from the negatives, for "
+    "comparison",
 }
 """What is said above the table of shares of a study."""
 
