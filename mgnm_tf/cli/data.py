@@ -21,8 +21,9 @@ def prepare(
     source: Annotated[
         list[str],
         typer.Argument(
-            help="CSV, TSV or Parquet files, a folder or a pattern of them, "
-            "an address as s3://bucket/folder; or a name from `mgnm datasets`."
+            help="CSV, TSV, Parquet or JSON Lines files, a folder or a "
+            "pattern of them, an address as s3://bucket/folder; or a name "
+            "from `mgnm datasets`."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Data folder to make.")],

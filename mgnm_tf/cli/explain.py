@@ -23,8 +23,8 @@ def explain(
     history: Annotated[
         Path,
         typer.Option(
-            help="CSV or Parquet file of events, with user, item and, unless "
-            "they are in time order, time."
+            help="CSV, Parquet or JSON Lines file of events, with user, item "
+            "and, unless they are in time order, time."
         ),
     ],
     out: Annotated[Path, typer.Option(help="HTML file to make.")],
@@ -116,7 +116,7 @@ def read_titles(path: Path) -> dict[str, str]:
     """Reads what items are called.
 
     Args:
-        path: CSV or Parquet with the columns `item_id` and `title`.
+        path: CSV, Parquet or JSON Lines with the columns `item_id` and `title`.
 
     Raises:
         UserError: the file is not there or cannot be read.

@@ -36,15 +36,15 @@ def serve(
     items: Annotated[
         Path | None,
         typer.Option(
-            help="CSV or Parquet file with item_id, title and, for pictures, "
-            "picture (https://...)."
+            help="CSV, Parquet or JSON Lines file with item_id, title and, for "
+            "pictures, picture (https://...)."
         ),
     ] = None,
     history: Annotated[
         Path | None,
         typer.Option(
-            help="CSV or Parquet file of events, with user_id, item_id and "
-            "timestamp: the page offers to load these users."
+            help="CSV, Parquet or JSON Lines file of events, with user_id, "
+            "item_id and timestamp: the page offers to load these users."
         ),
     ] = None,
     token_file: Annotated[

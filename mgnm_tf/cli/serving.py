@@ -94,9 +94,9 @@ def recommend(
     history: Annotated[
         Path | None,
         typer.Option(
-            help="CSV or Parquet file of events, with user, item and, unless "
-            "they are in time order, time: recommend to each user in it. Or a "
-            "folder of Parquet files, each with whole users."
+            help="CSV, Parquet or JSON Lines file of events, with user, item "
+            "and, unless they are in time order, time: recommend to each user "
+            "in it. Or a folder of Parquet files, each with whole users."
         ),
     ] = None,
     out: Annotated[

@@ -22,7 +22,10 @@ _GUESSED = "guessed from the header and what stands below"
 @command(resumable=True)
 def start(
     file: Annotated[
-        Path, typer.Argument(help="CSV, TSV or Parquet file of interactions.")
+        Path,
+        typer.Argument(
+            help="CSV, TSV, Parquet or JSON Lines file of interactions."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder to make.")] = Path("start"),
     minutes: Annotated[

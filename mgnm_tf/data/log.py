@@ -146,9 +146,9 @@ def read_log(
     below the header.
 
     Args:
-        source: a CSV file in UTF-8 or a Parquet file, plain or `.gz`; or a
-            folder or a pattern of such files, or several, see `find_files`;
-            or a `DataFrame`.
+        source: a CSV file in UTF-8, a Parquet file or JSON Lines, plain or
+            `.gz`; or a folder or a pattern of such files, or several, see
+            `find_files`; or a `DataFrame`.
         user_column: name of the column of user ids. Defaults to `"user_id"`.
         item_column: name of the column of item ids. Defaults to `"item_id"`.
         time_column: name of the column of times. Defaults to `"timestamp"`.

@@ -90,7 +90,7 @@ def start(
     no time gets another chance.
 
     Args:
-        source: a CSV, TSV or Parquet file.
+        source: a CSV, TSV, Parquet or JSON Lines file.
         out: the folder to make.
         minutes: what all of this call may take together, on this machine as
             busy as it is. The models that count come first and take what

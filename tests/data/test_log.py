@@ -252,7 +252,7 @@ def bad(content, message, name="log.csv", id=None, **options):
             "not text in UTF-8",
             id="header_not_utf8",
         ),
-        bad("[{}]", "is JSON; expected CSV, TSV or Par", "a.json", id="json"),
+        bad("[{}]", "JSON, but not an object a line", "a.json", id="json"),
         bad(b"PK", "b.zip is an archive; expected CSV", "b.zip", id="zip"),
         bad(b"\x1f\x8bnot gzip", "cannot be read", "log.csv.gz", id="not_gzip"),
         bad(

@@ -1,6 +1,7 @@
 """Which engine prepares a log."""
 
 import importlib.util
+import zlib
 from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from mgnm_tf.data.large.duckdb_workspace import import_duckdb
 from mgnm_tf.data.large.memory import read_memory
 from mgnm_tf.data.large.spark_workspace import import_spark
 from mgnm_tf.data.reading.source_files import find_files
+from mgnm_tf.data.reading.source_files import open_bytes
 from mgnm_tf.errors import UserError
 from mgnm_tf.utils.validation import check_choice
 
@@ -29,6 +31,7 @@ rows, to about 3 GiB here, and that of DuckDB does not.
 
 # What a row of a text file takes, about, plain and compressed by gzip.
 _ROW_BYTES = {False: 32, True: 8}
+_LONGEST_LINE = 1 << 16
 
 
 def choose_engine(
@@ -90,8 +93,8 @@ def choose_engine(
 def guess_rows(files: Sequence[Path]) -> int:
     """Returns how many rows files have, about, without reading them.
 
-    Parquet files say it; of text files their size does. What cannot be read
-    counts nothing.
+    Parquet files say it; of text files their size does, of JSON Lines that
+    and the first line. What cannot be read counts nothing.
     """
     rows = 0
     for path in files:
@@ -104,7 +107,15 @@ def guess_rows(files: Sequence[Path]) -> int:
                 rows += pa.parquet.read_metadata(path).num_rows
             else:
                 compressed = magic[:2] == b"\x1f\x8b"
-                rows += path.stat().st_size // _ROW_BYTES[compressed]
-        except (OSError, pa.ArrowException):
+                rows += path.stat().st_size // _row_bytes(path, compressed)
+        except (OSError, EOFError, zlib.error, pa.ArrowException):
             continue
     return rows
+
+
+def _row_bytes(path: Path, compressed: bool) -> int:
+    with open_bytes(path, compressed) as file:
+        line = file.readline(_LONGEST_LINE)
+    if not line.startswith(b"{"):
+        return _ROW_BYTES[compressed]
+    return len(line) * _ROW_BYTES[compressed] // _ROW_BYTES[False] or 1

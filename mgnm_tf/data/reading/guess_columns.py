@@ -61,7 +61,7 @@ def guess_columns(
     """Guesses the columns of a log: by their names, then by what they hold.
 
     Args:
-        path: a CSV, TSV or Parquet file.
+        path: a CSV, TSV, Parquet or JSON Lines file.
         given: role -> column that is known, of "user", "item", "time" and
             "split".
         separator: see `read_log`; if it is not given and the header has one
@@ -175,8 +175,9 @@ def _by_contents(
         known[role], how[role] = name, "by what it holds"
         left.remove(name)
 
-    if "time" not in known and not found["time"]:
-        found["time"] = contents.times(left)
+    if "time" not in known:
+        named_times = found["time"]
+        found["time"] = contents.times(named_times or left) or named_times
         if len(found["time"]) == 1:
             take("time", found["time"][0])
     if "time" not in known:

@@ -3,29 +3,27 @@
 import zlib
 from collections.abc import Iterator
 from collections.abc import Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 
 import pyarrow as pa
-import pyarrow.parquet
 
-from mgnm_tf.data.reading.columns import check_columns
-from mgnm_tf.data.reading.columns import is_text
+from mgnm_tf.data.reading.json_lines import JsonLines
+from mgnm_tf.data.reading.parquet_table import ParquetTable
 from mgnm_tf.data.reading.source_files import open_bytes
 from mgnm_tf.data.reading.text_table import TextTable
 from mgnm_tf.data.reading.text_table import one_line
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
 
+TableFile: TypeAlias = TextTable | ParquetTable | JsonLines
+"""The kinds of files; all have `header`, `read`, `head` and `blocks`."""
+
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
-_BLOCK_ROWS = 1 << 18
+_FIRST_BYTES = 1 << 12
 _PARQUET_SUFFIXES = (".parquet", ".pq", ".parq")
 _NO_LOG = {
-    ".json": "JSON",
-    ".jsonl": "JSON",
-    ".ndjson": "JSON",
+    ".json": "JSON, but not an object a line (JSON Lines)",
     ".xls": "a spreadsheet",
     ".xlsx": "a spreadsheet",
     ".ods": "a spreadsheet",
@@ -55,11 +53,13 @@ def read_table(
 ) -> pa.Table:
     """Reads some columns of a file; those of a text file stay text.
 
-    Whether a file is Parquet, and whether it is compressed by gzip, is told
-    by its first bytes, not by its name.
+    What a file is, and whether it is compressed by gzip, is told by its first
+    bytes, not by its name: a Parquet file has its mark there, JSON Lines
+    begin with a brace, and what is left is text in columns.
 
     Args:
-        path: a Parquet file, or a text file; plain or compressed by gzip.
+        path: a text file, a Parquet file or JSON Lines; plain or compressed
+            by gzip.
         ids: the names of the columns of ids; they come as dictionaries,
             which keep millions of equal ids small.
         numbers: the names of the columns of numbers and times.
@@ -76,10 +76,7 @@ def read_table(
             or a quotation mark is not closed.
         UserError: the separator is empty.
     """
-    text = _text_table(path, separator, column_names, quotes)
-    if text is None:
-        return _read_parquet(path, ids, numbers, _begins_with(path, _GZIP))
-    return text.read(ids, numbers)
+    return _open(path, separator, column_names, quotes).read(ids, numbers)
 
 
 def read_head(
@@ -103,19 +100,7 @@ def read_head(
         DataError: as `read_table`, of what is wrong in these rows.
         UserError: the separator is empty.
     """
-    text = _text_table(path, separator, None, quotes)
-    if text is not None:
-        # One line is the header.
-        return replace(text, most_lines=rows + 1).read([], columns)[:rows]
-    with _whole_parquet(path):
-        compressed = _begins_with(path, _GZIP)
-        with open_bytes(path, compressed) as opened:
-            file = pa.parquet.ParquetFile(opened)
-            check_columns(str(path), columns, file.schema_arrow.names)
-            batches = [*islice(file.iter_batches(rows, columns=columns), 1)]
-            if not batches:
-                return file.schema_arrow.empty_table().select(columns)
-            return pa.Table.from_batches(batches)
+    return _open(path, separator, None, quotes).head(columns, rows)
 
 
 def column_names_of(
@@ -133,13 +118,7 @@ def column_names_of(
         DataError: the file cannot be read.
         UserError: the separator is empty.
     """
-    text = _text_table(path, separator, None, quotes)
-    if text is not None:
-        return text.header()
-    with _whole_parquet(path):
-        compressed = _begins_with(path, _GZIP)
-        with open_bytes(path, compressed) as opened:
-            return list(pa.parquet.read_schema(opened).names)
+    return _open(path, separator, None, quotes).header()
 
 
 def read_files(
@@ -153,7 +132,7 @@ def read_files(
     """Reads some columns of several files, one below the other.
 
     Args:
-        files: the files, all Parquet with equal columns or all text.
+        files: the files, with equal columns.
         ids: see `read_table`; so are the others.
         numbers: see `read_table`.
         separator: see `read_table`.
@@ -201,20 +180,8 @@ def read_blocks(
         DataError: see `read_table`.
         UserError: see `read_table`.
     """
-    text = _text_table(path, separator, None, quotes)
-    if text is not None:
-        yield from text.blocks(ids, numbers, again)
-        return
-    wanted = [*ids, *numbers]
-    with _whole_parquet(path):
-        with open_bytes(path, _begins_with(path, _GZIP)) as opened:
-            schema = pa.parquet.read_schema(opened)
-            check_columns(str(path), wanted, schema.names)
-            texts = [name for name in ids if is_text(schema.field(name).type)]
-            opened.seek(0)
-            file = pa.parquet.ParquetFile(opened, read_dictionary=texts)
-            for batch in file.iter_batches(_BLOCK_ROWS, columns=wanted):
-                yield pa.Table.from_batches([batch]).select(wanted)
+    table = _open(path, separator, None, quotes)
+    yield from table.blocks(ids, numbers, again)
 
 
 def check_alike(
@@ -247,13 +214,13 @@ def plain_type(field: pa.Field) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-def _text_table(
+def _open(
     path: Path,
     separator: str | None,
     column_names: Sequence[str] | None,
     quotes: bool,
-) -> TextTable | None:
-    """Returns how a text file is written, or `None` for a Parquet file."""
+) -> TableFile:
+    """Returns a file as what its first bytes say that it is."""
     if not path.exists():
         raise DataError(f"{path} does not exist; expected an interaction log.")
     if path.is_dir():
@@ -261,14 +228,17 @@ def _text_table(
     if separator == "":
         raise UserError("The separator must be a character, found none.")
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    compressed = _begins_with(path, _GZIP)
-    if _begins_with(path, _PARQUET, compressed):
-        return None
+    compressed = _first_bytes(path).startswith(_GZIP)
+    first = _first_bytes(path, compressed)
+    if first.startswith(_PARQUET):
+        return ParquetTable(path, compressed)
+    if first.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+        return JsonLines(path, compressed)
     named = suffixes[:-1] if suffixes[-1:] == [".gz"] else suffixes
     if named[-1:] and named[-1] in _NO_LOG:
         raise DataError(
-            f"{path} is {_NO_LOG[named[-1]]}; expected CSV, TSV or Parquet, "
-            "plain or compressed by gzip."
+            f"{path} is {_NO_LOG[named[-1]]}; expected CSV, TSV, Parquet or "
+            "JSON Lines, plain or compressed by gzip."
         )
     if named[-1:] and named[-1] in _PARQUET_SUFFIXES:
         raise DataError(
@@ -281,44 +251,12 @@ def _text_table(
     return TextTable(path, compressed, separator, column_names, quotes)
 
 
-def _begins_with(path: Path, magic: bytes, compressed: bool = False) -> bool:
+def _first_bytes(path: Path, compressed: bool = False) -> bytes:
     try:
         with open_bytes(path, compressed) as file:
-            return file.read(len(magic)) == magic
+            return file.read(_FIRST_BYTES)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
             f"{path} cannot be read to its end; it may be cut off or "
             f"damaged: {one_line(error)}."
-        ) from error
-
-
-def _read_parquet(
-    path: Path, ids: Sequence[str], numbers: Sequence[str], compressed: bool
-) -> pa.Table:
-    wanted = [*ids, *numbers]
-    with _whole_parquet(path):
-        with open_bytes(path, compressed) as opened:
-            schema = pa.parquet.read_schema(opened)
-            check_columns(str(path), wanted, schema.names)
-            texts = [name for name in ids if is_text(schema.field(name).type)]
-            opened.seek(0)
-            file = pa.parquet.ParquetFile(opened, read_dictionary=texts)
-            table = file.read(columns=wanted)
-            rows = file.metadata.num_rows
-    if table.num_rows != rows:
-        raise DataError(
-            f"{path} says that it has {rows:,} rows, but {table.num_rows:,} "
-            "could be read."
-        )
-    return table
-
-
-@contextmanager
-def _whole_parquet(path: Path) -> Iterator[None]:
-    """Turns what goes wrong with a Parquet file into a sentence."""
-    try:
-        yield
-    except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{path} is not a whole Parquet file: {one_line(error)}."
         ) from error

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from dataclasses import replace
 from io import BytesIO
 from io import TextIOWrapper
 from pathlib import Path
@@ -78,6 +79,19 @@ class TextTable:
             wanted = [*numbers, *ids]
             check_columns(str(self.path), wanted, found, self.separator)
             return self._whole_table(found, ids, numbers)
+
+    def head(self, columns: Sequence[str], rows: int) -> pa.Table:
+        """Reads the first rows, and no more of the file.
+
+        Args:
+            columns: the names of the columns, which stay text.
+            rows: how many.
+
+        Raises:
+            DataError: as `read`, of what is wrong in these rows.
+        """
+        # One line is the header.
+        return replace(self, most_lines=rows + 1).read([], columns)[:rows]
 
     def blocks(
         self, ids: Sequence[str], numbers: Sequence[str], again: bool = False

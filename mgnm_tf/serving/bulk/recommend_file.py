@@ -67,9 +67,9 @@ def recommend_file(
 
     Args:
         recommender: the model.
-        history: CSV or Parquet, plain or `.gz`, with columns of users, items
-            and, needed by models that read times, times. Without them the
-            rows of a user are in time order.
+        history: CSV, Parquet or JSON Lines, plain or `.gz`, with columns of
+            users, items and, needed by models that read times, times.
+            Without them the rows of a user are in time order.
         out: the `.csv` or `.parquet` file to make, with the columns
             `user_id`, `rank` (from 1), `item_id` and `score`.
         k: number of items for each user. Defaults to `20`.

@@ -16,7 +16,7 @@ from mgnm_tf.data.large import engine
 from mgnm_tf.data.large.duckdb_workspace import DuckDBWorkspace
 from mgnm_tf.data.large.memory import read_memory
 from mgnm_tf.data.prepare import prepare
-from mgnm_tf.data.reading import table
+from mgnm_tf.data.reading import parquet_table
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
 from tests.data.large.logs import COLUMNS
@@ -184,7 +184,7 @@ def test_blocks_are_not_held(duckdb, tmp_path, monkeypatch):
     blocks, held = [], []
     table_of = DuckDBWorkspace.table_of
     monkeypatch.setattr(DuckDBWorkspace, "table_of", watched)
-    monkeypatch.setattr(table, "_BLOCK_ROWS", 5_000)
+    monkeypatch.setattr(parquet_table, "_BLOCK_ROWS", 5_000)
     path = tmp_path / "log.parquet"
     tied_log(100_000).to_parquet(path, row_group_size=5_000)
     before = pa.total_allocated_bytes()

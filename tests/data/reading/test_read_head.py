@@ -29,12 +29,16 @@ def table():
 def written(table, path):
     if path.suffix == ".parquet":
         table.to_parquet(path, row_group_size=7)
+    elif ".jsonl" in path.suffixes:
+        table.to_json(path, orient="records", lines=True)
     else:
         table.to_csv(path, index=False)
     return path
 
 
-@pytest.mark.parametrize("name", ["log.csv", "log.csv.gz", "log.parquet"])
+@pytest.mark.parametrize(
+    "name", ["log.csv", "log.csv.gz", "log.parquet", "log.jsonl.gz"]
+)
 def test_they_are_those_of_the_whole(name, table, tmp_path):
     path = written(table, tmp_path / name)
     columns = ["at", "who"]
