@@ -89,6 +89,8 @@ class FileBlocks:
             DataError: see `read_log`.
         """
         self.rows = self.kept = 0
+        if self.like is not None and self.like[0] == self.path:
+            self.like = None  # Of the first try, which is void.
         columns = self.columns
         found = read_blocks(
             self.path,
