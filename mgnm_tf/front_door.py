@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from mgnm_tf.data.dataset import SequenceDataset
-from mgnm_tf.data.log import InteractionLog
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.protocol import Protocol
 from mgnm_tf.export.export import make_served
@@ -248,16 +247,12 @@ def train(
         The run.
 
     Raises:
+        TypeError: the data are a log, a table or something else.
         UserError: `out` exists, cannot be written or is being written by
             another process, an unfinished run there differs, a name is
             unknown, the training diverges, or the run to go on from is of
             another model or recipe, or of data with other ids.
     """
-    if isinstance(data, InteractionLog):
-        raise UserError(
-            "A log has to be split before a model is trained: give "
-            "mgnm_tf.split_log(log)."
-        )
     path = fit.train(
         data,
         recipe,

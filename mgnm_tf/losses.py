@@ -20,7 +20,7 @@ def _label_masks(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
 
     Shapes: (B, C), or (B, 1, C) for `y_pred` (B, levels, C).
     """
-    if len(y_pred.shape) == 3:
+    if len(y_pred.shape) > len(y_true.shape):
         y_true = ops.expand_dims(y_true, axis=1)
     return ops.greater(y_true, 0), ops.greater_equal(y_true, 0)
 

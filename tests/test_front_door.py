@@ -103,12 +103,26 @@ def test_a_run_opened_later_needs_its_data(made):
         mgnm_tf.Run(run.path, small_data(seed=1)).recommend(k=1)
 
 
-def test_a_log_has_to_be_split(made, tmp_path):
+def test_what_is_no_data_set_no_model_and_no_recipe(made, tmp_path):
+    data, run, _ = made
+    table = make_world(10, 120, seed=0, num_events=100, num_interests=1)
+    for wrong in (mgnm_tf.read_log(table), table):
+        for door in (
+            lambda: mgnm_tf.train(wrong, "popularity", tmp_path / "run"),  # noqa: B023
+            lambda: mgnm_tf.make_dataset(wrong),  # noqa: B023
+            lambda: mgnm_tf.make_model(wrong, "popularity"),  # noqa: B023
+            lambda: mgnm_tf.evaluate(run.load_model(), wrong),  # noqa: B023
+        ):
+            with pytest.raises(TypeError, match="must be a data set: split_l"):
+                door()
+    with pytest.raises(TypeError, match="`model` must be a model.* Run"):
+        mgnm_tf.evaluate(run, data)
+    with pytest.raises(UserError, match="A recipe is a name.*SequenceDatas"):
+        mgnm_tf.train("popularity", data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_protocol_is_no_name(made):
     _, run, _ = made
-    log = mgnm_tf.read_log(
-        make_world(10, 120, seed=0, num_events=100, num_interests=1)
-    )
-    with pytest.raises(UserError, match=r"give mgnm_tf.split_log\(log\)"):
-        mgnm_tf.train(log, "popularity", tmp_path / "run")
     with pytest.raises(UserError, match="`protocol` must be a Protocol"):
         run.evaluate("validation")

@@ -224,9 +224,12 @@ class SequenceDataset:
                 to `True`.
 
         Raises:
+            TypeError: see `check_data_set`.
             DataError: there is no data folder at `path`, it is of another
                 format version, or a file is missing or damaged.
         """
+        if not isinstance(path, str | os.PathLike):
+            check_data_set(path)
         path = Path(path)
         header = _read_header(path)
         for name, expected in header["sha256"].items():
@@ -272,6 +275,20 @@ class SequenceDataset:
         if self.item_categories is not None:
             arrays["item_categories"] = self.item_categories
         return arrays
+
+
+def check_data_set(data: object) -> None:
+    """Refuses what is no data set.
+
+    Raises:
+        TypeError: it is a log, a table or something else.
+    """
+    if not isinstance(data, SequenceDataset):
+        raise TypeError(
+            "`data` must be a data set: split_log(log) makes one of a log, "
+            "and read_log(...) a log of a data frame or a file. Received: "
+            f"{type(data).__name__}"
+        )
 
 
 def fingerprint_of(

@@ -9,6 +9,7 @@ import pandas as pd
 from mgnm_tf.data.batches.pipeline import evaluation_order
 from mgnm_tf.data.batches.pipeline import make_dataset
 from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.dataset import check_data_set
 from mgnm_tf.errors import UserError
 from mgnm_tf.evaluation.evaluation import Evaluation
 from mgnm_tf.evaluation.protocol import TIES
@@ -58,7 +59,15 @@ def evaluate(
             histories than the protocol shows, or no sample has a negative.
         DataError: the part is empty, the data lack a feature, or they have
             no timestamps for `later_only` or `shuffle_ties`.
+        TypeError: `model` is no model, or `data` are no data set.
     """
+    check_data_set(data)
+    if not hasattr(model, "data_fingerprint"):
+        raise TypeError(
+            "`model` must be a model of this package with its weights; a run "
+            "is evaluated by Run(...).evaluate(). Received: "
+            f"{type(model).__name__}"
+        )
     protocol = followed(protocol or _readable(model), data)
     _check_same_data(model, data)
     if protocol.shuffle_ties is not None:

@@ -284,6 +284,9 @@ class SequentialRecommender(
             if len(y_pred.shape) == 3:
                 correction = ops.expand_dims(correction, -2)
             y_pred = y_pred - correction
+        if y is not None and len(y_pred.shape) > len(y.shape):
+            # The losses of Keras know no levels.
+            y = ops.broadcast_to(ops.expand_dims(y, 1), ops.shape(y_pred))
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):

@@ -51,6 +51,9 @@ class CheckedModel(keras.Model):
         if isinstance(validation, tuple):
             validation = validation[0]
         self._check(validation)
+        if not isinstance(x, dict):
+            # A stream has its order; Keras warns of its own default.
+            kwargs.setdefault("shuffle", False)
         return super().fit(x, *args, **kwargs)
 
     def _check(self, features):

@@ -173,6 +173,11 @@ def _all_set(training: Training) -> Training:
 def _own_recipe(recipe: os.PathLike | str | Recipe) -> tuple[Label, list]:
     """Returns the label and the layer of a recipe that no model lists."""
     origin = "the recipe given"
+    if not isinstance(recipe, Recipe | str | os.PathLike):
+        raise UserError(
+            "A recipe is a name such as 'mgnm', the path of a TOML file or a "
+            f"`Recipe`. Received: {recipe!r}"
+        )
     if not isinstance(recipe, Recipe):
         origin, recipe = str(recipe), read_recipe(recipe)
     model = recipe.about.model

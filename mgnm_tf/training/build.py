@@ -10,6 +10,7 @@ import tensorflow as tf
 from mgnm_tf.data.batches.pipeline import make_dataset
 from mgnm_tf.data.batches.pipeline import num_batches
 from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.dataset import check_data_set
 from mgnm_tf.errors import UserError
 from mgnm_tf.losses import get_loss
 from mgnm_tf.metrics import MRR
@@ -47,7 +48,9 @@ def make_model(
             no use for features of items.
         DataError: the data lack what the model reads, or the features cannot
             be used.
+        TypeError: `data` are no data set.
     """
+    check_data_set(data)
     config = configure(config)
     options = read_options(config.model, config.options)
     inputs = read_item_inputs(config, data)

@@ -128,8 +128,8 @@ def train(
     path = None
     with workers.together():
         if not isinstance(data, SequenceDataset):
-            path = str(Path(data).absolute())
-            data = SequenceDataset.load(data)
+            loaded = SequenceDataset.load(data)
+            path, data = str(Path(data).absolute()), loaded
         run_folder.check_free(out)
     workers.compare(config, data)
     trained = with_validation(data) if config.refit else data

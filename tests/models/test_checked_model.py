@@ -1,7 +1,10 @@
 """Every door of Keras looks at what it is given."""
 
+import warnings
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from baselines.youtube_dnn import YouTubeDNN
 
@@ -46,3 +49,10 @@ def test_a_batch_of_validation_is_looked_at_before_the_first_epoch():
     assert int(made.optimizer.iterations) == 0
     made.fit(batch(), LABELS, validation_data=(batch(), LABELS), verbose=0)
     assert int(made.optimizer.iterations) == 1
+
+
+def test_a_stream_is_fitted_without_a_warning_of_its_order():
+    stream = tf.data.Dataset.from_tensors((batch(), LABELS))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model().fit(stream, verbose=0)

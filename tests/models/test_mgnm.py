@@ -294,3 +294,18 @@ def test_labels_and_attention_of_every_recipe(recipe):
     assert not attention[
         np.repeat(emptied["history"][:, None] == 0, count, 1)
     ].any()
+
+
+def test_losses_of_keras_are_the_mean_over_the_levels():
+    """Of as many rows as levels, which would be taken for each other."""
+    model = make()
+    scores = np.random.default_rng(0).normal(size=(3, 3, 2))
+    labels = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    model.compile(loss="mse")
+    found = model.compute_loss(
+        FEATURES,
+        keras.ops.convert_to_tensor(labels),
+        keras.ops.convert_to_tensor(scores),
+    )
+    expected = np.mean((labels[:, None] - scores) ** 2)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)

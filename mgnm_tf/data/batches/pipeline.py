@@ -10,6 +10,7 @@ from mgnm_tf.data.batches.batch_builder import BatchBuilder
 from mgnm_tf.data.batches.batch_plan import last_targets
 from mgnm_tf.data.batches.batch_plan import plan_batches
 from mgnm_tf.data.dataset import SequenceDataset
+from mgnm_tf.data.dataset import check_data_set
 from mgnm_tf.data.parts import PARTS
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
@@ -149,7 +150,9 @@ def make_dataset(
             have no categories, or no timestamps.
         UserError: the catalogue is too small for negatives.
         ValueError: an argument is out of its range.
+        TypeError: `data` are no data set.
     """
+    check_data_set(data)
     check_choice(part, "part", PARTS)
     check_positive_int(batch_size, "batch_size")
     check_positive_int(seed, "seed", 0)
