@@ -32,9 +32,12 @@ from mgnm_tf.utils.files import write_json
 SETTINGS = "comparison.json"
 """What all runs of a comparison share."""
 
+DATA = "data"
+"""The folder of the data, where they were given in memory."""
+
 
 def compare(
-    data: str | os.PathLike,
+    data: str | os.PathLike | SequenceDataset,
     models: Sequence[str],
     seeds: Sequence[int],
     out: str | os.PathLike,
@@ -59,7 +62,8 @@ def compare(
     and `slice_metrics`.
 
     Args:
-        data: a data folder.
+        data: a data folder; or a data set in memory, which is saved as
+            `<out>/data`.
         models: names of models, `model:recipe` or `model:recipe+part`.
         seeds: seeds of each model.
         out: the folder of the comparison.
@@ -86,6 +90,7 @@ def compare(
             histories of different lengths and the protocol excludes the
             visible history, or `out` holds a comparison with other settings
             or something else.
+        TypeError: the data are a log, a table or something else.
     """
     if jobs < 1:
         raise UserError(f"`jobs` must be at least 1. Received: jobs={jobs}")
@@ -97,14 +102,18 @@ def compare(
     runs = [run.measuring(protocol.places) for run in runs]
     longest = longest_history(runs, protocol.exclude)
     protocol = replace(protocol, max_length=longest)
-    dataset = SequenceDataset.load(data)
+    out, in_memory = Path(out), isinstance(data, SequenceDataset)
+    dataset = data if in_memory else SequenceDataset.load(data)
     protocol = followed(protocol, dataset)
-    out = Path(out)
     shared = _shared_settings(dataset, settings, protocol)
     _check_same_comparison(out, shared)
     check_same_runs(out, runs, dataset.fingerprint)
     check_models(runs, dataset)
     _open(out, shared)
+    if in_memory:
+        data = out / DATA
+        if not data.exists():
+            dataset.save(data)
     console = console or Console(stderr=True, markup=False, emoji=False)
     failed = make_runs(runs, data, out, protocol, jobs, console, track)
     summary = summarise(out, runs, failed, protocol)

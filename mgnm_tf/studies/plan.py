@@ -115,6 +115,10 @@ def check_once(name: str, values: Sequence) -> None:
         name: what they are, in the singular.
         values: the models or seeds of a comparison.
     """
+    if isinstance(values, str | int):
+        raise UserError(
+            f"A comparison takes a list of {name}s. Received: {values!r}"
+        )
     if not values:
         raise UserError(f"A comparison needs at least one {name}.")
     if len(set(values)) < len(values):

@@ -253,6 +253,30 @@ def test_an_interruption_ends_the_comparison(data, tmp_path, monkeypatch):
     assert (tmp_path / "a" / "popularity" / "seed-0").exists()
 
 
+def test_data_in_memory_are_those_of_the_folder(data, made, tmp_path):
+    out, summary = made
+    for _ in range(2):  # Also of a comparison that is there.
+        found = run(SequenceDataset.load(data), tmp_path / "a")
+        assert found["test"] == summary["test"]
+    ranks = [
+        pd.read_parquet(folder / "item_knn" / "seed-1" / RANKS)
+        for folder in (out, tmp_path / "a")
+    ]
+    pd.testing.assert_frame_equal(*ranks)
+    shutil.rmtree(tmp_path / "a" / "item_knn")
+    run(SequenceDataset.load(data), tmp_path / "a")
+
+
+def test_lists_are_lists_and_data_are_data(data, tmp_path):
+    with pytest.raises(UserError, match="a list of models. Received: 'mgnm'"):
+        run(data, tmp_path / "a", models="mgnm")
+    with pytest.raises(UserError, match="a list of seeds. Received: 3"):
+        compare(data, MODELS, 3, tmp_path / "a")
+    with pytest.raises(TypeError, match="`data` must be a data set"):
+        run(pd.DataFrame(), tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+
+
 def test_unusable_requests_leave_nothing(data, tmp_path):
     with pytest.raises(UserError, match="Did you mean 'item_knn'"):
         run(data, tmp_path / "a", ["itemknn"])
