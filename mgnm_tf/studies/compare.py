@@ -102,20 +102,21 @@ def compare(
     runs = [run.measuring(protocol.places) for run in runs]
     longest = longest_history(runs, protocol.exclude)
     protocol = replace(protocol, max_length=longest)
-    out, in_memory = Path(out), isinstance(data, SequenceDataset)
-    dataset = data if in_memory else SequenceDataset.load(data)
+    out = Path(out)
+    if isinstance(data, SequenceDataset):
+        dataset, folder = data, out / DATA
+    else:
+        dataset, folder = SequenceDataset.load(data), Path(data)
     protocol = followed(protocol, dataset)
     shared = _shared_settings(dataset, settings, protocol)
     _check_same_comparison(out, shared)
     check_same_runs(out, runs, dataset.fingerprint)
     check_models(runs, dataset)
     _open(out, shared)
-    if in_memory:
-        data = out / DATA
-        if not data.exists():
-            dataset.save(data)
+    if not folder.exists():
+        dataset.save(folder)
     console = console or Console(stderr=True, markup=False, emoji=False)
-    failed = make_runs(runs, data, out, protocol, jobs, console, track)
+    failed = make_runs(runs, folder, out, protocol, jobs, console, track)
     summary = summarise(out, runs, failed, protocol)
     write_slices(out, without_failed(runs, failed), dataset)
     write_report(out, summary, protocol.describe())
