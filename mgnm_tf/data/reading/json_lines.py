@@ -1,11 +1,9 @@
 """Files of JSON objects, one a line, as Arrow tables of the wanted columns."""
 
 import json
-import zlib
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,9 +13,10 @@ import pyarrow as pa
 import pyarrow.json
 
 from mgnm_tf.data.reading.columns import check_columns
+from mgnm_tf.data.reading.source_files import one_line
 from mgnm_tf.data.reading.source_files import open_bytes
+from mgnm_tf.data.reading.source_files import to_its_end
 from mgnm_tf.data.reading.text_table import ReadAgain
-from mgnm_tf.data.reading.text_table import one_line
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import RowError
 
@@ -51,7 +50,7 @@ class JsonLines:
             DataError: the file cannot be read, or one of its first lines is
                 no object.
         """
-        with self._told():
+        with to_its_end(self.path):
             kinds = self._kinds(_FIRST_LINES)
             return [name for name, kind in kinds.items() if kind in _TYPES]
 
@@ -81,7 +80,7 @@ class JsonLines:
         Raises:
             DataError: as `read`, of what is wrong in these rows.
         """
-        with self._told():
+        with to_its_end(self.path):
             kinds = self._wanted_kinds(columns, rows)
             with open_bytes(self.path, self.compressed) as file:
                 content = b"".join(islice(file, rows))
@@ -102,7 +101,7 @@ class JsonLines:
             ReadAgain: what was read is void, and `again` is needed.
             DataError: see `read`.
         """
-        with self._told():
+        with to_its_end(self.path):
             kinds = self._wanted_kinds([*ids, *numbers], _FIRST_LINES)
             if again:
                 kinds |= {name: float for name in numbers if kinds[name] is int}
@@ -222,17 +221,6 @@ class JsonLines:
 
     def _bad(self, row: int, said: str) -> RowError:
         return RowError(str(self.path), row, said)
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Turns what goes wrong with a file into a sentence."""
-        try:
-            yield
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(
-                f"{self.path} cannot be read to its end; it may be cut off or "
-                f"damaged: {one_line(error)}."
-            ) from error
 
 
 def _with_dictionaries(table: pa.Table, names: Sequence[str]) -> pa.Table:

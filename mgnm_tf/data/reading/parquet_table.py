@@ -13,8 +13,8 @@ import pyarrow.parquet
 
 from mgnm_tf.data.reading.columns import check_columns
 from mgnm_tf.data.reading.columns import is_text
+from mgnm_tf.data.reading.source_files import one_line
 from mgnm_tf.data.reading.source_files import open_bytes
-from mgnm_tf.data.reading.text_table import one_line
 from mgnm_tf.errors import DataError
 
 _BLOCK_ROWS = 1 << 18

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import zlib
 from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -91,6 +92,27 @@ def open_bytes(path: Path, compressed: bool = False) -> BinaryIO:
 
     packed = "gzip" if compressed else None
     return fsspec.open(str(path), "rb", compression=packed).open()
+
+
+@contextmanager
+def to_its_end(path: Path) -> Iterator[None]:
+    """Turns what goes wrong when a file is read into a sentence.
+
+    Args:
+        path: the file.
+    """
+    try:
+        yield
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path} cannot be read to its end; it may be cut off or damaged: "
+            f"{one_line(error)}."
+        ) from error
+
+
+def one_line(error: BaseException) -> str:
+    """Returns the message of an error on one line, without a full stop."""
+    return " ".join(str(error).split()).rstrip(".")
 
 
 @contextmanager

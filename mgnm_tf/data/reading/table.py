@@ -1,6 +1,5 @@
 """Files of rows and columns, as Arrow tables of the wanted columns."""
 
-import zlib
 from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +10,8 @@ import pyarrow as pa
 from mgnm_tf.data.reading.json_lines import JsonLines
 from mgnm_tf.data.reading.parquet_table import ParquetTable
 from mgnm_tf.data.reading.source_files import open_bytes
+from mgnm_tf.data.reading.source_files import to_its_end
 from mgnm_tf.data.reading.text_table import TextTable
-from mgnm_tf.data.reading.text_table import one_line
 from mgnm_tf.errors import DataError
 from mgnm_tf.errors import UserError
 
@@ -252,11 +251,5 @@ def _open(
 
 
 def _first_bytes(path: Path, compressed: bool = False) -> bytes:
-    try:
-        with open_bytes(path, compressed) as file:
-            return file.read(_FIRST_BYTES)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{path} cannot be read to its end; it may be cut off or "
-            f"damaged: {one_line(error)}."
-        ) from error
+    with to_its_end(path), open_bytes(path, compressed) as file:
+        return file.read(_FIRST_BYTES)

@@ -2,7 +2,6 @@
 
 import csv
 import re
-import zlib
 from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -18,7 +17,9 @@ import pyarrow as pa
 import pyarrow.csv
 
 from mgnm_tf.data.reading.columns import check_columns
+from mgnm_tf.data.reading.source_files import one_line
 from mgnm_tf.data.reading.source_files import open_bytes
+from mgnm_tf.data.reading.source_files import to_its_end
 from mgnm_tf.data.reading.text_lines import LineCounter
 from mgnm_tf.data.reading.text_lines import RowShape
 from mgnm_tf.data.reading.text_lines import count_rows
@@ -139,18 +140,14 @@ class TextTable:
     def _told(self) -> Iterator[None]:
         """Turns what goes wrong with a file into sentences."""
         try:
-            yield
+            with to_its_end(self.path):
+                yield
         except UnicodeDecodeError as error:
             raise DataError(
                 f"{self.path} is not text in UTF-8: {error}."
             ) from error
         except pa.ArrowInvalid as error:
             raise self._parse_error(error) from error
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(
-                f"{self.path} cannot be read to its end; it may be cut off or "
-                f"damaged: {one_line(error)}."
-            ) from error
 
     def _whole_table(self, found, ids, numbers) -> pa.Table:
         types = self._types(ids, numbers)
@@ -285,8 +282,3 @@ class TextTable:
         return DataError(
             f"{where} cannot be read as text in columns: {message}."
         )
-
-
-def one_line(error: BaseException) -> str:
-    """Returns the message of an error on one line, without a full stop."""
-    return " ".join(str(error).split()).rstrip(".")
